@@ -1,0 +1,1 @@
+"""Measured speed: each module has `run(..., progress=callback)` that answers one dictionary."""

@@ -1,0 +1,1 @@
+"""What both HTTP interfaces share: problem documents, tokens, access table, limits, correlation."""

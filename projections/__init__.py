@@ -1,0 +1,1 @@
+"""The projector engine, then one file per read model: its tables, its fold, its queries."""

@@ -1,0 +1,1 @@
+"""The suite mirrors the packages: `tests/eventstore` tests `eventstore`, and so on."""

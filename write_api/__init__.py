@@ -1,0 +1,1 @@
+"""HTTP for commands: parse, build the command, map the outcome. No rule and no SQL."""
