@@ -1,1 +1,1 @@
-"""Events, aggregates, rules, money and lots: pure, without I/O, clock, ids or floats in money."""
+"""The domain: events, aggregates, rules, money and lots; pure, no input or output, no clock."""

@@ -1,1 +1,1 @@
-"""Event names and types, the JSON codec of the log, upcasts and golden samples."""
+"""Event names and types, and the JSON codec of the log."""

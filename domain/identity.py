@@ -1,0 +1,77 @@
+"""Names and identities: streams, trades and commands, all derived, none drawn at random.
+
+A name's parts are length-prefixed before hashing, so no two different names share a text, and the
+tenant is always the first part, so no tenant can collide with or learn of another's.
+"""
+
+import hashlib
+from datetime import date
+from functools import lru_cache
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+NAMESPACE = UUID("6b3a1f0e-8b0c-5d6e-9a55-1c0de5707275").bytes
+MARKET_TENANT = "market"
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}$")]
+ExternalId = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,128}$")]
+
+
+def derive(*parts: str) -> UUID:
+    """Hash length-prefixed parts to a UUIDv5 (RFC 9562, section 5.5)."""
+    text = "".join(f"{len(part)}:{part}" for part in parts).encode()
+    digest = hashlib.sha1(NAMESPACE + text, usedforsecurity=False).digest()
+    return UUID(bytes=digest[:16], version=5)
+
+
+@lru_cache(maxsize=65_536)
+def stream_id(tenant: str, kind: str, *natural_key: str) -> UUID:
+    """Name the stream of one aggregate of one tenant."""
+    return derive("stream", tenant, kind, *natural_key)
+
+
+def portfolio_stream(tenant: str, portfolio: str) -> UUID:
+    """Name a portfolio's stream."""
+    return stream_id(tenant, "portfolio", portfolio)
+
+
+def instrument_stream(instrument: str) -> UUID:
+    """Name an instrument's stream; instruments belong to the tenant `market`."""
+    return stream_id(MARKET_TENANT, "instrument", instrument)
+
+
+def marks_stream(source: str) -> UUID:
+    """Name the stream of one source's marks."""
+    return stream_id(MARKET_TENANT, "marks", source)
+
+
+def sessions_stream(calendar: str) -> UUID:
+    """Name the stream of a calendar's closed sessions and their corrections."""
+    return stream_id(MARKET_TENANT, "sessions", calendar)
+
+
+def source_stream(tenant: str, source: str) -> UUID:
+    """Name the stream that says how a source names its trades."""
+    return stream_id(tenant, "source", source)
+
+
+def refusals_stream(tenant: str, source: str) -> UUID:
+    """Name the stream that holds a source's refused trades."""
+    return stream_id(tenant, "refusals", source)
+
+
+def trade_id(tenant: str, source: str, external_id: str, trade_date: date | None) -> UUID:
+    """Name a trade, which is also its stream.
+
+    `trade_date` is given only where the source's external ids are unique per day (convention 2).
+    """
+    day = () if trade_date is None else (trade_date.isoformat(),)
+    return derive("stream", tenant, "trade", source, external_id, *day)
+
+
+def command_id(tenant: str, key: str, item: int | None = None) -> UUID:
+    """Name a command by its idempotency key; item i of a batch has a name of its own."""
+    index = () if item is None else (str(item),)
+    return derive("command", tenant, key, *index)

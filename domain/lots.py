@@ -1,0 +1,247 @@
+"""Lots of one instrument in one portfolio, and how a fill opens and closes them (convention 4).
+
+Signs: quantity and cost are positive for long lots and negative for short ones (a short lot's cost
+is minus the proceeds of its opening sale); fees are positive when paid. Cost never contains fees.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from domain.book_order import BookKey, book_key
+from domain.money import ZERO, share
+
+
+class CostBasis(StrEnum):
+    """Which lots a closing fill takes, and at what cost."""
+
+    FIFO = "FIFO"
+    AVERAGE = "AVERAGE"
+
+
+class Side(StrEnum):
+    """The side of a trade, as its owner sees it."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What was traded, with everything that places it in book order.
+
+    `quantity` and `consideration` are positive whatever the side; amounts are in the instrument's
+    currency. `executed_at` is absent where the source gives only a date.
+    """
+
+    trade_id: UUID
+    source: str
+    external_id: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    consideration: Decimal
+    fee: Decimal = ZERO
+    trade_date: date
+    executed_at: datetime | None = None
+    source_sequence: int | None = None
+
+    @property
+    def key(self) -> BookKey:
+        """Its place in book order."""
+        return book_key(
+            trade_date=self.trade_date,
+            executed_at=self.executed_at,
+            source=self.source,
+            source_sequence=self.source_sequence,
+            is_sell=self.side is Side.SELL,
+            external_id=self.external_id,
+        )
+
+
+class Lot(msgspec.Struct, frozen=True, gc=False):
+    """An open lot: the trade that opened it, what is left of it, its cost and opening fee left.
+
+    Under AVERAGE the cost that counts is the pool's; the lot keeps only its date and quantity true.
+    """
+
+    trade_id: UUID
+    trade_date: date
+    quantity: Decimal
+    cost: Decimal
+    fee: Decimal = ZERO
+
+
+class ClosedLot(msgspec.Struct, frozen=True, gc=False):
+    """The part of a lot that a fill closed: signed quantity and cost as the lot's, and its result."""
+
+    trade_id: UUID
+    quantity: Decimal
+    cost: Decimal
+    opening_fee: Decimal
+    realised_gross: Decimal
+
+
+class Matching(msgspec.Struct, frozen=True, gc=False):
+    """What one fill did to the lots: parts closed, a lot opened, and what was realised."""
+
+    closed: tuple[ClosedLot, ...]
+    opened: Lot | None
+    realised_gross: Decimal
+    realised_net: Decimal
+
+
+class Book:
+    """The open lots of one instrument and their totals; folded in book order."""
+
+    __slots__ = (
+        "cost",
+        "fees",
+        "last_key",
+        "lots",
+        "quantity",
+        "realised_gross",
+        "realised_net",
+    )
+
+    def __init__(self) -> None:
+        self.lots: deque[Lot] = deque()
+        self.quantity = ZERO
+        self.cost = ZERO
+        self.fees = ZERO
+        self.realised_gross = ZERO
+        self.realised_net = ZERO
+        self.last_key: BookKey | None = None
+
+    def copy(self) -> "Book":
+        """Copy the book; lots themselves are immutable and shared."""
+        twin = Book.__new__(Book)
+        twin.lots = self.lots.copy()
+        twin.quantity = self.quantity
+        twin.cost = self.cost
+        twin.fees = self.fees
+        twin.realised_gross = self.realised_gross
+        twin.realised_net = self.realised_net
+        twin.last_key = self.last_key
+        return twin
+
+    def take(self, matching: Matching) -> None:
+        """Fold one fill's matching into the totals and the lots."""
+        for part in matching.closed:
+            self.quantity -= part.quantity
+            self.cost -= part.cost
+            self.fees -= part.opening_fee
+        self.realised_gross += matching.realised_gross
+        self.realised_net += matching.realised_net
+        take_lots(self.lots, matching.closed, matching.opened)
+        if matching.opened is not None:
+            self.quantity += matching.opened.quantity
+            self.cost += matching.opened.cost
+            self.fees += matching.opened.fee
+
+
+def take_lots(lots: deque[Lot], closed: Iterable[ClosedLot], opened: Lot | None) -> None:
+    """Remove closed parts from the oldest lots and append an opened one."""
+    for part in closed:
+        lot = lots.popleft()
+        assert lot.trade_id == part.trade_id, "a closed part names the oldest open lot"
+        if lot.quantity != part.quantity:
+            rest = Lot(
+                lot.trade_id,
+                lot.trade_date,
+                lot.quantity - part.quantity,
+                lot.cost - part.cost,
+                lot.fee - part.opening_fee,
+            )
+            lots.appendleft(rest)
+    if opened is not None:
+        lots.append(opened)
+
+
+def match(book: Book, fill: Fill, basis: CostBasis) -> Matching:
+    """Decide what a fill closes and opens, at its place in book order.
+
+    A fill that crosses zero closes, then opens; consideration and fee are split by quantity and
+    the residue of rounding goes to the opening part.
+    """
+    is_buy = fill.side is Side.BUY
+    held = -book.quantity if is_buy else book.quantity
+    closing = min(fill.quantity, held) if held > 0 else ZERO
+    amount, fee = fill.consideration, fill.fee
+    if closing and closing != fill.quantity:
+        amount = share(amount, closing, fill.quantity)
+        fee = share(fee, closing, fill.quantity)
+    closed: tuple[ClosedLot, ...] = ()
+    gross = net = ZERO
+    if closing:
+        proceeds = -amount if is_buy else amount
+        closed = _close(book, closing, proceeds, basis)
+        for part in closed:
+            gross += part.realised_gross
+            net -= part.opening_fee
+        net += gross - fee
+    opened = None
+    if closing != fill.quantity:
+        quantity = fill.quantity - closing
+        cost = fill.consideration - amount if closing else amount
+        fee = fill.fee - fee if closing else fee
+        sign = 1 if is_buy else -1
+        opened = Lot(fill.trade_id, fill.trade_date, quantity * sign, cost * sign, fee)
+    return Matching(closed, opened, gross, net)
+
+
+def _close(
+    book: Book, closing: Decimal, proceeds: Decimal, basis: CostBasis
+) -> tuple[ClosedLot, ...]:
+    """Close `closing` units from the oldest lots; `proceeds` is negative when a short is bought."""
+    pooled = basis is CostBasis.AVERAGE
+    held = abs(book.quantity)
+    pool_cost = book.cost if closing == held else share(book.cost, closing, held)
+    pool_fee = book.fees if closing == held else share(book.fees, closing, held)
+    parts: list[ClosedLot] = []
+    done = proceeds_done = cost_done = fee_done = ZERO
+    for lot in book.lots:
+        size = abs(lot.quantity)
+        taken = min(size, closing - done)
+        done += taken
+        is_last = done == closing
+        proceeds_part = (
+            proceeds - proceeds_done if is_last else _until(proceeds, done, closing) - proceeds_done
+        )
+        if pooled:
+            cost = (
+                pool_cost - cost_done if is_last else _until(pool_cost, done, closing) - cost_done
+            )
+            fee = pool_fee - fee_done if is_last else _until(pool_fee, done, closing) - fee_done
+        elif taken == size:
+            cost, fee = lot.cost, lot.fee
+        else:
+            cost, fee = share(lot.cost, taken, size), share(lot.fee, taken, size)
+        proceeds_done += proceeds_part
+        cost_done += cost
+        fee_done += fee
+        quantity = taken if lot.quantity > 0 else -taken
+        parts.append(ClosedLot(lot.trade_id, quantity, cost, fee, proceeds_part - cost))
+        if is_last:
+            break
+    return tuple(parts)
+
+
+def _until(total: Decimal, done: Decimal, whole: Decimal) -> Decimal:
+    return share(total, done, whole)
+
+
+def refold(fills: Iterable[Fill], basis: CostBasis) -> tuple[Book, list[tuple[Fill, Matching]]]:
+    """Fold fills in book order from nothing; give the book and what each fill did."""
+    book = Book()
+    steps: list[tuple[Fill, Matching]] = []
+    for fill in sorted(fills, key=lambda each: each.key):
+        matching = match(book, fill, basis)
+        book.take(matching)
+        book.last_key = fill.key
+        steps.append((fill, matching))
+    return book, steps

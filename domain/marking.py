@@ -1,0 +1,274 @@
+"""Deciding marks, closed sessions and corrected closes against the market as it stands."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from domain.calendars import require_calendar
+from domain.currencies import require_currency
+from domain.market import (
+    Close,
+    CloseCorrected,
+    Finding,
+    FollowingClose,
+    Mark,
+    MarketEvent,
+    MarketMarked,
+    Rate,
+    SessionClosed,
+)
+from domain.money import ONE, ratio
+from domain.rejection import Conflict, Rejection
+from domain.rules import CLOCK_SKEW
+
+FAR_BELOW = Decimal("0.6")
+FAR_ABOVE = ONE / FAR_BELOW
+NAMES_LISTED_MAX = 10
+SESSION_LENGTH_MAX = timedelta(days=14)
+
+
+class LastSession(msgspec.Struct):
+    """The last closed session of a calendar and where each session stands on its stream."""
+
+    session: date | None = None
+    ends_at: datetime | None = None
+    event: SessionClosed | None = None
+    versions: dict[date, int] = {}
+    version: int = 0
+
+
+class Market:
+    """What decisions need of the market: last closes, FX rates in force, closed sessions."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.calendars: dict[str, LastSession] = {}
+        self.closes: dict[str, tuple[date, Decimal]] = {}
+        self.rates: dict[tuple[str, str], tuple[datetime, Decimal]] = {}
+        self.marks_versions: dict[str, int] = {}
+
+    def apply(self, event: MarketEvent) -> None:
+        """Fold one event."""
+        if isinstance(event, MarketMarked):
+            self._apply_marks(event)
+        elif isinstance(event, SessionClosed):
+            self._apply_session(event)
+        else:
+            known = self.closes.get(event.instrument)
+            if known is not None and known[0] == event.session:
+                if event.price is None:
+                    del self.closes[event.instrument]
+                else:
+                    self.closes[event.instrument] = (event.session, event.price)
+            self.calendar(event.calendar).version += 1
+
+    def _apply_marks(self, event: MarketMarked) -> None:
+        version = self.marks_versions.get(event.source, 0)
+        self.marks_versions[event.source] = version + 1
+        for rate in event.rates:
+            known = self.rates.get((rate.base, rate.quote))
+            if known is None or known[0] <= event.at:
+                self.rates[rate.base, rate.quote] = (event.at, rate.rate)
+
+    def _apply_session(self, event: SessionClosed) -> None:
+        calendar = self.calendar(event.calendar)
+        calendar.version += 1
+        calendar.session, calendar.ends_at, calendar.event = event.session, event.ends_at, event
+        calendar.versions[event.session] = calendar.version
+        for close in event.closes:
+            self.closes[close.instrument] = (event.session, close.price)
+
+    def calendar(self, name: str) -> LastSession:
+        """Give a calendar's last session, empty at first."""
+        found = self.calendars.get(name)
+        if found is None:
+            found = self.calendars[name] = LastSession(versions={})
+        return found
+
+    def rate(self, base: str, quote: str) -> Decimal | None:
+        """Give units of `quote` for one of `base`: direct, inverse, or not known."""
+        if base == quote:
+            return ONE
+        direct = self.rates.get((base, quote))
+        inverse = self.rates.get((quote, base))
+        if direct is not None and (inverse is None or inverse[0] <= direct[0]):
+            return direct[1]
+        return None if inverse is None else ratio(ONE, inverse[1])
+
+
+def mark_market(
+    *,
+    source: str,
+    at: datetime,
+    marks: tuple[Mark, ...],
+    rates: tuple[Rate, ...],
+    known: Mapping[str, object],
+    now: datetime,
+) -> MarketMarked:
+    """Decide a batch of marks and rates; it is taken whole or refused whole.
+
+    Raises:
+        Rejection: `instrument_unknown`, `duplicate_mark`, `currency_unknown`,
+            `mark_from_the_future`.
+    """
+    _require_known([mark.instrument for mark in marks], known)
+    _require_once([mark.instrument for mark in marks])
+    for rate in rates:
+        require_currency(rate.base)
+        require_currency(rate.quote)
+        if rate.base == rate.quote:
+            raise Rejection("rate_of_itself", f"A rate of {rate.base} to itself is always 1.")
+    _require_once([f"{rate.base}/{rate.quote}" for rate in rates])
+    if at > now + CLOCK_SKEW:
+        raise Rejection("mark_from_the_future", f"Marks of {at.isoformat()} are not in force yet.")
+    return MarketMarked(source=source, at=at, marks=marks, rates=rates)
+
+
+def close_session(
+    market: Market,
+    *,
+    calendar: str,
+    session: date,
+    starts_at: datetime,
+    ends_at: datetime,
+    closes: tuple[Close, ...],
+    known: Mapping[str, object],
+    now: datetime,
+) -> SessionClosed | None:
+    """Decide the end of a session; None when it is closed with the same content already.
+
+    Closes that look wrong are kept as `suspect`, with their findings.
+
+    Raises:
+        Conflict: `session_already_closed` with other content.
+        Rejection: `session_out_of_order`, `session_interval_wrong`, `session_from_the_future`,
+            `instrument_unknown`, `duplicate_mark`, `calendar_unknown`.
+    """
+    require_calendar(calendar)
+    _require_known([close.instrument for close in closes], known)
+    _require_once([close.instrument for close in closes])
+    last = market.calendar(calendar)
+    if last.session == session and last.event is not None:
+        _require_same_content(last.event, starts_at, ends_at, closes)
+        return None
+    if not starts_at < ends_at <= starts_at + SESSION_LENGTH_MAX:
+        message = "A session starts before it ends, at most 14 days apart."
+        raise Rejection("session_interval_wrong", message)
+    _require_after(last, session, starts_at)
+    if ends_at > now + CLOCK_SKEW:
+        message = f"The session ends at {ends_at.isoformat()}, which is not reached."
+        raise Rejection("session_from_the_future", message)
+    judged = tuple(_judged(close, market.closes.get(close.instrument)) for close in closes)
+    return SessionClosed(
+        calendar=calendar, session=session, starts_at=starts_at, ends_at=ends_at, closes=judged
+    )
+
+
+def correct_close(
+    *,
+    closed: SessionClosed,
+    instrument: str,
+    price: Decimal | None,
+    replaces: Decimal | None,
+    reason: str,
+    previous: Decimal | None,
+    following: tuple[date, Close] | None,
+) -> CloseCorrected:
+    """Decide the correction of a close, or its cancellation when `price` is None.
+
+    `previous` and `following` are the instrument's closes before and after, as they stand now.
+
+    Raises:
+        Rejection: `close_unchanged` when nothing would change.
+    """
+    if price == replaces:
+        raise Rejection("close_unchanged", "The close is already so.")
+    findings = () if price is None else _far_from(previous, price)
+    after = None
+    if following is not None:
+        session, close = following
+        own = tuple(each for each in close.findings if each is not Finding.FAR_FROM_PREVIOUS)
+        before = previous if price is None else price
+        after = FollowingClose(session, _far_from(before, close.price) + own)
+    return CloseCorrected(
+        calendar=closed.calendar,
+        session=closed.session,
+        ends_at=closed.ends_at,
+        instrument=instrument,
+        price=price,
+        replaces=replaces,
+        reason=reason,
+        findings=findings,
+        following=after,
+    )
+
+
+def _require_same_content(
+    event: SessionClosed, starts_at: datetime, ends_at: datetime, closes: tuple[Close, ...]
+) -> None:
+    def content(close: Close) -> Close:
+        return msgspec.structs.replace(close, findings=())
+
+    same = tuple(map(content, event.closes)) == tuple(map(content, closes))
+    if same and event.starts_at == starts_at and event.ends_at == ends_at:
+        return
+    message = f"Session {event.session} is closed with other content; correct its closes instead."
+    raise Conflict("session_already_closed", message, fields=("starts_at", "ends_at", "closes"))
+
+
+def _require_after(last: LastSession, session: date, starts_at: datetime) -> None:
+    if last.session is None or last.ends_at is None:
+        return
+    if session < last.session or starts_at < last.ends_at:
+        message = f"Sessions close in order; {last.session} ended {last.ends_at.isoformat()}."
+        raise Rejection("session_out_of_order", message)
+
+
+def _judged(close: Close, previous: tuple[date, Decimal] | None) -> Close:
+    findings = _far_from(None if previous is None else previous[1], close.price)
+    findings += _bar_findings(close)
+    return msgspec.structs.replace(close, findings=findings)
+
+
+def _far_from(previous: Decimal | None, price: Decimal) -> tuple[Finding, ...]:
+    """Find a move of more than -40 % or its inverse, +66.7 %, from one close to the next."""
+    if previous is None or FAR_BELOW * previous <= price <= FAR_ABOVE * previous:
+        return ()
+    return (Finding.FAR_FROM_PREVIOUS,)
+
+
+def _bar_findings(close: Close) -> tuple[Finding, ...]:
+    if not close.has_bar:
+        return ()
+    findings: list[Finding] = []
+    if close.open is None:
+        findings.append(Finding.NO_OPEN)
+    if close.high is None or close.low is None:
+        findings.append(Finding.NO_RANGE)
+    elif close.high < close.low:
+        findings.append(Finding.HIGH_BELOW_LOW)
+    elif not close.low <= close.price <= close.high:
+        findings.append(Finding.OUTSIDE_RANGE)
+    if not close.volume:
+        findings.append(Finding.NO_VOLUME)
+    return tuple(findings)
+
+
+def _require_known(names: list[str], known: Mapping[str, object]) -> None:
+    unknown = sorted({name for name in names if name not in known})
+    if unknown:
+        listed = ", ".join(unknown[:NAMES_LISTED_MAX])
+        beyond = len(unknown) - NAMES_LISTED_MAX
+        more = f" and {beyond} more" if beyond > 0 else ""
+        raise Rejection("instrument_unknown", f"Not registered: {listed}{more}.")
+
+
+def _require_once(names: list[str]) -> None:
+    if len(set(names)) == len(names):
+        return
+    twice = sorted({name for name in names if names.count(name) > 1})
+    raise Rejection(
+        "duplicate_mark", f"Given more than once: {', '.join(twice[:NAMES_LISTED_MAX])}."
+    )

@@ -1,0 +1,1 @@
+"""The portfolio aggregate: its events, its state, and one file per family of decisions."""

@@ -1,0 +1,189 @@
+"""Booking a fill: what it does to lots and cash, on time or late in book order."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import TypeVar
+
+from domain.lots import Book, CostBasis, Fill, Lot, Matching, Side, match, refold
+from domain.money import ZERO, product, within
+from domain.portfolio.events import (
+    CHANGES_PER_EVENT_MAX,
+    LOTS_PER_EVENT_MAX,
+    BookTotals,
+    LotsClosed,
+    LotsRestated,
+    RealisedChange,
+    TradeBooked,
+)
+from domain.portfolio.state import Portfolio
+
+Booking = TradeBooked | LotsClosed | LotsRestated
+Item = TypeVar("Item")
+
+
+def cash_change(fill: Fill) -> Decimal:
+    """Give what a fill does to cash: consideration and fee, from the owner's side."""
+    amount = -fill.consideration if fill.side is Side.BUY else fill.consideration
+    return amount - fill.fee
+
+
+def consideration(quantity: Decimal, price: Decimal, given: Decimal | None) -> Decimal:
+    """Give the source's amount, else the product; positive either way."""
+    return product(quantity, price) if given is None else given
+
+
+def is_late(book: Book, fill: Fill) -> bool:
+    """Say whether a fill stands before the last booking of its instrument in book order."""
+    return book.last_key is not None and fill.key < book.last_key
+
+
+def book_fill(
+    portfolio: Portfolio,
+    *,
+    instrument: str,
+    currency: str,
+    fill: Fill,
+    earlier: Callable[[], Iterable[Fill]],
+    rate_to_base: Decimal | None,
+) -> list[Booking]:
+    """Decide what a fill does; facts that grow with history come in pages.
+
+    `earlier` gives all fills booked in this instrument so far; called only for a late fill.
+
+    Raises:
+        Rejection: `out_of_range` when a result cannot be carried.
+    """
+    assert portfolio.opened is not None, "only an open portfolio books"
+    basis = portfolio.opened.cost_basis
+    book = portfolio.book(instrument)
+    change = cash_change(fill)
+    after = within("cash", portfolio.balance(currency) + change)
+    late = is_late(book, fill)
+    restated: list[LotsRestated] = []
+    if late:
+        history = list(earlier())
+        book_after, matching, changes = _restate(book, history, fill, basis)
+        totals = _totals(book_after)
+        restated = _restatement(
+            portfolio.opened.portfolio, instrument, currency, fill, totals, book_after, changes
+        )
+    else:
+        matching = match(book, fill, basis)
+        totals = _totals_after(book, matching)
+    pages = [] if late else _pages(matching.closed, LOTS_PER_EVENT_MAX)
+    booked = TradeBooked(
+        portfolio=portfolio.opened.portfolio,
+        instrument=instrument,
+        currency=currency,
+        fill=fill,
+        totals=totals,
+        cash_change=change,
+        cash_after=after,
+        realised_gross=matching.realised_gross,
+        realised_net=matching.realised_net,
+        opened=None if late else matching.opened,
+        closed=tuple(pages[0]) if pages else (),
+        closed_pages=max(len(pages) - 1, 0),
+        is_late=late,
+        rate_to_base=rate_to_base,
+    )
+    further = [
+        LotsClosed(
+            portfolio=booked.portfolio,
+            instrument=instrument,
+            trade_id=fill.trade_id,
+            page=number,
+            pages=booked.closed_pages,
+            closed=tuple(page),
+        )
+        for number, page in enumerate(pages[1:], start=1)
+    ]
+    return [booked, *further, *restated]
+
+
+def _totals(book: Book) -> BookTotals:
+    return BookTotals(
+        quantity=within("quantity", book.quantity),
+        cost=within("cost", book.cost),
+        fees=within("fees", book.fees),
+        realised_gross=within("realised_gross", book.realised_gross),
+        realised_net=within("realised_net", book.realised_net),
+    )
+
+
+def _totals_after(book: Book, matching: Matching) -> BookTotals:
+    """Give the totals after a matching without touching the book or its lots."""
+    quantity, cost, fees = book.quantity, book.cost, book.fees
+    for part in matching.closed:
+        quantity -= part.quantity
+        cost -= part.cost
+        fees -= part.opening_fee
+    if matching.opened is not None:
+        quantity += matching.opened.quantity
+        cost += matching.opened.cost
+        fees += matching.opened.fee
+    return BookTotals(
+        quantity=within("quantity", quantity),
+        cost=within("cost", cost),
+        fees=within("fees", fees),
+        realised_gross=within("realised_gross", book.realised_gross + matching.realised_gross),
+        realised_net=within("realised_net", book.realised_net + matching.realised_net),
+    )
+
+
+def _restate(
+    book: Book, history: list[Fill], late: Fill, basis: CostBasis
+) -> tuple[Book, Matching, list[RealisedChange]]:
+    """Refold with and without the late fill; give what differs by date, its own part apart."""
+    _, before = refold(history, basis)
+    after_book, after = refold([*history, late], basis)
+    assert before[-1][0].key == book.last_key, "the history given is the whole of it"
+    own = next(matching for fill, matching in after if fill.trade_id == late.trade_id)
+    known = {fill.trade_id: matching for fill, matching in before}
+    changes: dict[date, list[Decimal]] = {}
+    for fill, matching in after:
+        if fill.trade_id == late.trade_id:
+            continue
+        gross = matching.realised_gross - known[fill.trade_id].realised_gross
+        net = matching.realised_net - known[fill.trade_id].realised_net
+        if gross or net:
+            sums = changes.setdefault(fill.trade_date, [ZERO, ZERO])
+            sums[0] += gross
+            sums[1] += net
+    listed = [RealisedChange(day, gross, net) for day, (gross, net) in sorted(changes.items())]
+    return after_book, own, listed
+
+
+def _restatement(
+    portfolio: str,
+    instrument: str,
+    currency: str,
+    fill: Fill,
+    totals: BookTotals,
+    book: Book,
+    changes: list[RealisedChange],
+) -> list[LotsRestated]:
+    lot_pages: Sequence[Sequence[Lot]] = _pages(book.lots, LOTS_PER_EVENT_MAX)
+    change_pages = _pages(changes, CHANGES_PER_EVENT_MAX)
+    pages = max(len(lot_pages), len(change_pages), 1)
+    return [
+        LotsRestated(
+            portfolio=portfolio,
+            instrument=instrument,
+            currency=currency,
+            from_trade_id=fill.trade_id,
+            from_date=fill.trade_date,
+            page=number + 1,
+            pages=pages,
+            totals=totals,
+            lots=tuple(lot_pages[number]) if number < len(lot_pages) else (),
+            changes=tuple(change_pages[number]) if number < len(change_pages) else (),
+        )
+        for number in range(pages)
+    ]
+
+
+def _pages(items: Iterable[Item], size: int) -> list[list[Item]]:
+    listed = list(items)
+    return [listed[start : start + size] for start in range(0, len(listed), size)]

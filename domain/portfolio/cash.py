@@ -1,0 +1,129 @@
+"""Opening a portfolio, and external cash in and out."""
+
+from datetime import date, datetime
+
+from domain.calendars import base_market, local_date, require_calendar
+from domain.currencies import require_currency
+from domain.instrument import differing_fields
+from domain.lots import CostBasis
+from domain.money import Money, within
+from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened
+from domain.portfolio.state import Portfolio
+from domain.rejection import Breach, Conflict, Rejection
+
+
+def open_portfolio(
+    current: Portfolio | None,
+    *,
+    portfolio: str,
+    base_currency: str,
+    cost_basis: CostBasis,
+    calendar: str | None,
+    allows_leverage: bool,
+    allows_short: bool,
+) -> PortfolioOpened | None:
+    """Decide an opening; None when it is open with the same content already.
+
+    Raises:
+        Conflict: `portfolio_already_open` with other content.
+        Rejection: `currency_unknown` or `calendar_unknown`.
+    """
+    wanted = PortfolioOpened(
+        portfolio=portfolio,
+        base_currency=require_currency(base_currency),
+        cost_basis=cost_basis,
+        calendar=require_calendar(calendar or base_market(base_currency)),
+        allows_leverage=allows_leverage,
+        allows_short=allows_short,
+    )
+    if current is None or current.opened is None:
+        return wanted
+    fields = differing_fields(current.opened, wanted)
+    if fields:
+        message = f"Portfolio {portfolio} is open with other {', '.join(fields)}."
+        raise Conflict("portfolio_already_open", message, fields=fields)
+    return None
+
+
+def require_open(portfolio: Portfolio | None, name: str) -> PortfolioOpened:
+    """Give how a portfolio was opened.
+
+    Raises:
+        Rejection: `portfolio_unknown`.
+    """
+    if portfolio is None or portfolio.opened is None:
+        raise Rejection("portfolio_unknown", f"There is no portfolio {name}; open it first.")
+    return portfolio.opened
+
+
+def deposit(
+    portfolio: Portfolio | None,
+    *,
+    name: str,
+    amount: Money,
+    value_date: date | None,
+    at: datetime | None,
+) -> CashDeposited:
+    """Decide a deposit of a positive amount.
+
+    Raises:
+        Rejection: `portfolio_unknown`, `currency_unknown`, `amount_not_positive`, `date_missing`.
+    """
+    opened = require_open(portfolio, name)
+    assert portfolio is not None, "an open portfolio is there"
+    _require_amount(amount)
+    return CashDeposited(
+        portfolio=name,
+        amount=amount,
+        balance=within("balance", portfolio.balance(amount.currency) + amount.amount),
+        value_date=_flow_date(opened, value_date, at),
+        at=at,
+    )
+
+
+def withdraw(
+    portfolio: Portfolio | None,
+    *,
+    name: str,
+    amount: Money,
+    value_date: date | None,
+    at: datetime | None,
+) -> CashWithdrawn:
+    """Decide a withdrawal of a positive amount.
+
+    Raises:
+        Rejection: as for a deposit, and `insufficient_cash` when it exceeds the cash held.
+    """
+    opened = require_open(portfolio, name)
+    assert portfolio is not None, "an open portfolio is there"
+    _require_amount(amount)
+    held = portfolio.balance(amount.currency)
+    if amount.amount > held:
+        breach = Breach(
+            "insufficient_cash",
+            f"{amount.amount} {amount.currency} asked, {held} held.",
+            limit=f"{held:f}",
+            actual=f"{amount.amount:f}",
+        )
+        raise Rejection("insufficient_cash", breach.message, breaches=(breach,))
+    return CashWithdrawn(
+        portfolio=name,
+        amount=amount,
+        balance=held - amount.amount,
+        value_date=_flow_date(opened, value_date, at),
+        at=at,
+    )
+
+
+def _require_amount(amount: Money) -> None:
+    require_currency(amount.currency)
+    if amount.amount <= 0:
+        raise Rejection("amount_not_positive", "The amount must be greater than zero.")
+
+
+def _flow_date(opened: PortfolioOpened, value_date: date | None, at: datetime | None) -> date:
+    if value_date is not None:
+        return value_date
+    if at is None:
+        raise Rejection("date_missing", "Give `value_date`, or `at` with a time of day.")
+    return local_date(opened.calendar, at)

@@ -1,0 +1,134 @@
+"""What happens to a portfolio: opened, cash in and out, trades booked, lots restated."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import msgspec
+
+from domain.event import Event
+from domain.lots import ClosedLot, CostBasis, Fill, Lot
+from domain.money import ZERO, Money
+
+LOTS_PER_EVENT_MAX = 500
+CHANGES_PER_EVENT_MAX = 1_000
+
+
+class PortfolioOpened(Event, frozen=True):
+    """A portfolio began; `calendar` names the market whose close values it."""
+
+    portfolio: str
+    base_currency: str
+    cost_basis: CostBasis
+    calendar: str
+    allows_leverage: bool
+    allows_short: bool
+
+
+class CashDeposited(Event, frozen=True):
+    """External cash came in; `balance` is what is held in its currency afterwards.
+
+    `at` is absent where the flow has no time of day: it then counts from the start of `value_date`.
+    """
+
+    portfolio: str
+    amount: Money
+    balance: Decimal
+    value_date: date
+    at: datetime | None = None
+
+
+class CashWithdrawn(Event, frozen=True):
+    """External cash went out; `amount` is positive, `balance` what is held afterwards.
+
+    `at` is absent where the flow has no time of day: it then counts at the end of `value_date`.
+    """
+
+    portfolio: str
+    amount: Money
+    balance: Decimal
+    value_date: date
+    at: datetime | None = None
+
+
+class BookTotals(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An instrument's position after an event: signed quantity and cost, and realised to date.
+
+    `fees` are the opening fees still carried by open lots.
+    """
+
+    quantity: Decimal
+    cost: Decimal
+    fees: Decimal = ZERO
+    realised_gross: Decimal = ZERO
+    realised_net: Decimal = ZERO
+
+
+class TradeBooked(Event, frozen=True):
+    """A trade met the portfolio's lots and cash.
+
+    `cash_change` is what the trade did to the cash in `currency`, fee included; `cash_after` the
+    balance then. `closed` holds at most 500 parts; `closed_pages` counts the `LotsClosed` that
+    follow with the rest. A trade that arrived late in book order has `is_late`: its own realised
+    parts are those of its place in book order, `closed` and `opened` are left out, and the
+    `LotsRestated` after it hold the lots; `totals` are always those after everything.
+    `rate_to_base` is units of the base currency for one of `currency`; absent when not known.
+    """
+
+    portfolio: str
+    instrument: str
+    currency: str
+    fill: Fill
+    totals: BookTotals
+    cash_change: Decimal
+    cash_after: Decimal
+    realised_gross: Decimal = ZERO
+    realised_net: Decimal = ZERO
+    opened: Lot | None = None
+    closed: tuple[ClosedLot, ...] = ()
+    closed_pages: int = 0
+    is_late: bool = False
+    rate_to_base: Decimal | None = None
+
+
+class LotsClosed(Event, frozen=True):
+    """Further lots that the trade booked just before closed: page `page` of `pages`, from 1."""
+
+    portfolio: str
+    instrument: str
+    trade_id: UUID
+    page: int
+    pages: int
+    closed: tuple[ClosedLot, ...]
+
+
+class RealisedChange(msgspec.Struct, frozen=True, gc=False):
+    """How much more was realised on a date than was known before, fees apart and included."""
+
+    trade_date: date
+    gross: Decimal
+    net: Decimal
+
+
+class LotsRestated(Event, frozen=True):
+    """A fact late in book order changed what follows: page `page` of `pages`, from 1.
+
+    `from_trade_id` is the late trade, `from_date` the first date restated. The pages together hold
+    all open lots and the changes of realised parts by date, the late trade's own left out.
+    """
+
+    portfolio: str
+    instrument: str
+    currency: str
+    from_trade_id: UUID
+    from_date: date
+    page: int
+    pages: int
+    totals: BookTotals
+    lots: tuple[Lot, ...] = ()
+    changes: tuple[RealisedChange, ...] = ()
+
+
+PortfolioEvent = (
+    PortfolioOpened | CashDeposited | CashWithdrawn | TradeBooked | LotsClosed | LotsRestated
+)

@@ -1,0 +1,101 @@
+"""The state of a portfolio: what decisions need of its past, folded from its events."""
+
+from collections import deque
+from decimal import Decimal
+from typing import assert_never
+
+from domain.lots import Book, take_lots
+from domain.money import ZERO
+from domain.portfolio.events import (
+    BookTotals,
+    CashDeposited,
+    CashWithdrawn,
+    LotsClosed,
+    LotsRestated,
+    PortfolioEvent,
+    PortfolioOpened,
+    TradeBooked,
+)
+
+
+class Portfolio:
+    """Open lots by instrument, cash by currency, and the stream's version.
+
+    `fork()` gives a twin that can be folded further without touching this one: books are copied
+    only when first changed.
+    """
+
+    __slots__ = ("_owned", "books", "cash", "opened", "version")
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.opened: PortfolioOpened | None = None
+        self.cash: dict[str, Decimal] = {}
+        self.books: dict[str, Book] = {}
+        self._owned: set[str] = set()
+
+    def fork(self) -> "Portfolio":
+        """Copy on write."""
+        twin = Portfolio()
+        twin.version = self.version
+        twin.opened = self.opened
+        twin.cash = self.cash.copy()
+        twin.books = self.books.copy()
+        self._owned = set()
+        return twin
+
+    def book(self, instrument: str) -> Book:
+        """Give an instrument's book, empty if it never traded; not for changing."""
+        return self.books.get(instrument) or Book()
+
+    def balance(self, currency: str) -> Decimal:
+        """Give the trade-date cash held in a currency."""
+        return self.cash.get(currency, ZERO)
+
+    def apply(self, event: PortfolioEvent) -> None:
+        """Fold one event; results are taken, nothing is decided again."""
+        match event:
+            case TradeBooked():
+                self._apply_booking(event)
+            case CashDeposited() | CashWithdrawn():
+                self.cash[event.amount.currency] = event.balance
+            case LotsClosed():
+                take_lots(self._own(event.instrument).lots, event.closed, None)
+            case LotsRestated():
+                self._apply_restatement(event)
+            case PortfolioOpened():
+                self.opened = event
+            case _:
+                assert_never(event)
+        self.version += 1
+
+    def _apply_booking(self, event: TradeBooked) -> None:
+        book = self._own(event.instrument)
+        self.cash[event.currency] = event.cash_after
+        _take_totals(book, event.totals)
+        if event.is_late:
+            return
+        book.last_key = event.fill.key
+        take_lots(book.lots, event.closed, event.opened)
+
+    def _apply_restatement(self, event: LotsRestated) -> None:
+        book = self._own(event.instrument)
+        _take_totals(book, event.totals)
+        if event.page == 1:
+            book.lots = deque()
+        book.lots.extend(event.lots)
+
+    def _own(self, instrument: str) -> Book:
+        if instrument not in self._owned:
+            held = self.books.get(instrument)
+            self.books[instrument] = Book() if held is None else held.copy()
+            self._owned.add(instrument)
+        return self.books[instrument]
+
+
+def _take_totals(book: Book, totals: BookTotals) -> None:
+    book.quantity = totals.quantity
+    book.cost = totals.cost
+    book.fees = totals.fees
+    book.realised_gross = totals.realised_gross
+    book.realised_net = totals.realised_net

@@ -1,0 +1,111 @@
+"""Pre-trade rules: each one small function that names the breach it finds, or finds none.
+
+A proposed trade is refused on any breach; an executed one books and carries them as warnings,
+unless it cannot be understood (convention 1).
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from domain.calendars import local_date
+from domain.instrument import Instrument
+from domain.lots import Fill
+from domain.portfolio.events import PortfolioOpened
+from domain.rejection import Breach
+from domain.trade import Capture
+
+CLOCK_SKEW = timedelta(seconds=5)
+
+
+class Proposal(msgspec.Struct, frozen=True, gc=False):
+    """What rules judge: the capture, whom it meets, and what it would leave behind.
+
+    `now` is when the system received it; amounts are in the trade's currency.
+    """
+
+    capture: Capture
+    fill: Fill
+    opened: PortfolioOpened
+    instrument: Instrument
+    quantity_before: Decimal
+    quantity_after: Decimal
+    cash_before: Decimal
+    cash_change: Decimal
+    now: datetime
+
+
+def instrument_is_active(proposal: Proposal) -> Breach | None:
+    """Only active instruments are traded."""
+    if proposal.instrument.is_active:
+        return None
+    name = proposal.capture.instrument
+    return Breach("instrument_inactive", f"Instrument {name} is not active.")
+
+
+def cash_is_sufficient(proposal: Proposal) -> Breach | None:
+    """A trade that takes cash leaves a balance of at least zero, unless leverage is allowed."""
+    after = proposal.cash_before + proposal.cash_change
+    if after >= 0 or proposal.cash_change >= 0 or proposal.opened.allows_leverage:
+        return None
+    needed, held = -proposal.cash_change, proposal.cash_before
+    currency = proposal.capture.currency
+    return Breach(
+        "insufficient_cash",
+        f"{needed:f} {currency} needed, {held:f} held.",
+        limit=f"{held:f}",
+        actual=f"{needed:f}",
+    )
+
+
+def short_is_allowed(proposal: Proposal) -> Breach | None:
+    """A sale sells what is held, unless short sales are allowed."""
+    if proposal.opened.allows_short or proposal.quantity_after >= 0:
+        return None
+    if proposal.quantity_after >= proposal.quantity_before:
+        return None
+    held = max(proposal.quantity_before, Decimal(0))
+    sold = proposal.fill.quantity
+    return Breach(
+        "short_not_allowed",
+        f"{sold:f} sold, {held:f} held.",
+        limit=f"{held:f}",
+        actual=f"{sold:f}",
+    )
+
+
+def trade_is_not_from_the_future(proposal: Proposal) -> Breach | None:
+    """No trade is executed after it was received (5 s of clock skew forgiven), nor dated so."""
+    latest = proposal.now + CLOCK_SKEW
+    executed_at = proposal.fill.executed_at
+    if executed_at is not None and executed_at > latest:
+        return _from_the_future(executed_at, proposal.now)
+    today = local_date(proposal.instrument.calendar, latest)
+    if proposal.fill.trade_date > today:
+        return _from_the_future(proposal.fill.trade_date, today)
+    return None
+
+
+def _from_the_future(actual: date, limit: date) -> Breach:
+    return Breach(
+        "trade_from_the_future",
+        f"The trade is of {actual.isoformat()}, after {limit.isoformat()}.",
+        limit=limit.isoformat(),
+        actual=actual.isoformat(),
+    )
+
+
+RULES: tuple[Callable[[Proposal], Breach | None], ...] = (
+    instrument_is_active,
+    cash_is_sufficient,
+    short_is_allowed,
+    trade_is_not_from_the_future,
+)
+
+
+def breaches_of(proposal: Proposal) -> tuple[Breach, ...]:
+    """Run every rule and list every breach, in the order of the rules."""
+    found = [breach for rule in RULES if (breach := rule(proposal)) is not None]
+    return tuple(found)

@@ -1,0 +1,35 @@
+"""Stored event names and their types. A name, once written to a log, means its type for ever."""
+
+from domain.event import Event
+from domain.instrument import InstrumentRegistered
+from domain.market import CloseCorrected, MarketMarked, SessionClosed
+from domain.portfolio.events import (
+    CashDeposited,
+    CashWithdrawn,
+    LotsClosed,
+    LotsRestated,
+    PortfolioOpened,
+    TradeBooked,
+)
+from domain.source import SourceRegistered
+from domain.trade import TradeCaptured, TradeParked, TradeRefused, TradeReleased
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    "portfolio.opened.v1": PortfolioOpened,
+    "portfolio.cash_deposited.v1": CashDeposited,
+    "portfolio.cash_withdrawn.v1": CashWithdrawn,
+    "portfolio.trade_booked.v1": TradeBooked,
+    "portfolio.lots_closed.v1": LotsClosed,
+    "portfolio.lots_restated.v1": LotsRestated,
+    "trade.captured.v1": TradeCaptured,
+    "trade.parked.v1": TradeParked,
+    "trade.released.v1": TradeReleased,
+    "trade.refused.v1": TradeRefused,
+    "source.registered.v1": SourceRegistered,
+    "instrument.registered.v1": InstrumentRegistered,
+    "market.marked.v1": MarketMarked,
+    "market.session_closed.v1": SessionClosed,
+    "market.close_corrected.v1": CloseCorrected,
+}
+
+EVENT_NAMES: dict[type[Event], str] = {kind: name for name, kind in EVENT_TYPES.items()}
