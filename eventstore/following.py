@@ -1,0 +1,75 @@
+"""Following the log: every event once, in order, soon after it was committed.
+
+NOTIFY is only a hint: the follower also polls, so that a lost hint costs a moment and no event.
+A lost connection is opened again after a pause that grows and differs between followers.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+import psycopg
+
+from eventstore.connections import Connection
+from eventstore.envelope import RecordedEvent
+from eventstore.failures import LogBehindCheckpoint, LogUnavailable
+from eventstore.reading import read_events, read_head, read_log_id
+from eventstore.tables import CHANNEL
+
+_PAUSE_FIRST_SECONDS = 0.05
+_PAUSE_MAX_SECONDS = 5.0
+
+
+def follow_log(
+    connect: Callable[[], Connection],
+    *,
+    log_id: UUID,
+    after: int,
+    batch_events_max: int,
+    stop: threading.Event,
+    poll_seconds: float,
+) -> Iterator[list[RecordedEvent]]:
+    """Yield the events behind `after` in batches, until `stop` is set; see `Log.follow`."""
+    failures = 0
+    while not stop.is_set():
+        try:
+            with connect() as connection:
+                _require_same_log(connection, log_id=log_id, after=after)
+                connection.execute(f"LISTEN {CHANNEL}")
+                while not stop.is_set():
+                    events = read_events(connection, after=after, limit=batch_events_max)
+                    failures = 0
+                    if events:
+                        after = events[-1].position
+                    yield events
+                    if len(events) < batch_events_max and not stop.is_set():
+                        _wait_for_hint(connection, poll_seconds)
+        except (psycopg.OperationalError, psycopg.InterfaceError, LogUnavailable):
+            stop.wait(_pause_seconds(failures))
+            failures += 1
+
+
+def _require_same_log(connection: Connection, *, log_id: UUID, after: int) -> None:
+    """Refuse to go on after a reconnection that leads to another or a shorter log."""
+    found = read_log_id(connection)
+    if found != log_id:
+        raise LogBehindCheckpoint(f"this is the log {found}, not {log_id}")
+    head = read_head(connection)
+    if head.position < after:
+        raise LogBehindCheckpoint(f"the log ends at {head.position}, already read up to {after}")
+
+
+def _wait_for_hint(connection: Connection, poll_seconds: float) -> None:
+    for _ in connection.notifies(timeout=poll_seconds, stop_after=1):
+        pass
+
+
+def _pause_seconds(failures: int) -> float:
+    """Double the pause at each failure and take between half and all of it.
+
+    The low digits of the monotonic clock are spread well enough to part followers that lost
+    their connections together.
+    """
+    longest = min(_PAUSE_MAX_SECONDS, _PAUSE_FIRST_SECONDS * 2.0 ** min(failures, 10))
+    return longest * (0.5 + time.monotonic_ns() // 1_000 % 1_000 / 2_000)

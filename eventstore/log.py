@@ -1,0 +1,211 @@
+"""The log: every fact once, in one total order, durable before the writer hears of it.
+
+Positions count from 1 without gaps; `recorded_at` never goes back; what is recorded is never
+changed, and the application's role could not change it.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+import psycopg
+
+from eventstore import packing, reading
+from eventstore.connections import Connection, LogDatastore, connect
+from eventstore.envelope import Head, Receipt, RecordedEvent
+from eventstore.failures import LogBehindCheckpoint, LogUnavailable
+from eventstore.following import follow_log
+from eventstore.writing import LOCK_STATEMENT, WritingTransaction
+
+POLL_SECONDS = 0.25
+STREAM_EVENTS_MAX = 10_000
+
+
+class Log:
+    """The log in one database; safe to share between threads, closed by `close` or as a context.
+
+    Every method that talks to the database raises `LogUnavailable` when it cannot.
+    """
+
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        clock: Callable[[], datetime],
+        build: str,
+        pool_size: int = 8,
+    ) -> None:
+        self._conninfo = conninfo
+        self._clock = clock
+        self._build = packing.build_field(build)
+        self.datastore = LogDatastore(conninfo, pool_size=pool_size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all pooled connections; followers end by their own `stop`."""
+        self.datastore.close()
+
+    @cached_property
+    def log_id(self) -> UUID:
+        """The identity of this log, made with its tables.
+
+        Raises:
+            LogNotCreated: the database holds no log, or one of another format.
+        """
+        with self.datastore.connection() as connection:
+            return reading.read_log_id(connection)
+
+    def head(self) -> Head:
+        """Tell where the log ends."""
+        with self.datastore.connection() as connection:
+            return reading.read_head(connection)
+
+    def require_not_behind(self, checkpoint: int) -> None:
+        """Refuse to serve a log that lacks events somebody has already folded.
+
+        Raises:
+            LogBehindCheckpoint: the log ends before `checkpoint`.
+        """
+        head = self.head()
+        if head.position < checkpoint:
+            raise LogBehindCheckpoint(
+                f"the log ends at {head.position}, a checkpoint stands at {checkpoint}"
+            )
+
+    def read(self, after: int, limit: int, until: int | None = None) -> list[RecordedEvent]:
+        """Read up to `limit` events with `after` < position ≤ `until`, in order.
+
+        Raises:
+            LogDamaged: a position is missing.
+        """
+        with self.datastore.connection() as connection:
+            return reading.read_events(connection, after=after, limit=limit, until=until)
+
+    def read_shared(self, after: int, limit: int, until: int | None = None) -> list[RecordedEvent]:
+        """Read, like `read`, only events of the tenant `market`, which all portfolios share."""
+        with self.datastore.connection() as connection:
+            return reading.read_selected(
+                connection, reading.SHARED, after=after, limit=limit, until=until
+            )
+
+    def read_parking(self, after: int, limit: int, until: int | None = None) -> list[RecordedEvent]:
+        """Read, like `read`, only events of trades parked or released."""
+        with self.datastore.connection() as connection:
+            return reading.read_selected(
+                connection, reading.PARKING, after=after, limit=limit, until=until
+            )
+
+    def read_stream(
+        self, stream_id: UUID, after_version: int = 0, limit: int = STREAM_EVENTS_MAX
+    ) -> list[RecordedEvent]:
+        """Read up to `limit` of a stream's events behind `after_version`, in order."""
+        with self.datastore.connection() as connection:
+            return reading.read_stream(
+                connection, stream_id, after_version=after_version, limit=limit
+            )
+
+    def read_key(
+        self, stream_id: UUID, key: str, after_version: int = 0, limit: int = STREAM_EVENTS_MAX
+    ) -> list[RecordedEvent]:
+        """Read up to `limit` of a stream's events with `key` behind `after_version`, in order."""
+        with self.datastore.connection() as connection:
+            return reading.read_key(
+                connection, stream_id, key, after_version=after_version, limit=limit
+            )
+
+    def first_events(self, stream_ids: Iterable[UUID]) -> dict[UUID, RecordedEvent]:
+        """Read the event of version 1 of each of the streams that exist, in one query."""
+        with self.datastore.connection() as connection:
+            return reading.read_first_events(connection, stream_ids)
+
+    def stream_versions(self, stream_ids: Iterable[UUID]) -> dict[UUID, int]:
+        """Read the newest version of each of the streams that exist, in one query."""
+        with self.datastore.connection() as connection:
+            return reading.read_versions(connection, stream_ids)
+
+    def receipts(self, command_ids: Iterable[UUID]) -> dict[UUID, Receipt]:
+        """Read the receipts of the commands that have one; the others may still get theirs."""
+        with self.datastore.connection() as connection:
+            return reading.read_receipts(connection, command_ids)
+
+    @contextmanager
+    def writing(self) -> Iterator[WritingTransaction]:
+        """Lend the one transaction that may append, under the append lock.
+
+        Leaving the block commits; an exception inside it leaves nothing behind. Nothing here is
+        tried again: only the caller knows whether the same append still is the right one.
+
+        Raises:
+            LogUnavailable: certainly nothing was written.
+            CommitUnknown: the connection ended before COMMIT was answered; see `resolve`.
+        """
+        with self.datastore.connection() as connection:
+            transaction = WritingTransaction(connection, clock=self._clock, build=self._build)
+            try:
+                transaction.begin()
+                yield transaction
+                transaction.commit()
+            except BaseException:
+                transaction.roll_back()
+                raise
+
+    def resolve(self, command_ids: Iterable[UUID]) -> dict[UUID, Receipt]:
+        """Find the truth after `CommitUnknown`: receipts of all of the batch, or of none.
+
+        Waits on a connection of its own for the append lock: whoever holds it, the transaction in
+        doubt has ended by then, and what it wrote is there to see or never will be.
+        """
+        try:
+            with (
+                connect(self._conninfo, application_name="pms log resolve") as connection,
+                connection.transaction(),
+            ):
+                connection.execute(LOCK_STATEMENT)
+                return reading.read_receipts(connection, command_ids)
+        except psycopg.Error as error:
+            raise LogUnavailable(str(error)) from error
+
+    def follow(
+        self,
+        after: int,
+        *,
+        batch_events_max: int,
+        stop: threading.Event,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> Iterator[list[RecordedEvent]]:
+        """Yield every event behind `after` in order, in batches, until `stop` is set.
+
+        An empty list says that the follower stands at the head; it comes at least every
+        `poll_seconds` while the database answers, so that the caller can look around. A lost
+        connection is opened again without end, and with nothing yielded meanwhile.
+
+        Raises:
+            LogBehindCheckpoint: the log ends before `after`, or another log took its place.
+            LogDamaged: a position is missing.
+        """
+        yield from follow_log(
+            self._connect_follower,
+            log_id=self.log_id,
+            after=after,
+            batch_events_max=batch_events_max,
+            stop=stop,
+            poll_seconds=poll_seconds,
+        )
+
+    def _connect_follower(self) -> Connection:
+        return connect(self._conninfo, application_name="pms log follow")

@@ -1,0 +1,156 @@
+"""Questions to the log, each answered from one index, on a connection that is handed in.
+
+A binary cursor reads an event in under 5 µs; COPY TO STDOUT unpacked by hand took 9 µs, because
+the driver makes ids and moments in C.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg import Cursor, errors
+from psycopg.rows import tuple_row
+
+from eventstore import packing
+from eventstore.connections import Connection
+from eventstore.envelope import Head, Receipt, RecordedEvent
+from eventstore.failures import LogDamaged, LogNotCreated
+from eventstore.tables import FORMAT, PARKING_PREDICATE, SHARED_PREDICATE
+
+POSITION_MAX = 2**63 - 1
+
+HEAD: LiteralString = (
+    "SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint - 946684800000000 "
+    "FROM log.events ORDER BY position DESC LIMIT 1"
+)
+"""Gives one row, or none from an empty log; the moment in microseconds since 2000."""
+
+_EVENTS: LiteralString = f"SELECT {packing.EVENT_COLUMNS} FROM log.events WHERE "  # noqa: S608 - constants only
+_RANGE: LiteralString = "position > %s AND position <= %s ORDER BY position LIMIT %s"
+ALL: LiteralString = _EVENTS + _RANGE
+SHARED: LiteralString = f"{_EVENTS}{SHARED_PREDICATE} AND {_RANGE}"
+PARKING: LiteralString = f"{_EVENTS}{PARKING_PREDICATE} AND {_RANGE}"
+_BY_VERSION: LiteralString = "stream_version > %s ORDER BY stream_version LIMIT %s"
+_STREAM: LiteralString = f"{_EVENTS}stream_id = %s AND {_BY_VERSION}"
+_KEY: LiteralString = f"{_EVENTS}stream_id = %s AND key = %s AND {_BY_VERSION}"
+_FIRST: LiteralString = _EVENTS + "stream_id = ANY(%s) AND stream_version = 1"
+# One backward step in the primary key per stream, however long the streams are.
+_VERSIONS: LiteralString = """
+SELECT asked.stream_id, newest.stream_version
+FROM unnest(%s::uuid[]) AS asked (stream_id)
+CROSS JOIN LATERAL (
+    SELECT stream_version FROM log.events WHERE events.stream_id = asked.stream_id
+    ORDER BY stream_version DESC LIMIT 1
+) AS newest
+"""
+_RECEIPTS: LiteralString = """
+SELECT command_id, tenant, fingerprint, outcome, position, recorded_at
+FROM log.receipts WHERE command_id = ANY(%s)
+"""
+
+
+def head_of(row: tuple[int, int] | None) -> tuple[Head, int]:
+    """Make the head of the row `HEAD` gives, beside its moment in microseconds since 2000."""
+    if row is None:
+        return Head(0, None), 0
+    position, recorded_at = row
+    return Head(position, packing.moment(recorded_at)), recorded_at
+
+
+def read_head(connection: Connection) -> Head:
+    """Read where the log ends."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return head_of(cursor.execute(HEAD).fetchone())[0]
+
+
+def read_log_id(connection: Connection) -> UUID:
+    """Read the identity of the log.
+
+    Raises:
+        LogNotCreated: the database holds no log, or one of another format.
+    """
+    try:
+        with connection.cursor(row_factory=tuple_row) as cursor:
+            row = cursor.execute("SELECT log_id, format FROM log.identity").fetchone()
+    except (errors.UndefinedTable, errors.InvalidSchemaName) as error:
+        raise LogNotCreated("the database holds no log") from error
+    if row is None or row[1] != FORMAT:
+        raise LogNotCreated(f"the log is not of format {FORMAT}: {row}")
+    log_id: UUID = row[0]
+    return log_id
+
+
+def read_events(
+    connection: Connection, *, after: int, limit: int, until: int | None = None
+) -> list[RecordedEvent]:
+    """Read events behind position `after`, up to `until`, in order of position.
+
+    Raises:
+        LogDamaged: a position is missing.
+    """
+    events = read_selected(connection, ALL, after=after, limit=limit, until=until)
+    if events and events[-1].position != after + len(events):
+        raise LogDamaged(f"a position is missing between {after} and {events[-1].position}")
+    return events
+
+
+def read_selected(
+    connection: Connection,
+    statement: LiteralString,
+    *,
+    after: int,
+    limit: int,
+    until: int | None = None,
+) -> list[RecordedEvent]:
+    """Read what one of `ALL`, `SHARED`, `PARKING` selects, in order of position."""
+    bound = POSITION_MAX if until is None else until
+    return _fetch(connection, statement, (after, bound, limit))
+
+
+def read_stream(
+    connection: Connection, stream_id: UUID, *, after_version: int, limit: int
+) -> list[RecordedEvent]:
+    """Read a stream's events behind `after_version`, in order."""
+    return _fetch(connection, _STREAM, (stream_id, after_version, limit))
+
+
+def read_key(
+    connection: Connection, stream_id: UUID, key: str, *, after_version: int, limit: int
+) -> list[RecordedEvent]:
+    """Read a stream's events of one key behind `after_version`, in order."""
+    return _fetch(connection, _KEY, (stream_id, key, after_version, limit))
+
+
+def read_first_events(
+    connection: Connection, stream_ids: Iterable[UUID]
+) -> dict[UUID, RecordedEvent]:
+    """Read the event of version 1 of each stream that exists."""
+    return {event.stream_id: event for event in _fetch(connection, _FIRST, (list(stream_ids),))}
+
+
+def read_versions(connection: Connection, stream_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Read the newest version of each stream that exists."""
+    with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
+        return dict(cursor.execute(_VERSIONS, (list(stream_ids),)).fetchall())
+
+
+def read_receipts(connection: Connection, command_ids: Iterable[UUID]) -> dict[UUID, Receipt]:
+    """Read the receipts of the commands that have one."""
+    with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
+        rows = cursor.execute(_RECEIPTS, (list(command_ids),)).fetchall()
+    return {row[0]: Receipt(*row) for row in rows}
+
+
+def _fetch(
+    connection: Connection, statement: LiteralString, parameters: Sequence[Any]
+) -> list[RecordedEvent]:
+    with connection.cursor(binary=True, row_factory=_recorded_events) as cursor:
+        return cursor.execute(statement, parameters).fetchall()
+
+
+def _recorded_event(values: Sequence[Any]) -> RecordedEvent:
+    return RecordedEvent(*values)
+
+
+def _recorded_events(_cursor: Cursor[Any]) -> Any:  # noqa: ANN401 - psycopg's own row maker type
+    return _recorded_event

@@ -1,0 +1,169 @@
+"""The tables of the log, and who may do what with them.
+
+Everything lives in the schema `log`, owned by the role that runs `create_log`; the application's
+role may only read and insert. Positions are bigint, moments timestamptz, ids uuid.
+"""
+
+import psycopg
+from psycopg import sql
+
+from eventstore.failures import LogNotCreated, LogUnavailable
+
+FORMAT = 1
+"""Number of this table layout, stored with the log; another number is another program's log."""
+
+CHANNEL = "pms_log"
+"""NOTIFY channel that hints at new events; carries no payload and no guarantee."""
+
+APPEND_LOCK = 0x504D535F4C4F47
+"""Advisory lock held by the one transaction that may append ("PMS_LOG" in ASCII)."""
+
+_CREATE_LOCK = APPEND_LOCK + 1
+"""Advisory lock held while tables are created."""
+
+SHARED_TENANT = "market"
+PARKING_EVENT_TYPES = ("trade.parked.v1", "trade.released.v1")
+PARKING_PREDICATE = "event_type IN ('trade.parked.v1', 'trade.released.v1')"
+SHARED_PREDICATE = "tenant = 'market'"
+
+# Truncating a table's empty tail takes an ACCESS EXCLUSIVE lock, which would stall appends; rows
+# of rolled back appends are few and their space is used again.
+_EVENTS_STORAGE = "vacuum_truncate = false, autovacuum_analyze_scale_factor = 0.02"
+
+EVENTS_TABLE = f"""
+CREATE TABLE {{schema}}.{{events}} (
+    position bigint NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    stream_id uuid NOT NULL,
+    stream_version bigint NOT NULL,
+    command_id uuid NOT NULL,
+    correlation_id uuid NOT NULL,
+    causation_id uuid,
+    event_type text COLLATE "C" NOT NULL,
+    tenant text COLLATE "C" NOT NULL,
+    actor text COLLATE "C" NOT NULL,
+    build text COLLATE "C" NOT NULL,
+    key text COLLATE "C",
+    trace_context text COLLATE "C",
+    data bytea NOT NULL,
+    CONSTRAINT {{events_pkey}} PRIMARY KEY (stream_id, stream_version),
+    CONSTRAINT {{events_position}} UNIQUE (position)
+) WITH ({_EVENTS_STORAGE})
+"""
+
+EVENTS_INDEXES = (
+    """
+    CREATE INDEX {events_key} ON {schema}.{events} (stream_id, key, stream_version)
+    WHERE key IS NOT NULL
+    """,
+    "CREATE INDEX {events_shared} ON {schema}.{events} (position) WHERE " + SHARED_PREDICATE,
+    "CREATE INDEX {events_parking} ON {schema}.{events} (position) WHERE " + PARKING_PREDICATE,
+)
+
+_OTHER_STATEMENTS = (
+    """
+    CREATE TABLE log.receipts (
+        command_id uuid NOT NULL CONSTRAINT receipts_pkey PRIMARY KEY,
+        position bigint NOT NULL,
+        recorded_at timestamptz NOT NULL,
+        fingerprint bytea NOT NULL,
+        tenant text COLLATE "C" NOT NULL,
+        outcome bytea NOT NULL
+    ) WITH (vacuum_truncate = false)
+    """,
+    """
+    CREATE TABLE log.identity (
+        only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+        log_id uuid NOT NULL DEFAULT gen_random_uuid(),
+        format integer NOT NULL
+    )
+    """,
+    # The columns as the eventsourcing library names them, so that its own statements read the log.
+    """
+    CREATE VIEW log.stored_events WITH (security_invoker = true) AS
+    SELECT position AS notification_id, stream_id AS originator_id,
+           stream_version AS originator_version, event_type AS topic, data AS state
+    FROM log.events
+    """,
+)
+
+
+def events_statements(*, schema: str, table: str) -> list[sql.Composed]:
+    """Give the statements that make a table of events with all its indexes."""
+    names = {
+        "schema": sql.Identifier(schema),
+        "events": sql.Identifier(table),
+        "events_pkey": sql.Identifier(f"{table}_pkey"),
+        "events_position": sql.Identifier(f"{table}_position"),
+        "events_key": sql.Identifier(f"{table}_key"),
+        "events_shared": sql.Identifier(f"{table}_shared"),
+        "events_parking": sql.Identifier(f"{table}_parking"),
+    }
+    return [sql.SQL(text).format(**names) for text in (EVENTS_TABLE, *EVENTS_INDEXES)]
+
+
+def create_log(owner_conninfo: str, *, app_role: str = "pms_app") -> None:
+    """Create the log if it is not there and set the rights of `app_role`; may be run any time.
+
+    Runs as the role that is to own the log. A missing `app_role` is created, with LOGIN and without
+    a password, where the owner may do that.
+
+    Raises:
+        LogUnavailable: the database could not be reached.
+        LogNotCreated: the role is missing and may not be created, or the log has another format.
+    """
+    try:
+        with psycopg.connect(owner_conninfo, autocommit=True) as connection:
+            _require_role(connection, app_role)
+            with connection.transaction():
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (_CREATE_LOCK,))
+                _create_tables(connection)
+                _grant(connection, app_role)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise LogNotCreated(f"the owner lacks a right: {error}") from error
+    except psycopg.OperationalError as error:
+        raise LogUnavailable(str(error)) from error
+
+
+def _require_role(connection: psycopg.Connection, app_role: str) -> None:
+    found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (app_role,)).fetchone()
+    if found is not None:
+        return
+    try:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(app_role)))
+    except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+        return  # Another run created it in between.
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise LogNotCreated(
+            f"role {app_role} is missing and the log's owner may not create roles"
+        ) from error
+
+
+def _create_tables(connection: psycopg.Connection) -> None:
+    row = connection.execute("SELECT to_regclass('log.identity') IS NOT NULL").fetchone()
+    if row == (True,):
+        stored = connection.execute("SELECT format FROM log.identity").fetchone()
+        if stored != (FORMAT,):
+            raise LogNotCreated(f"the log has format {stored}, this program writes {FORMAT}")
+        return
+    connection.execute("CREATE SCHEMA IF NOT EXISTS log")
+    for statement in events_statements(schema="log", table="events"):
+        connection.execute(statement)
+    for text in _OTHER_STATEMENTS:
+        connection.execute(text)
+    connection.execute("INSERT INTO log.identity (format) VALUES (%s)", (FORMAT,))
+
+
+def _grant(connection: psycopg.Connection, app_role: str) -> None:
+    """Give `app_role` and nobody else the right to read and to insert, whatever was there."""
+    role = sql.Identifier(app_role)
+    for text in (
+        "REVOKE ALL ON SCHEMA log FROM PUBLIC",
+        "REVOKE ALL ON ALL TABLES IN SCHEMA log FROM PUBLIC",
+        "REVOKE ALL ON SCHEMA log FROM {role}",
+        "REVOKE ALL ON ALL TABLES IN SCHEMA log FROM {role}",
+        "GRANT USAGE ON SCHEMA log TO {role}",
+        "GRANT SELECT, INSERT ON log.events, log.receipts TO {role}",
+        "GRANT SELECT ON log.identity, log.stored_events TO {role}",
+    ):
+        connection.execute(sql.SQL(text).format(role=role))

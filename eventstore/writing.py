@@ -1,0 +1,181 @@
+"""One append to the log: begin under the lock, store events and receipts together, commit.
+
+The transaction holds the append lock from its first statement to its end, so positions follow the
+order of commits and a reader that has seen position n will never see a smaller one appear.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from eventstore import packing, reading
+from eventstore.connections import Connection, is_gone
+from eventstore.envelope import Appended, Head, NewEvent, NewReceipt, Receipt, RecordedEvent
+from eventstore.failures import (
+    AppendRefused,
+    CommitUnknown,
+    LogDamaged,
+    LogFailure,
+    LogUnavailable,
+    ReceiptConflict,
+    VersionConflict,
+)
+from eventstore.tables import APPEND_LOCK, CHANNEL
+
+# One message, one round trip. Each statement has a snapshot of its own, so the head is read as it
+# stands once the lock is held.
+LOCK_STATEMENT = f"SELECT pg_advisory_xact_lock({APPEND_LOCK})"
+_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {LOCK_STATEMENT}; {reading.HEAD}"
+_COPY_EVENTS = f"COPY log.events ({packing.EVENT_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_COPY_RECEIPTS = f"COPY log.receipts ({packing.RECEIPT_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_COMMIT = f"NOTIFY {CHANNEL}; COMMIT"
+
+_CONFLICTS: dict[str | None, type[LogFailure]] = {
+    "events_pkey": VersionConflict,
+    "receipts_pkey": ReceiptConflict,
+    "events_position": LogDamaged,
+}
+
+
+class WritingTransaction:
+    """A transaction that alone may append; made by `Log.writing`, ended when its block is left."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        clock: Callable[[], datetime],
+        build: bytes,
+        stream_version_min: int = 1,
+    ) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._build = build
+        self._stream_version_min = stream_version_min
+        self._recorded_at = 0
+        self._has_written = False
+        self._failure: LogFailure | None = None
+        self._command_ids: list[UUID] = []
+        self.head = Head(0, None)
+        """Where the log ends, this transaction's appends included."""
+
+    def begin(self) -> None:
+        """Begin, wait for the append lock and read the head: one round trip."""
+        cursor = self._connection.cursor(row_factory=psycopg.rows.tuple_row)
+        cursor.execute(_BEGIN)
+        while cursor.nextset():
+            pass
+        self.head, self._recorded_at = reading.head_of(cursor.fetchone())
+
+    def read(self, after: int, limit: int) -> list[RecordedEvent]:
+        """Read up to `limit` events behind position `after`, in order, as of under the lock."""
+        return reading.read_events(self._connection, after=after, limit=limit)
+
+    def receipts(self, command_ids: Iterable[UUID]) -> dict[UUID, Receipt]:
+        """Find the receipts of the commands that have one, as of under the lock."""
+        return reading.read_receipts(self._connection, command_ids)
+
+    def append(self, events: Sequence[NewEvent], receipts: Sequence[NewReceipt] = ()) -> Appended:
+        """Store the events behind the head, and the receipts with them.
+
+        Raises:
+            AppendRefused: the same append would be refused again; see its subclasses.
+            LogUnavailable: the database gave up; nothing was written.
+        """
+        texts = packing.admit_events(events, version_min=self._stream_version_min)
+        tenants = packing.admit_receipts(receipts, events=len(events))
+        first_position = self.head.position + 1
+        last_position = self.head.position + len(events)
+        recorded_at = max(packing.microseconds(self._clock()), self._recorded_at)
+        self._has_written = True
+        try:
+            if events:
+                self._copy_events(events, texts, first_position, recorded_at)
+            if receipts:
+                self._copy_receipts(receipts, tenants, first_position, recorded_at)
+        except psycopg.Error as error:
+            self._failure = _certain(error)
+            raise self._failure from error
+        self._command_ids += [receipt.command_id for receipt in receipts]
+        moment = packing.moment(recorded_at)
+        if events:
+            self.head, self._recorded_at = Head(last_position, moment), recorded_at
+        return Appended(first_position, last_position, moment)
+
+    def _copy_events(
+        self,
+        events: Sequence[NewEvent],
+        texts: packing.Texts,
+        first_position: int,
+        recorded_at: int,
+    ) -> None:
+        chunks = packing.event_rows(
+            events,
+            texts=texts,
+            build=self._build,
+            first_position=first_position,
+            recorded_at=recorded_at,
+        )
+        with self._connection.cursor() as cursor, cursor.copy(_COPY_EVENTS) as copy:
+            for chunk in chunks:
+                copy.write(chunk)
+
+    def _copy_receipts(
+        self,
+        receipts: Sequence[NewReceipt],
+        tenants: packing.Texts,
+        first_position: int,
+        recorded_at: int,
+    ) -> None:
+        rows = packing.receipt_rows(
+            receipts, texts=tenants, first_position=first_position, recorded_at=recorded_at
+        )
+        with self._connection.cursor() as cursor, cursor.copy(_COPY_RECEIPTS) as copy:
+            copy.write(rows)
+
+    def commit(self) -> None:
+        """Make the append durable and wake the followers: one round trip.
+
+        Raises:
+            LogUnavailable: certainly rolled back.
+            CommitUnknown: the connection ended before the answer came.
+            AppendRefused: an append of this block had failed and its failure was swallowed.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if not self._has_written:
+            self.roll_back()
+            return
+        try:
+            self._connection.execute(_COMMIT)
+        except psycopg.Error as error:
+            if is_gone(self._connection) or error.diag.severity_nonlocalized != "ERROR":
+                self._connection.close()
+                raise CommitUnknown(str(error), self._command_ids) from error
+            raise _certain(error) from error
+        if self._connection.info.transaction_status != TransactionStatus.IDLE:
+            raise LogDamaged("COMMIT was answered, but the transaction is still open")
+
+    def roll_back(self) -> None:
+        """Undo everything; a connection that cannot is closed, which undoes it as well."""
+        status = self._connection.info.transaction_status
+        try:
+            if status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}:
+                self._connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self._connection.close()
+        if self._connection.info.transaction_status != TransactionStatus.IDLE:
+            self._connection.close()
+
+
+def _certain(error: psycopg.Error) -> LogFailure:
+    """Name a failure after which nothing was written."""
+    if isinstance(error, psycopg.errors.UniqueViolation):
+        conflict = _CONFLICTS.get(error.diag.constraint_name, AppendRefused)
+        return conflict(error.diag.message_detail or str(error))
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return LogUnavailable(str(error))
+    return AppendRefused(str(error))
