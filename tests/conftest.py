@@ -1,0 +1,126 @@
+"""What every test can ask for: real servers, fresh databases, the shared data sets.
+
+A test that uses one of the server fixtures carries the marker `services`, so that `make check`
+stays fast and `make test` runs everything.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from hypothesis import settings
+from psycopg import sql
+
+from infra.data_directory import DataDirectory
+from infra.database import Database
+from infra.embedded_postgres import SUPERUSER, EmbeddedPostgres, create_database
+from infra.embedded_valkey import EmbeddedValkey
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SERVER_FIXTURES = frozenset({"postgres_server", "valkey_server"})
+
+# No deadline: a slow shared machine is not a defect. In CI the examples are the same on each run.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server."""
+    for item in items:
+        if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("services")
+
+
+def reachable_directory() -> Path:
+    """Make a temporary directory that a server of another account can reach (pytest's is closed)."""
+    directory = Path(tempfile.mkdtemp(prefix="pms-test-"))
+    directory.chmod(0o711)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def server_data() -> Iterator[DataDirectory]:
+    """The data directory of this session's servers, removed at the end."""
+    directory = reachable_directory()
+    yield DataDirectory(directory)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(server_data: DataDirectory) -> Iterator[EmbeddedPostgres]:
+    """A real PostgreSQL for the session, in the fast setting: no test here cuts its power."""
+    with EmbeddedPostgres(server_data, durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres_server: EmbeddedPostgres) -> Callable[[], Database]:
+    """Make as many fresh, empty databases as a test needs; they end with the session."""
+    names = (f"test_{number}" for number in itertools.count(1))
+    admin = postgres_server.conninfo(SUPERUSER, "postgres")
+
+    def make() -> Database:
+        name = next(names)
+        with psycopg.connect(admin, autocommit=True) as connection:
+            create_database(connection, name)
+        return postgres_server.database_named(name)
+
+    return make
+
+
+def drop_database(server: EmbeddedPostgres, database: Database) -> None:
+    """Drop a database, ending whatever sessions are left in it."""
+    name = psycopg.conninfo.conninfo_to_dict(database.owner_conninfo)["dbname"]
+    with psycopg.connect(server.conninfo(SUPERUSER, "postgres"), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(str(name)))
+        )
+
+
+@pytest.fixture
+def empty_database(
+    postgres_server: EmbeddedPostgres, new_database: Callable[[], Database]
+) -> Iterator[Database]:
+    """A fresh database with the two roles' rights and nothing in it."""
+    database = new_database()
+    yield database
+    drop_database(postgres_server, database)
+
+
+@pytest.fixture
+def database(empty_database: Database) -> Database:
+    """A fresh database."""
+    return empty_database
+
+
+@pytest.fixture(scope="session")
+def valkey_server(server_data: DataDirectory) -> Iterator[EmbeddedValkey]:
+    """A real Valkey for the session, nothing written to disk."""
+    with EmbeddedValkey(server_data, durable=False) as server:
+        yield server
+
+
+@pytest.fixture
+def valkey(valkey_server: EmbeddedValkey) -> str:
+    """The address of an empty Valkey."""
+    with redis.Redis.from_url(valkey_server.url) as client:
+        client.flushall()
+    return valkey_server.url
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets beside the repository; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("PMS_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"the shared data sets are not at {folder} (PMS_SHARED_DATA names another)")
+    return folder
