@@ -13,8 +13,8 @@ DATABASE_NAME = "pms"
 class Database:
     """One PostgreSQL database and its two ways in (connection strings with passwords: not shown).
 
-    `owner_conninfo` does the DDL of the log; `app_conninfo` may read and append the log and owns the
-    read models.
+    `owner_conninfo` does the DDL of the log; `app_conninfo` may read and append the log and owns
+    the read models.
     """
 
     owner_conninfo: str = field(repr=False)

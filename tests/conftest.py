@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def reachable_directory() -> Path:
-    """Make a temporary directory that a server of another account can reach (pytest's is closed)."""
+    """Make a temporary directory that another account can reach; pytest's own are closed."""
     directory = Path(tempfile.mkdtemp(prefix="pms-test-"))
     directory.chmod(0o711)
     return directory
@@ -119,7 +119,7 @@ def valkey(valkey_server: EmbeddedValkey) -> str:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data sets beside the repository; the test is skipped where it is absent."""
+    """The folder of real data sets beside the repository; without it the test is skipped."""
     folder = Path(os.environ.get("PMS_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"the shared data sets are not at {folder} (PMS_SHARED_DATA names another)")
