@@ -1,0 +1,107 @@
+"""Checkpoints: how far a read model has folded the log, moved only by compare-and-set.
+
+One row per schema. `edition` counts the rebuilds that were swapped in; it is part of the comparison,
+so a projector that still holds state of the tables before a swap loses its next move and reloads.
+A schema that was swapped out carries `RETIRED`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+RETIRED = -1
+
+_TABLE = """
+CREATE TABLE {schema}.checkpoint (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    position bigint NOT NULL,
+    market_position bigint NOT NULL,
+    recorded_at timestamptz,
+    calculation_version integer NOT NULL,
+    log_id uuid NOT NULL,
+    edition integer NOT NULL
+) WITH (fillfactor = 50)
+"""
+_COLUMNS = "position, market_position, recorded_at, calculation_version, log_id, edition"
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """Where a schema stands: the last position folded and the last of the tenant `market`.
+
+    `recorded_at` is that of the event at `position`; absent while nothing is folded.
+    """
+
+    position: int
+    market_position: int
+    recorded_at: datetime | None
+    calculation_version: int
+    log_id: UUID
+    edition: int = 0
+
+
+class Move(msgspec.Struct, frozen=True):
+    """One checkpoint to be moved: its schema, from where, to where."""
+
+    schema: str
+    origin: Checkpoint
+    target: Checkpoint
+
+
+def create_checkpoint(cursor: psycopg.Cursor[Any], schema: str, checkpoint: Checkpoint) -> None:
+    """Make a schema's checkpoint table with its one row."""
+    cursor.execute(sql.SQL(_TABLE).format(schema=sql.Identifier(schema)))
+    statement = f"INSERT INTO {{table}} ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)"
+    cursor.execute(
+        sql.SQL(statement).format(table=sql.Identifier(schema, "checkpoint")),
+        msgspec.structs.astuple(checkpoint),
+    )
+
+
+def read_checkpoint(
+    cursor: psycopg.Cursor[Any], schema: str, *, for_update: bool = False
+) -> Checkpoint | None:
+    """Read where a schema stands; None when it does not exist. `for_update` locks the row."""
+    cursor.execute("SELECT to_regclass(%s)", (f"{schema}.checkpoint",))
+    if cursor.fetchone() in {None, (None,)}:
+        return None
+    lock = " FOR UPDATE" if for_update else ""
+    statement = sql.SQL(f"SELECT {_COLUMNS} FROM {{table}}{lock}")
+    with cursor.connection.cursor(row_factory=tuple_row) as reading:
+        reading.execute(statement.format(table=sql.Identifier(schema, "checkpoint")))
+        row = reading.fetchone()
+    return None if row is None else Checkpoint(*row)
+
+
+def move_checkpoints(cursor: psycopg.Cursor[Any], moves: Sequence[Move]) -> bool:
+    """Move checkpoints in one statement, each only if it stands where its move begins.
+
+    False says that some did not: the caller must roll back and reload.
+    """
+    parts: list[sql.Composable] = []
+    parameters: list[object] = []
+    for index, move in enumerate(sorted(moves, key=lambda each: each.schema)):
+        statement = (
+            "{name} AS (UPDATE {table} SET position = %s, market_position = %s, recorded_at = %s"
+            " WHERE position = %s AND edition = %s AND calculation_version = %s AND log_id = %s"
+            " RETURNING 1)"
+        )
+        name = sql.Identifier(f"move_{index}")
+        table = sql.Identifier(move.schema, "checkpoint")
+        parts.append(sql.SQL(statement).format(name=name, table=table))
+        target, origin = move.target, move.origin
+        parameters += (target.position, target.market_position, target.recorded_at)
+        parameters += (origin.position, origin.edition, origin.calculation_version, origin.log_id)
+    count = sql.SQL(" + ").join(
+        sql.SQL("(SELECT count(*) FROM {})").format(sql.Identifier(f"move_{index}"))
+        for index in range(len(moves))
+    )
+    statement_text = sql.SQL("WITH {} SELECT {}").format(sql.SQL(", ").join(parts), count)
+    cursor.execute(statement_text, parameters)
+    row = cursor.fetchone()
+    return row is not None and row[0] == len(moves)

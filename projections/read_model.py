@@ -1,0 +1,69 @@
+"""What a read model is: tables made for one question, filled by folding the log.
+
+Positions are log positions, counted from 1 over the whole log; 0 is "nothing folded yet". Every
+table is keyed by tenant, every value is absolute, and no row depends on where a batch ended: any
+batching of the same log gives identical tables.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+import psycopg
+
+from domain.event import Event
+from eventstore.envelope import RecordedEvent
+
+
+class Decoded(NamedTuple):
+    """An event of the log with the parts of its envelope that folds ask for most."""
+
+    position: int
+    tenant: str
+    recorded_at: datetime
+    event: Event
+    recorded: RecordedEvent
+
+
+class Fold(Protocol):
+    """The writing half of a read model, bound to one schema.
+
+    It may keep state in memory between batches, loaded from its tables when first needed. After any
+    rollback or checkpoint mismatch the engine throws it away and asks for a new one.
+    """
+
+    def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
+        """Write what a batch changes, once per key; positions ascend, only the model's own types.
+
+        Runs inside the transaction that has moved the checkpoint behind the batch already.
+        """
+
+
+class ReadModel(Protocol):
+    """Tables, fold and queries that answer one question.
+
+    `name` is also the PostgreSQL schema of the live tables; rebuilds fold into `<name>_rebuild`,
+    verification into `<name>_verify`. A new `calculation_version` makes every projector rebuild.
+    """
+
+    @property
+    def name(self) -> str:
+        """The model's name and the schema of its live tables."""
+
+    @property
+    def calculation_version(self) -> int:
+        """The edition of the fold; rows of another edition are rebuilt."""
+
+    @property
+    def event_types(self) -> frozenset[type[Event]]:
+        """What it folds; other events only move its checkpoint."""
+
+    @property
+    def compared_tables(self) -> tuple[str, ...]:
+        """The tables that a rebuild must reproduce row by row, every column."""
+
+    def ddl(self, schema: str) -> str:
+        """Give the CREATE TABLE and CREATE INDEX statements, every name qualified by `schema`."""
+
+    def new_fold(self, schema: str) -> Fold:
+        """Make a fold that knows nothing yet and writes into `schema`."""
