@@ -18,7 +18,9 @@ import pytest
 import redis
 from hypothesis import settings
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
+from eventstore.tables import create_log
 from infra.data_directory import DataDirectory
 from infra.database import Database
 from infra.embedded_postgres import SUPERUSER, EmbeddedPostgres, create_database
@@ -66,20 +68,30 @@ def postgres_server(server_data: DataDirectory) -> Iterator[EmbeddedPostgres]:
 def new_database(postgres_server: EmbeddedPostgres) -> Callable[[], Database]:
     """Make as many fresh, empty databases as a test needs; they end with the session."""
     names = (f"test_{number}" for number in itertools.count(1))
-    admin = postgres_server.conninfo(SUPERUSER, "postgres")
+    return lambda: create_test_database(postgres_server, next(names))
 
-    def make() -> Database:
-        name = next(names)
-        with psycopg.connect(admin, autocommit=True) as connection:
-            create_database(connection, name)
-        return postgres_server.database_named(name)
 
-    return make
+@pytest.fixture(scope="session")
+def new_log_database(postgres_server: EmbeddedPostgres) -> Callable[[], Database]:
+    """Make as many fresh databases with an empty log as a test needs; they end with the session."""
+    template = create_test_database(postgres_server, "log_template")
+    create_log(template.owner_conninfo)
+    names = (f"log_test_{number}" for number in itertools.count(1))
+    return lambda: create_test_database(postgres_server, next(names), template="log_template")
+
+
+def create_test_database(
+    server: EmbeddedPostgres, name: str, *, template: str = "template1"
+) -> Database:
+    """Make one database with the two roles' rights."""
+    with psycopg.connect(server.conninfo(SUPERUSER, "postgres"), autocommit=True) as connection:
+        create_database(connection, name, template=template)
+    return server.database_named(name)
 
 
 def drop_database(server: EmbeddedPostgres, database: Database) -> None:
     """Drop a database, ending whatever sessions are left in it."""
-    name = psycopg.conninfo.conninfo_to_dict(database.owner_conninfo)["dbname"]
+    name = conninfo_to_dict(database.owner_conninfo)["dbname"]
     with psycopg.connect(server.conninfo(SUPERUSER, "postgres"), autocommit=True) as connection:
         connection.execute(
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(str(name)))
@@ -87,19 +99,23 @@ def drop_database(server: EmbeddedPostgres, database: Database) -> None:
 
 
 @pytest.fixture
-def empty_database(
+def database(
     postgres_server: EmbeddedPostgres, new_database: Callable[[], Database]
 ) -> Iterator[Database]:
     """A fresh database with the two roles' rights and nothing in it."""
-    database = new_database()
-    yield database
-    drop_database(postgres_server, database)
+    made = new_database()
+    yield made
+    drop_database(postgres_server, made)
 
 
 @pytest.fixture
-def database(empty_database: Database) -> Database:
-    """A fresh database."""
-    return empty_database
+def log_database(
+    postgres_server: EmbeddedPostgres, new_log_database: Callable[[], Database]
+) -> Iterator[Database]:
+    """A fresh database with an empty log; all of a session's logs carry one log id."""
+    made = new_log_database()
+    yield made
+    drop_database(postgres_server, made)
 
 
 @pytest.fixture(scope="session")
