@@ -1,0 +1,138 @@
+"""What a PMS can be told by its environment: variables named `PMS_…`, all of them optional.
+
+Given addresses of PostgreSQL or Redis replace the embedded servers. Addresses hold passwords, so
+they are kept as secrets: no representation and no log shows them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.database import Database
+from infra.errors import OperatorError
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def default_data_directory() -> Path:
+    """Name where a PMS keeps its data when nobody says otherwise."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/pms")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "pms"
+    home = os.environ.get("XDG_DATA_HOME", "")
+    # The XDG specification: a relative path is invalid and to be ignored.
+    return (Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "share") / "pms"
+
+
+class Settings(BaseSettings):
+    """The settings of every process; a port of 0 means any free one."""
+
+    model_config = SettingsConfigDict(env_prefix="PMS_", extra="ignore", frozen=True)
+
+    data: Path = Field(default_factory=default_data_directory)
+    host: str = "127.0.0.1"
+    write_port: Port = 8321
+    read_port: Port = 8322
+    projector_port: Port = 8323
+    postgres_port: Port = 0
+    redis_port: Port = 0
+    postgres_owner: SecretStr | None = None
+    postgres_app: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    log_level: LogLevel = "info"
+    build: str | None = None
+    """The name of the build that events record; taken from git where not given."""
+
+    @model_validator(mode="after")
+    def _both_postgres_addresses(self) -> Self:
+        if self.postgres_owner is not None and self.postgres_app is None:
+            message = (
+                "PMS_POSTGRES_OWNER needs PMS_POSTGRES_APP beside it: the processes connect as the "
+                "role that cannot change what is recorded"
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def app_conninfo(self) -> str:
+        """How the processes reach PostgreSQL.
+
+        Raises:
+            OperatorError: it is not given; `pms up` gives it to the processes it starts.
+        """
+        if self.postgres_app is None:
+            raise OperatorError(
+                "No PostgreSQL address. `pms up` gives it to the processes it starts; to run one "
+                "alone, set PMS_POSTGRES_APP."
+            )
+        return self.postgres_app.get_secret_value()
+
+    @property
+    def given_database(self) -> Database | None:
+        """The PostgreSQL named from outside; None where the embedded one is to be used.
+
+        Raises:
+            OperatorError: only the application's address is given, so the log cannot be made.
+        """
+        if self.postgres_app is None:
+            return None
+        if self.postgres_owner is None:
+            raise OperatorError(
+                "PMS_POSTGRES_APP is set without PMS_POSTGRES_OWNER. Both are needed here: the "
+                "owner makes and upgrades the tables of the log."
+            )
+        return Database(
+            owner_conninfo=self.postgres_owner.get_secret_value(),
+            app_conninfo=self.postgres_app.get_secret_value(),
+        )
+
+    @property
+    def write_url(self) -> str:
+        """Where commands are sent."""
+        return f"http://{self.host}:{self.write_port}"
+
+    @property
+    def read_url(self) -> str:
+        """Where queries are asked."""
+        return f"http://{self.host}:{self.read_port}"
+
+    @property
+    def projector_url(self) -> str:
+        """Where the projector shows its health and metrics."""
+        return f"http://{self.host}:{self.projector_port}"
+
+    def environment(self) -> dict[str, str]:
+        """Write the settings as variables for a child process, without the owner's address."""
+        variables = {
+            f"PMS_{name.upper()}": value.get_secret_value()
+            if isinstance(value, SecretStr)
+            else str(value)
+            for name, value in self
+            if value is not None and name != "postgres_owner"
+        }
+        others = {name: text for name, text in os.environ.items() if not name.startswith("PMS_")}
+        return others | variables
+
+
+def load_settings(**given: object) -> Settings:
+    """Read the settings from the environment; what is `given` (and not None) goes before it.
+
+    Raises:
+        OperatorError: a value is not understood; the message names the variable, not its value.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        complaints = "; ".join(
+            f"{'PMS_' + str(found['loc'][0]).upper() + ': ' if found['loc'] else ''}{found['msg']}"
+            for found in error.errors(include_input=False, include_url=False)
+        )
+        raise OperatorError(f"The settings are not right. {complaints}") from None
