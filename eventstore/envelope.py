@@ -25,7 +25,7 @@ FINGERPRINT_BYTES = 32
 
 
 class NewEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event as its writer wants it appended; `data` is its JSON, `key` a booking's instrument."""
+    """An event as its writer wants it; `data` is its JSON, `key` the instrument of a booking."""
 
     stream_id: UUID
     stream_version: int

@@ -7,8 +7,9 @@ width, and each distinct text is encoded once, which makes a row several times c
 `Copy.write_row`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from struct import Struct
 from typing import TypeAlias
 
@@ -39,6 +40,16 @@ EVENT_COLUMNS = (
     "event_type, tenant, actor, build, key, trace_context, data"
 )
 RECEIPT_COLUMNS = "command_id, position, recorded_at, fingerprint, tenant, outcome"
+
+_data: Callable[[NewEvent], bytes] = attrgetter("data")
+_stream_version: Callable[[NewEvent], int] = attrgetter("stream_version")
+_TEXTS: tuple[tuple[str, int, Callable[[NewEvent], str | None]], ...] = (
+    ("event_type", EVENT_TYPE_BYTES_MAX, attrgetter("event_type")),
+    ("tenant", TENANT_BYTES_MAX, attrgetter("tenant")),
+    ("actor", ACTOR_BYTES_MAX, attrgetter("actor")),
+    ("key", KEY_BYTES_MAX, attrgetter("key")),
+    ("trace_context", TRACE_CONTEXT_BYTES_MAX, attrgetter("trace_context")),
+)
 
 Texts: TypeAlias = dict[str | None, bytes]
 """Each text as a field, its length before it; None is the null field."""
@@ -89,22 +100,19 @@ def admit_events(events: Sequence[NewEvent], *, version_min: int = 1) -> Texts:
     Raises:
         EventTooLarge, EnvelopeOutOfRange: naming what breaks its bound.
     """
-    for event in events:
-        if len(event.data) > EVENT_BYTES_MAX:
-            raise EventTooLarge(
-                f"{event.event_type} has {len(event.data)} bytes, more than {EVENT_BYTES_MAX}"
-            )
-        if not version_min <= event.stream_version <= _VERSION_MAX:
-            raise EnvelopeOutOfRange(f"stream_version {event.stream_version} is out of range")
+    if not events:
+        return {}
+    if max(map(len, map(_data, events))) > EVENT_BYTES_MAX:
+        largest = max(events, key=lambda event: len(event.data))
+        raise EventTooLarge(
+            f"{largest.event_type} has {len(largest.data)} bytes, more than {EVENT_BYTES_MAX}"
+        )
+    versions = list(map(_stream_version, events))
+    if min(versions) < version_min or max(versions) > _VERSION_MAX:
+        raise EnvelopeOutOfRange(f"stream_version is outside {version_min} to {_VERSION_MAX}")
     texts: Texts = {None: _NULL}
-    for name, bytes_max, found in (
-        ("event_type", EVENT_TYPE_BYTES_MAX, {event.event_type for event in events}),
-        ("tenant", TENANT_BYTES_MAX, {event.tenant for event in events}),
-        ("actor", ACTOR_BYTES_MAX, {event.actor for event in events}),
-        ("key", KEY_BYTES_MAX, {event.key for event in events}),
-        ("trace_context", TRACE_CONTEXT_BYTES_MAX, {event.trace_context for event in events}),
-    ):
-        for text in found:
+    for name, bytes_max, field in _TEXTS:
+        for text in set(map(field, events)):
             if text is not None:
                 texts[text] = text_field(text, name=name, bytes_max=bytes_max)
     return texts
@@ -124,12 +132,14 @@ def event_rows(
     for start in range(0, len(events), CHUNK_ROWS):
         fields: list[bytes] = []
         for event in events[start : start + CHUNK_ROWS]:
-            caused_by = event.causation_id
+            command_id, correlation_id = event.command_id, event.correlation_id
+            command = command_id.int.to_bytes(16, "big")
             known = (
                 14, 8, position, 8, recorded_at,
-                16, event.stream_id.bytes, 8, event.stream_version,
-                16, event.command_id.bytes, 16, event.correlation_id.bytes,
+                16, event.stream_id.int.to_bytes(16, "big"), 8, event.stream_version, 16, command,
+                16, command if correlation_id is command_id else correlation_id.bytes,
             )  # fmt: skip
+            caused_by = event.causation_id
             fields += (
                 _uncaused(*known, -1)
                 if caused_by is None
@@ -170,21 +180,23 @@ def admit_receipts(receipts: Iterable[NewReceipt], *, events: int) -> Texts:
 
 
 def receipt_rows(
-    receipts: Iterable[NewReceipt], *, texts: Texts, first_position: int, recorded_at: int
-) -> bytes:
-    """Pack admitted receipts into a whole COPY stream; `recorded_at` in microseconds."""
-    fields = [HEADER]
-    for receipt in receipts:
-        last_event = receipt.last_event
-        position = first_position + (-1 if last_event is None else last_event)
-        fields += (
-            _receipt(
-                6, 16, receipt.command_id.bytes, 8, position, 8, recorded_at,
-                FINGERPRINT_BYTES, receipt.fingerprint,
-            ),
-            texts[receipt.tenant],
-            _length(len(receipt.outcome)),
-            receipt.outcome,
-        )  # fmt: skip
-    fields.append(TRAILER)
-    return b"".join(fields)
+    receipts: Sequence[NewReceipt], *, texts: Texts, first_position: int, recorded_at: int
+) -> Iterator[bytes]:
+    """Pack admitted receipts into a whole COPY stream, in chunks; `recorded_at` in microseconds."""
+    yield HEADER
+    for start in range(0, len(receipts), CHUNK_ROWS):
+        fields: list[bytes] = []
+        for receipt in receipts[start : start + CHUNK_ROWS]:
+            last_event = receipt.last_event
+            position = first_position + (-1 if last_event is None else last_event)
+            fields += (
+                _receipt(
+                    6, 16, receipt.command_id.bytes, 8, position, 8, recorded_at,
+                    FINGERPRINT_BYTES, receipt.fingerprint,
+                ),
+                texts[receipt.tenant],
+                _length(len(receipt.outcome)),
+                receipt.outcome,
+            )  # fmt: skip
+        yield b"".join(fields)
+    yield TRAILER

@@ -6,6 +6,7 @@ order of commits and a reader that has seen position n will never see a smaller 
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import LiteralString
 from uuid import UUID
 
 import psycopg
@@ -29,8 +30,12 @@ from eventstore.tables import APPEND_LOCK, CHANNEL
 # stands once the lock is held.
 LOCK_STATEMENT = f"SELECT pg_advisory_xact_lock({APPEND_LOCK})"
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {LOCK_STATEMENT}; {reading.HEAD}"
-_COPY_EVENTS = f"COPY log.events ({packing.EVENT_COLUMNS}) FROM STDIN (FORMAT BINARY)"
-_COPY_RECEIPTS = f"COPY log.receipts ({packing.RECEIPT_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_COPY_EVENTS: LiteralString = (
+    f"COPY log.events ({packing.EVENT_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+)
+_COPY_RECEIPTS: LiteralString = (
+    f"COPY log.receipts ({packing.RECEIPT_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+)
 _COMMIT = f"NOTIFY {CHANNEL}; COMMIT"
 
 _CONFLICTS: dict[str | None, type[LogFailure]] = {
@@ -90,12 +95,22 @@ class WritingTransaction:
         first_position = self.head.position + 1
         last_position = self.head.position + len(events)
         recorded_at = max(packing.microseconds(self._clock()), self._recorded_at)
+        event_rows = packing.event_rows(
+            events,
+            texts=texts,
+            build=self._build,
+            first_position=first_position,
+            recorded_at=recorded_at,
+        )
+        receipt_rows = packing.receipt_rows(
+            receipts, texts=tenants, first_position=first_position, recorded_at=recorded_at
+        )
         self._has_written = True
         try:
             if events:
-                self._copy_events(events, texts, first_position, recorded_at)
+                self._copy(_COPY_EVENTS, event_rows)
             if receipts:
-                self._copy_receipts(receipts, tenants, first_position, recorded_at)
+                self._copy(_COPY_RECEIPTS, receipt_rows)
         except psycopg.Error as error:
             self._failure = _certain(error)
             raise self._failure from error
@@ -105,36 +120,10 @@ class WritingTransaction:
             self.head, self._recorded_at = Head(last_position, moment), recorded_at
         return Appended(first_position, last_position, moment)
 
-    def _copy_events(
-        self,
-        events: Sequence[NewEvent],
-        texts: packing.Texts,
-        first_position: int,
-        recorded_at: int,
-    ) -> None:
-        chunks = packing.event_rows(
-            events,
-            texts=texts,
-            build=self._build,
-            first_position=first_position,
-            recorded_at=recorded_at,
-        )
-        with self._connection.cursor() as cursor, cursor.copy(_COPY_EVENTS) as copy:
+    def _copy(self, statement: LiteralString, chunks: Iterable[bytes]) -> None:
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             for chunk in chunks:
                 copy.write(chunk)
-
-    def _copy_receipts(
-        self,
-        receipts: Sequence[NewReceipt],
-        tenants: packing.Texts,
-        first_position: int,
-        recorded_at: int,
-    ) -> None:
-        rows = packing.receipt_rows(
-            receipts, texts=tenants, first_position=first_position, recorded_at=recorded_at
-        )
-        with self._connection.cursor() as cursor, cursor.copy(_COPY_RECEIPTS) as copy:
-            copy.write(rows)
 
     def commit(self) -> None:
         """Make the append durable and wake the followers: one round trip.
