@@ -1,0 +1,126 @@
+"""Who may do what: one table, role x action. What no row permits is refused.
+
+Two kinds of tenants: customers hold portfolios; the tenant `market` holds the facts all of them
+share (instruments, marks, sessions). Shared facts are written by that tenant only, and it holds no
+portfolio: its events are read by every customer, so nothing private may ever be among them.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import lru_cache
+
+from domain.identity import MARKET_TENANT
+from gateway.problem import Problem
+from gateway.tokens import Principal
+
+
+class Role(StrEnum):
+    """What a token's holder is to the system."""
+
+    ADMIN = "admin"
+    """Runs a tenant: everything the tenant may do."""
+    PORTFOLIO_MANAGER = "portfolio_manager"
+    """Opens portfolios, moves cash, proposes trades, sees everything of the tenant."""
+    TRADER = "trader"
+    """Proposes trades and sees the tenant's portfolios."""
+    EXECUTION = "execution"
+    """A trading system that tells executed fills, and names its source."""
+    MARKET_DATA = "market_data"
+    """Writes the shared facts: instruments, marks, closes (tenant `market` only)."""
+    AUDITOR = "auditor"
+    """Sees everything of the tenant, outcomes of commands too; changes nothing."""
+    VIEWER = "viewer"
+    """Sees portfolios; changes nothing."""
+
+
+class Action(StrEnum):
+    """Every command and query that a token may or may not issue."""
+
+    CAPTURE_PROPOSED = "capture_proposed"
+    CAPTURE_EXECUTED = "capture_executed"
+    OPEN_PORTFOLIO = "open_portfolio"
+    MOVE_CASH = "move_cash"
+    REGISTER_SOURCE = "register_source"
+    REGISTER_INSTRUMENT = "register_instrument"
+    MARK_MARKET = "mark_market"
+    CLOSE_SESSION = "close_session"
+    CORRECT_CLOSE = "correct_close"
+    ASK_OUTCOME = "ask_outcome"
+    READ_PORTFOLIOS = "read_portfolios"
+    READ_POSITIONS = "read_positions"
+    READ_CASH = "read_cash"
+    READ_TRADES = "read_trades"
+    READ_REFUSALS = "read_refusals"
+    READ_EXCEPTIONS = "read_exceptions"
+    READ_PERFORMANCE = "read_performance"
+    READ_CLOSES = "read_closes"
+
+
+SHARED_WRITES = frozenset({
+    Action.REGISTER_INSTRUMENT, Action.MARK_MARKET, Action.CLOSE_SESSION, Action.CORRECT_CLOSE,
+})  # fmt: skip
+EVERY_TENANT = frozenset({Action.ASK_OUTCOME, Action.READ_CLOSES})
+CUSTOMER_ONLY = frozenset(Action) - SHARED_WRITES - EVERY_TENANT
+
+_PORTFOLIO_QUERIES = frozenset({
+    Action.READ_PORTFOLIOS, Action.READ_POSITIONS, Action.READ_CASH, Action.READ_TRADES,
+    Action.READ_PERFORMANCE, Action.READ_CLOSES,
+})  # fmt: skip
+_ALL_QUERIES = _PORTFOLIO_QUERIES | {Action.READ_REFUSALS, Action.READ_EXCEPTIONS}
+
+PERMITTED: dict[Role, frozenset[Action]] = {
+    Role.ADMIN: frozenset(Action),
+    Role.PORTFOLIO_MANAGER: _ALL_QUERIES | {
+        Action.CAPTURE_PROPOSED, Action.OPEN_PORTFOLIO, Action.MOVE_CASH, Action.REGISTER_SOURCE,
+        Action.ASK_OUTCOME,
+    },
+    Role.TRADER: _ALL_QUERIES | {Action.CAPTURE_PROPOSED, Action.ASK_OUTCOME},
+    Role.EXECUTION: frozenset({
+        Action.CAPTURE_EXECUTED, Action.ASK_OUTCOME, Action.READ_TRADES, Action.READ_REFUSALS,
+        Action.READ_EXCEPTIONS,
+    }),
+    Role.MARKET_DATA: SHARED_WRITES | EVERY_TENANT,
+    Role.AUDITOR: _ALL_QUERIES | {Action.ASK_OUTCOME},
+    Role.VIEWER: _PORTFOLIO_QUERIES,
+}  # fmt: skip
+
+
+@lru_cache(maxsize=1_024)
+def _actions_of(roles: frozenset[str]) -> frozenset[Action]:
+    return frozenset().union(*(PERMITTED[role] for role in Role if role.value in roles))
+
+
+def permits(principal: Principal, action: Action) -> bool:
+    """Say whether one of the principal's roles permits an action; unknown roles permit nothing."""
+    return action in _actions_of(principal.roles)
+
+
+def require(principal: Principal, *actions: Action) -> None:
+    """Let a principal pass who may do at least one of the actions.
+
+    Raises:
+        Problem: `role_missing`, `tenant_not_market` or `tenant_is_market`.
+    """
+    permitted = [action for action in actions if permits(principal, action)]
+    if not permitted:
+        raise Problem(
+            "role_missing",
+            f"This needs one of the roles {_roles_for(actions)}; ask whoever issues your tokens.",
+        )
+    is_market = principal.tenant == MARKET_TENANT
+    if not is_market and all(action in SHARED_WRITES for action in permitted):
+        raise Problem(
+            "tenant_not_market",
+            "Instruments, marks and sessions are shared by all tenants: use a token of the tenant "
+            f"`{MARKET_TENANT}` with the role `{Role.MARKET_DATA}`.",
+        )
+    if is_market and all(action in CUSTOMER_ONLY for action in permitted):
+        raise Problem(
+            "tenant_is_market",
+            f"The tenant `{MARKET_TENANT}` has no portfolios: use a token of your own tenant.",
+        )
+
+
+def _roles_for(actions: Iterable[Action]) -> str:
+    wanted = set(actions)
+    return ", ".join(f"`{role}`" for role in Role if PERMITTED[role] & wanted)

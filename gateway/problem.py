@@ -1,0 +1,128 @@
+"""Problems: every error an interface answers, as `application/problem+json` (RFC 9457).
+
+`code` is stable and documented here; `detail` tells the caller what to do. Refusals by the state of
+the world (`Rejection` in the domain) bring their own codes and are answered with the same shape.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from domain.rejection import Breach
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:pms:problem:"
+RETRY_AFTER_SECONDS = 1
+
+
+class Kind(NamedTuple):
+    """What one code means: its HTTP status and its title."""
+
+    status: int
+    title: str
+
+
+KINDS: dict[str, Kind] = {
+    "body_malformed": Kind(400, "The body is not well-formed JSON"),
+    "body_too_large": Kind(413, "The body is too large"),
+    "body_unread": Kind(400, "The body ended early"),
+    "content_encoding_unsupported": Kind(415, "The content encoding is not supported"),
+    "correlation_id_malformed": Kind(400, "The correlation id is not a UUID"),
+    "cursor_invalid": Kind(400, "The cursor is not one of ours"),
+    "field_invalid": Kind(400, "A field is missing, unknown or not understood"),
+    "idempotency_key_malformed": Kind(400, "The idempotency key is not usable"),
+    "idempotency_key_missing": Kind(400, "The idempotency key is missing"),
+    "internal_error": Kind(500, "Something failed on our side"),
+    "media_type_unsupported": Kind(415, "The media type is not supported"),
+    "method_not_allowed": Kind(405, "The method is not allowed here"),
+    "not_a_number": Kind(400, "A number is not finite"),
+    "not_attempted": Kind(503, "Nothing was attempted"),
+    "not_found": Kind(404, "There is no such thing"),
+    "not_ready": Kind(503, "Not ready to serve"),
+    "out_of_range": Kind(400, "A value is out of range"),
+    "outcome_unknown": Kind(503, "The outcome is not known yet"),
+    "over_precise": Kind(400, "A number has too many decimals"),
+    "parameter_invalid": Kind(400, "A query parameter is not understood"),
+    "position_not_reached": Kind(504, "The asked position is not reached yet"),
+    "role_missing": Kind(403, "The token's roles do not permit this"),
+    "route_not_found": Kind(404, "There is no such address"),
+    "source_missing": Kind(403, "The token names no source"),
+    "source_not_yours": Kind(403, "The source is not the token's own"),
+    "tenant_is_market": Kind(403, "The tenant `market` holds shared facts only"),
+    "tenant_not_market": Kind(403, "Shared facts are written by the tenant `market`"),
+    "token_expired": Kind(401, "The token has expired"),
+    "token_invalid": Kind(401, "The token is not valid"),
+    "token_missing": Kind(401, "The token is missing"),
+    "too_many_requests": Kind(429, "Too many requests wait already"),
+    "trade_date_missing": Kind(400, "The trade has no date"),
+}
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One error (RFC 9457); what is absent does not apply.
+
+    `fields` names the fields concerned, `breaches` every rule that was broken; `outcome`,
+    `command_id` and `replayed` are there where the problem is the outcome of a command, and
+    `results` (one per item, in order) where that command was a batch.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    correlation_id: UUID
+    fields: tuple[str, ...] = ()
+    breaches: tuple[Breach, ...] = ()
+    outcome: str | None = None
+    command_id: UUID | None = None
+    replayed: bool | None = None
+    results: tuple[msgspec.Raw, ...] = ()
+    checks: dict[str, Any] = {}
+    position: int | None = None
+
+
+class Problem(Exception):
+    """An error on its way to the caller.
+
+    `kind` is given only for codes that `KINDS` does not hold: those of domain refusals.
+    `members` are further members of the document, such as `breaches`.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        fields: tuple[str, ...] = (),
+        kind: Kind | None = None,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.fields = fields
+        self.kind = KINDS[code] if kind is None else kind
+        self.headers = dict(headers or {})
+        self.members = dict(members or {})
+
+    def document(self, correlation_id: UUID) -> ProblemDocument:
+        """Write the problem down for the request that met it."""
+        return ProblemDocument(
+            type=TYPE_PREFIX + self.code,
+            title=self.kind.title,
+            status=self.kind.status,
+            detail=self.detail,
+            code=self.code,
+            correlation_id=correlation_id,
+            fields=self.fields,
+            **self.members,
+        )
+
+
+def encode_problem(problem: Problem, correlation_id: UUID) -> bytes:
+    """Give the bytes of a problem's document."""
+    return msgspec.json.encode(problem.document(correlation_id))
