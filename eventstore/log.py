@@ -144,18 +144,25 @@ class Log:
             return reading.read_receipts(connection, command_ids)
 
     @contextmanager
-    def writing(self) -> Iterator[WritingTransaction]:
+    def writing(self, *, stream_version_min: int = 1) -> Iterator[WritingTransaction]:
         """Lend the one transaction that may append, under the append lock.
 
         Leaving the block commits; an exception inside it leaves nothing behind. Nothing here is
         tried again: only the caller knows whether the same append still is the right one.
+        Streams begin at version 1; only the library's recorder lets them begin at 0.
 
         Raises:
             LogUnavailable: certainly nothing was written.
+            AppendRefused: an append was refused and the block went on as if it had not been.
             CommitUnknown: the connection ended before COMMIT was answered; see `resolve`.
         """
         with self.datastore.connection() as connection:
-            transaction = WritingTransaction(connection, clock=self._clock, build=self._build)
+            transaction = WritingTransaction(
+                connection,
+                clock=self._clock,
+                build=self._build,
+                stream_version_min=stream_version_min,
+            )
             try:
                 transaction.begin()
                 yield transaction

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 
 from eventstore import packing, reading
 from eventstore.connections import Connection, is_gone
@@ -69,7 +70,7 @@ class WritingTransaction:
 
     def begin(self) -> None:
         """Begin, wait for the append lock and read the head: one round trip."""
-        cursor = self._connection.cursor(row_factory=psycopg.rows.tuple_row)
+        cursor = self._connection.cursor(row_factory=tuple_row)
         cursor.execute(_BEGIN)
         while cursor.nextset():
             pass
@@ -139,14 +140,16 @@ class WritingTransaction:
             self.roll_back()
             return
         try:
-            self._connection.execute(_COMMIT)
+            cursor = self._connection.execute(_COMMIT)
         except psycopg.Error as error:
             if is_gone(self._connection) or error.diag.severity_nonlocalized != "ERROR":
                 self._connection.close()
                 raise CommitUnknown(str(error), self._command_ids) from error
             raise _certain(error) from error
-        if self._connection.info.transaction_status != TransactionStatus.IDLE:
-            raise LogDamaged("COMMIT was answered, but the transaction is still open")
+        while cursor.nextset():
+            pass
+        if cursor.statusmessage != "COMMIT":
+            raise LogUnavailable(f"COMMIT was answered by {cursor.statusmessage}")
 
     def roll_back(self) -> None:
         """Undo everything; a connection that cannot is closed, which undoes it as well."""
