@@ -11,7 +11,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from psycopg.rows import tuple_row
+from psycopg.rows import DictRow, dict_row, tuple_row
 
 from eventstore import packing, reading
 from eventstore.connections import Connection, is_gone
@@ -83,6 +83,11 @@ class WritingTransaction:
     def receipts(self, command_ids: Iterable[UUID]) -> dict[UUID, Receipt]:
         """Find the receipts of the commands that have one, as of under the lock."""
         return reading.read_receipts(self._connection, command_ids)
+
+    def library_cursor(self) -> psycopg.Cursor[DictRow]:
+        """Lend a cursor to the library's recorder, which stores its tracking with the events."""
+        self._has_written = True
+        return self._connection.cursor(row_factory=dict_row)
 
     def append(self, events: Sequence[NewEvent], receipts: Sequence[NewReceipt] = ()) -> Appended:
         """Store the events behind the head, and the receipts with them.
