@@ -1,8 +1,8 @@
 """Checkpoints: how far a read model has folded the log, moved only by compare-and-set.
 
-One row per schema. `edition` counts the rebuilds that were swapped in; it is part of the comparison,
-so a projector that still holds state of the tables before a swap loses its next move and reloads.
-A schema that was swapped out carries `RETIRED`.
+One row per schema. `edition` counts the rebuilds that were swapped in; it is part of what is
+compared, so a projector that still holds state of the tables before a swap loses its next move and
+reloads. A schema that was swapped out carries `RETIRED`.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,13 @@ CREATE TABLE {schema}.checkpoint (
     edition integer NOT NULL
 ) WITH (fillfactor = 50)
 """
-_COLUMNS = "position, market_position, recorded_at, calculation_version, log_id, edition"
+_INSERT = """
+INSERT INTO {table} (position, market_position, recorded_at, calculation_version, log_id, edition)
+VALUES (%s, %s, %s, %s, %s, %s)
+"""
+_SELECT = """
+SELECT position, market_position, recorded_at, calculation_version, log_id, edition FROM {table}
+"""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -56,11 +62,8 @@ class Move(msgspec.Struct, frozen=True):
 def create_checkpoint(cursor: psycopg.Cursor[Any], schema: str, checkpoint: Checkpoint) -> None:
     """Make a schema's checkpoint table with its one row."""
     cursor.execute(sql.SQL(_TABLE).format(schema=sql.Identifier(schema)))
-    statement = f"INSERT INTO {{table}} ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)"
-    cursor.execute(
-        sql.SQL(statement).format(table=sql.Identifier(schema, "checkpoint")),
-        msgspec.structs.astuple(checkpoint),
-    )
+    statement = sql.SQL(_INSERT).format(table=sql.Identifier(schema, "checkpoint"))
+    cursor.execute(statement, msgspec.structs.astuple(checkpoint))
 
 
 def read_checkpoint(
@@ -70,8 +73,7 @@ def read_checkpoint(
     cursor.execute("SELECT to_regclass(%s)", (f"{schema}.checkpoint",))
     if cursor.fetchone() in {None, (None,)}:
         return None
-    lock = " FOR UPDATE" if for_update else ""
-    statement = sql.SQL(f"SELECT {_COLUMNS} FROM {{table}}{lock}")
+    statement = sql.SQL(_SELECT + ("FOR UPDATE" if for_update else ""))
     with cursor.connection.cursor(row_factory=tuple_row) as reading:
         reading.execute(statement.format(table=sql.Identifier(schema, "checkpoint")))
         row = reading.fetchone()

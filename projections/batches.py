@@ -1,0 +1,119 @@
+"""From recorded events to a batch that folds can take: cut at a command's end, decoded once.
+
+Only the types somebody folds are decoded. A name this build does not know stops every reader,
+because nobody here can say who would have needed it.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+import psycopg
+
+from domain.event import Event
+from domain.identity import MARKET_TENANT
+from eventstore.envelope import RecordedEvent
+from projections.checkpoint import Checkpoint
+from projections.read_model import Decoded
+from schemas.catalogue import EVENT_NAMES, EVENT_TYPES
+from schemas.codec import UnknownEventType, decode
+
+
+class Undecodable(Exception):
+    """An event whose bytes or name this build cannot read; `kind` is None when the name is new."""
+
+    def __init__(self, recorded: RecordedEvent, cause: Exception) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+        self.recorded = recorded
+        self.kind = EVENT_TYPES.get(recorded.event_type)
+
+
+# SQLSTATE classes: connection, rollback, resources, object state, intervention, system.
+_TRANSIENT_CLASSES = frozenset({"08", "40", "53", "55", "57", "58"})
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Consecutive events of the log, decoded; `undecodable` is what stopped it short, if anything.
+
+    `position` and `recorded_at` are those of its last event, `oldest_at` of its first;
+    `market_position` is that of its last event of the tenant `market`, if there is one.
+    """
+
+    decoded: list[Decoded]
+    size: int
+    position: int = 0
+    market_position: int | None = None
+    recorded_at: datetime | None = None
+    oldest_at: datetime | None = None
+    undecodable: Undecodable | None = None
+
+    def moved(self, origin: Checkpoint) -> Checkpoint:
+        """Give the checkpoint behind this batch."""
+        market_position = self.market_position or origin.market_position
+        return msgspec.structs.replace(
+            origin,
+            position=self.position,
+            market_position=market_position,
+            recorded_at=self.recorded_at,
+        )
+
+
+def whole_commands(events: list[RecordedEvent], *, limit: int) -> list[RecordedEvent]:
+    """Drop the last command's events when the limit may have cut it in two.
+
+    So readers never see half of what one command did, unless it is longer than a whole batch.
+    """
+    if len(events) < limit:
+        return events
+    last_command = events[-1].command_id
+    kept = len(events) - 1
+    while kept and events[kept - 1].command_id == last_command:
+        kept -= 1
+    return events[:kept] if kept else events
+
+
+def decode_batch(events: Sequence[RecordedEvent], event_types: Iterable[type[Event]]) -> Batch:
+    """Decode the events of the wanted types, up to the first that cannot be read."""
+    wanted = {EVENT_NAMES[kind] for kind in event_types}
+    decoded: list[Decoded] = []
+    undecodable = None
+    size = len(events)
+    for index, recorded in enumerate(events):
+        name = recorded.event_type
+        if name not in wanted and name in EVENT_TYPES:
+            continue
+        try:
+            event = decode(name, recorded.data)
+            decoded.append(
+                Decoded(recorded.position, recorded.tenant, recorded.recorded_at, event, recorded)
+            )
+        except (msgspec.DecodeError, UnknownEventType, ArithmeticError) as error:
+            undecodable = Undecodable(recorded, error)
+            size = index
+            break
+    if not size:
+        return Batch(decoded, 0, undecodable=undecodable)
+    last = events[size - 1]
+    return Batch(
+        decoded,
+        size,
+        position=last.position,
+        market_position=_last_market_position(events, size),
+        recorded_at=last.recorded_at,
+        oldest_at=events[0].recorded_at,
+        undecodable=undecodable,
+    )
+
+
+def _last_market_position(events: Sequence[RecordedEvent], size: int) -> int | None:
+    for index in range(size - 1, -1, -1):
+        if events[index].tenant == MARKET_TENANT:
+            return events[index].position
+    return None
+
+
+def is_transient(error: Exception) -> bool:
+    """Tell whether the database, and not the events, made a fold fail."""
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    return error.sqlstate is None or error.sqlstate[:2] in _TRANSIENT_CLASSES
