@@ -37,6 +37,8 @@ class EmbeddedPostgres:
     no trusted connection. `durable=False` is for tests that prove nothing about a crash.
     """
 
+    name = "postgresql"
+
     def __init__(self, data: DataDirectory, *, port: int = 0, durable: bool = True) -> None:
         self._data = data
         self._wanted_port = port
@@ -215,6 +217,7 @@ class EmbeddedPostgres:
             self._spawn()
             reason = self._wait_until_ready()
             if reason is None:
+                self._wanted_port = self.port  # clients know it: a restart comes back to it
                 return
             self.stop()
             if attempt == attempts or "could not bind" not in reason:

@@ -24,6 +24,8 @@ START_SECONDS_MAX = 30.0
 class EmbeddedValkey:
     """A Valkey server of our own, reached over TCP with a generated password."""
 
+    name = "valkey"
+
     def __init__(self, data: DataDirectory, *, port: int = 0, durable: bool = True) -> None:
         self._data = data
         self._wanted_port = port
@@ -75,6 +77,7 @@ class EmbeddedValkey:
             self._spawn(program)
             reason = self._wait_until_ready()
             if reason is None:
+                self._wanted_port = self.port  # clients know it: a restart comes back to it
                 return
             self.stop()
             if attempt == attempts:

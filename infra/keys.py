@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
 )
 
@@ -40,10 +42,9 @@ def signing_key(data: DataDirectory) -> Ed25519PrivateKey:
     return key
 
 
-def public_key_pem(data: DataDirectory) -> bytes:
+def public_key(data: DataDirectory) -> Ed25519PublicKey:
     """Return the public key, all that checking a token needs."""
-    public = signing_key(data).public_key()
-    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return signing_key(data).public_key()
 
 
 def _create(path: Path) -> None:

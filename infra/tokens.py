@@ -9,9 +9,8 @@ from uuid import UUID
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-ALGORITHM = "EdDSA"
-ISSUER = "pms"
-AUDIENCE = "pms"
+from gateway.tokens import ALGORITHM, AUDIENCE, ISSUER
+
 DEFAULT_LIFETIME = timedelta(hours=12)
 
 

@@ -1,0 +1,46 @@
+"""`pms bench …`: measured speed, against a rival in the same run on a PostgreSQL of its own."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Annotated, Any
+
+import typer
+
+from infra.command_line.console import print_result, progress_bar, say
+from infra.running import throwaway_database
+
+bench = typer.Typer(
+    help="Measure speed. Each prints one JSON object as its last line.", no_args_is_help=True
+)
+
+
+@bench.command()
+def append(
+    transactions: Annotated[
+        int, typer.Option("--transactions", min=4, help="How many transactions to append.")
+    ] = 120,
+    transaction_events: Annotated[
+        int, typer.Option("--transaction-events", min=1, help="Events in each of them.")
+    ] = 2_000,
+) -> None:
+    """Append encoded events to the log, against raw binary COPY of the same rows."""
+    measure("append", "appending", transactions=transactions, transaction_events=transaction_events)
+
+
+@bench.command()
+def desk() -> None:
+    """Sixteen callers with one command each: the desk against the stock event-sourcing library."""
+    measure("desk", "deciding")
+
+
+def measure(module: str, title: str, **parameters: int) -> None:
+    """Run one benchmark with a progress bar and print its result."""
+    benchmark: Any = importlib.import_module(f"benchmarks.{module}")
+    with throwaway_database(say=say) as server:
+        database = server.database
+        with progress_bar(title) as progress:
+            result: dict[str, object] = benchmark.run(
+                database.owner_conninfo, database.app_conninfo, progress=progress, **parameters
+            )
+    print_result(result)

@@ -1,0 +1,77 @@
+"""Small stand-ins for the three processes, and an `up` made of them: the supervisor is real.
+
+`python -m tests.infra.stand_in process NAME` answers probes until SIGTERM; with a file
+`NAME.broken` in the data directory it ends at once. `… up DIRECTORY` is `pms up` with these.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TextIO
+
+from infra.errors import OperatorError
+from infra.probe_server import Readiness, probe_server
+from infra.running import StopRequested, running_system
+from infra.settings import Settings, load_settings
+from infra.stopping import stop_signals
+
+
+def command_line(name: str) -> list[str]:
+    """Say how a stand-in is started."""
+    return [sys.executable, "-m", "tests.infra.stand_in", "process", name]
+
+
+def run_process(name: str, settings: Settings) -> None:
+    """Answer probes until SIGTERM, and write down that the end was an orderly one."""
+    if (settings.data / f"{name}.broken").exists():
+        sys.exit("broken on purpose")
+    ports = {
+        "write": settings.write_port,
+        "read": settings.read_port,
+        "projector": settings.projector_port,
+    }
+    assert settings.app_conninfo
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    with probe_server(
+        host=settings.host, port=ports[name], readiness=lambda: Readiness(True, {"name": name})
+    ):
+        stopped.wait()
+    with (settings.data / "ends").open("a", encoding="utf-8") as ends:
+        ends.write(f"{name}\n")
+
+
+def say(stream: TextIO, sentence: str) -> None:
+    """Write one line at once."""
+    stream.write(f"{sentence}\n")
+    stream.flush()
+
+
+def run_up(directory: Path) -> None:
+    """Run the whole system until a signal; say `ready` on standard output."""
+    settings = load_settings(data=directory, write_port=0, read_port=0, projector_port=0)
+    with stop_signals() as stop:
+        try:
+            with running_system(
+                settings,
+                say=lambda sentence: say(sys.stderr, sentence),
+                stop=stop,
+                command_line=command_line,
+            ):
+                say(sys.stdout, "ready")
+                stop.wait()
+        except StopRequested:
+            pass
+
+
+if __name__ == "__main__":
+    try:
+        if sys.argv[1] == "process":
+            run_process(sys.argv[2], load_settings())
+        else:
+            run_up(Path(sys.argv[2]))
+    except OperatorError as error:
+        sys.exit(str(error))
