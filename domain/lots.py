@@ -77,7 +77,7 @@ class Lot(msgspec.Struct, frozen=True, gc=False):
 
 
 class ClosedLot(msgspec.Struct, frozen=True, gc=False):
-    """The part of a lot that a fill closed: signed quantity and cost as the lot's, and its result."""
+    """The part of a lot a fill closed: quantity and cost signed as the lot's, and its result."""
 
     trade_id: UUID
     quantity: Decimal

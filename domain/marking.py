@@ -49,6 +49,19 @@ class Market:
         self.rates: dict[tuple[str, str], tuple[datetime, Decimal]] = {}
         self.marks_versions: dict[str, int] = {}
 
+    def fork(self) -> "Market":
+        """Copy, so that the twin can be folded further without touching this one."""
+        twin = Market()
+        twin.position = self.position
+        twin.calendars = {
+            name: msgspec.structs.replace(last, versions=last.versions.copy())
+            for name, last in self.calendars.items()
+        }
+        twin.closes = self.closes.copy()
+        twin.rates = self.rates.copy()
+        twin.marks_versions = self.marks_versions.copy()
+        return twin
+
     def apply(self, event: MarketEvent) -> None:
         """Fold one event."""
         if isinstance(event, MarketMarked):

@@ -1,8 +1,8 @@
 """Exact decimals: money, its limits, and every rounding that has a name.
 
-Importing this module widens the process's decimal context to 100 digits, because two numbers of the
-wire (26 integer digits, 12 decimals) multiply to 76 digits and the default context of 28 would round
-them silently. Amounts are in units of their currency, never in cents.
+Importing this module widens the process's decimal context to 100 digits, because two numbers of
+the wire (26 integer digits, 12 decimals) multiply to 76 digits and the default context of 28 would
+round them silently. Amounts are in units of their currency, never in cents.
 """
 
 import decimal

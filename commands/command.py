@@ -1,0 +1,186 @@
+"""Commands, what surrounds them, and their outcomes.
+
+A command says what its sender wants; `Issued` says who sends it, under which name, and when the
+system received it. Every issued command gets exactly one outcome, the same name always the same.
+"""
+
+import hashlib
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from domain.instrument import AssetClass
+from domain.lots import CostBasis
+from domain.market import Close, Mark, Rate
+from domain.money import Money
+from domain.rejection import Breach
+from domain.source import NamingScope
+from domain.trade import Capture
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
+    """What a sender wants; subclasses are named in the imperative."""
+
+
+class CaptureTrade(Command, frozen=True):
+    """Capture a trade, proposed or executed."""
+
+    capture: Capture
+
+
+class ReleaseTrade(Command, frozen=True):
+    """Book a parked trade whose instrument has appeared; issued by a reaction only."""
+
+    trade_id: UUID
+
+
+class OpenPortfolio(Command, frozen=True, kw_only=True):
+    """Open a portfolio; `calendar` absent: the base market of its currency."""
+
+    portfolio: str
+    base_currency: str
+    cost_basis: CostBasis
+    calendar: str | None = None
+    allows_leverage: bool = False
+    allows_short: bool = False
+
+
+class DepositCash(Command, frozen=True, kw_only=True):
+    """Bring external cash in; at least one of `value_date` and `at` is there."""
+
+    portfolio: str
+    amount: Money
+    value_date: date | None = None
+    at: datetime | None = None
+
+
+class WithdrawCash(Command, frozen=True, kw_only=True):
+    """Take cash out; at least one of `value_date` and `at` is there."""
+
+    portfolio: str
+    amount: Money
+    value_date: date | None = None
+    at: datetime | None = None
+
+
+class RegisterInstrument(Command, frozen=True, kw_only=True):
+    """Make an instrument known to every tenant."""
+
+    instrument: str
+    symbol: str
+    currency: str
+    asset_class: AssetClass
+    calendar: str
+    sector: str | None = None
+
+
+class RegisterSource(Command, frozen=True):
+    """Say how a source names its trades."""
+
+    source: str
+    naming_scope: NamingScope
+
+
+class MarkMarket(Command, frozen=True, kw_only=True):
+    """Put a batch of marks and FX rates in force from `at`."""
+
+    source: str
+    at: datetime
+    marks: tuple[Mark, ...] = ()
+    rates: tuple[Rate, ...] = ()
+
+
+class CloseSession(Command, frozen=True, kw_only=True):
+    """End a calendar's session [starts_at, ends_at) with its closes."""
+
+    calendar: str
+    session: date
+    starts_at: datetime
+    ends_at: datetime
+    closes: tuple[Close, ...] = ()
+
+
+class CorrectClose(Command, frozen=True, kw_only=True):
+    """Replace a close of a closed session; `price` None cancels it. `reason` is a short code."""
+
+    calendar: str
+    session: date
+    instrument: str
+    price: Decimal | None
+    reason: str
+
+
+class Issued(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A command on its way: its name, its tenant and sender, and when it was received.
+
+    `fingerprint` is `fingerprint_of(command)`: the same name with another one is refused.
+    """
+
+    command_id: UUID
+    tenant: str
+    actor: str
+    correlation_id: UUID
+    received_at: datetime
+    fingerprint: bytes
+    command: Command
+    source: str | None = None
+    causation_id: UUID | None = None
+    trace_context: str | None = None
+
+
+class Status(StrEnum):
+    """How a command ended (convention 2)."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    CONFLICT = "conflict"
+    MALFORMED = "malformed"
+    NOT_ATTEMPTED = "not_attempted"
+    UNKNOWN = "unknown"
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The outcome of a command; positions are log positions, absent where nothing was written.
+
+    `position` is that of the command's last event; `market_position` that of the market state it
+    was judged against. `replayed` says that this is an earlier outcome, told again.
+    """
+
+    status: Status
+    command_id: UUID
+    replayed: bool = False
+    code: str | None = None
+    message: str | None = None
+    breaches: tuple[Breach, ...] = ()
+    fields: tuple[str, ...] = ()
+    trade_id: UUID | None = None
+    stream_version: int | None = None
+    position: int | None = None
+    recorded_at: datetime | None = None
+    market_position: int | None = None
+    warnings: tuple[Breach, ...] = ()
+    is_parked: bool = False
+
+
+def refusal(issued: Issued, status: Status, code: str, message: str) -> Outcome:
+    """Make the outcome of a command that was not decided."""
+    return Outcome(status=status, command_id=issued.command_id, code=code, message=message)
+
+
+class CommandState(StrEnum):
+    """What is known of a command asked for by its id."""
+
+    DECIDED = "decided"
+    IN_FLIGHT = "in_flight"
+    NEVER_SEEN = "never_seen"
+
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+def fingerprint_of(command: Command) -> bytes:
+    """Hash a command's content (SHA-256 of its JSON in field order)."""
+    return hashlib.sha256(_ENCODER.encode(command)).digest()

@@ -1,0 +1,245 @@
+"""Deciding commands into a layer: probe receipts and names, call the handler, encode the events."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from commands import command as commands
+from commands import market, portfolios, trades
+from commands.command import CaptureTrade, Issued, Outcome, ReleaseTrade, Status
+from commands.decision import Addressed, AlreadyDecided, Decision
+from commands.overlay import Overlay
+from commands.view import View
+from domain.portfolio.events import PortfolioEvent
+from domain.rejection import Conflict, Rejection
+from domain.trade import TradeCaptured, TradeParked
+from eventstore.envelope import EVENT_BYTES_MAX, NewEvent, NewReceipt, Receipt, RecordedEvent
+from eventstore.log import Log
+from schemas.codec import encode, event_name
+
+Handler = Callable[[Issued, Any, View], Decision | AlreadyDecided]
+
+HANDLERS: dict[type[commands.Command], Handler] = {
+    commands.CaptureTrade: trades.capture_trade,
+    commands.ReleaseTrade: trades.release_trade,
+    commands.OpenPortfolio: portfolios.open_portfolio,
+    commands.DepositCash: portfolios.deposit_cash,
+    commands.WithdrawCash: portfolios.withdraw_cash,
+    commands.RegisterSource: portfolios.register_source,
+    commands.RegisterInstrument: market.register_instrument,
+    commands.MarkMarket: market.mark_market,
+    commands.CloseSession: market.close_session,
+    commands.CorrectClose: market.correct_close,
+}
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Outcome)
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """What the log already knows of some commands: receipts, and first events of named trades."""
+
+    receipts: Mapping[UUID, Receipt]
+    first_events: Mapping[UUID, RecordedEvent]
+
+
+class Decided(msgspec.Struct, frozen=True, gc=False):
+    """A command's outcome, and where its last event stands in the layer; None: nothing written.
+
+    `told_again` names the command whose outcome this is, where that one is not yet in the log.
+    """
+
+    outcome: Outcome
+    last_event: int | None = None
+    told_again: UUID | None = None
+
+
+class Judgement(msgspec.Struct, frozen=True, gc=False):
+    """A command's decision, to be written into a layer; `rejection` where it is a refusal."""
+
+    decision: Decision
+    encoded: tuple[bytes, ...] = ()
+    rejection: Rejection | None = None
+
+
+class Layer(msgspec.Struct):
+    """An overlay with the events and receipts to append for it."""
+
+    overlay: Overlay
+    events: list[NewEvent]
+    receipts: list[NewReceipt]
+
+    @classmethod
+    def over(cls, overlay: Overlay) -> "Layer":
+        """Begin an empty layer."""
+        return cls(overlay, [], [])
+
+
+def probe(log: Log, issued: Sequence[Issued], overlay: Overlay) -> Probe:
+    """Ask the log, in a few queries, what it knows of these commands."""
+    view = View(overlay, log, {})
+    names: list[UUID] = []
+    for each in issued:
+        wanted = each.command
+        if isinstance(wanted, CaptureTrade):
+            scope = view.source(each.tenant, wanted.capture.source).naming_scope
+            try:
+                names.append(trades.name_trade(each, wanted.capture, scope))
+            except Rejection:
+                continue
+        elif isinstance(wanted, ReleaseTrade):
+            names.append(wanted.trade_id)
+    receipts = log.receipts([each.command_id for each in issued])
+    return Probe(receipts, log.first_events(names) if names else {})
+
+
+def judge(issued: Issued, overlay: Overlay, log: Log, known: Probe) -> Decided | Judgement:
+    """Decide one command: its earlier outcome again, or a judgement that is to be written."""
+    earlier = known.receipts.get(issued.command_id)
+    if earlier is not None:
+        return Decided(_told_again(issued, earlier))
+    pending = _pending_receipt(overlay, issued.command_id)
+    if pending is not None:
+        return _told_with_this_append(issued, pending)
+    view = View(overlay, log, known.first_events)
+    try:
+        decision = HANDLERS[type(issued.command)](issued, issued.command, view)
+    except Conflict as conflict:
+        return Decided(_refusal(issued, conflict, Status.CONFLICT))
+    except Rejection as rejection:
+        return Judgement(Decision(events=(), of_stream=issued.command_id), (), rejection)
+    if isinstance(decision, AlreadyDecided):
+        return _first_acceptance(decision, view)
+    encoded = tuple(encode(addressed.event) for addressed in decision.events)
+    if max(map(len, encoded)) > EVENT_BYTES_MAX:
+        too_large = Rejection("event_too_large", "Its facts do not fit into events of 256 KiB.")
+        return Judgement(Decision(events=(), of_stream=issued.command_id), (), too_large)
+    return Judgement(decision, encoded, decision.rejection)
+
+
+def write(issued: Issued, judgement: Judgement, layer: Layer, log: Log) -> Decided:
+    """Add a judgement's events and its receipt to the layer."""
+    decision, rejection = judgement.decision, judgement.rejection
+    version = None
+    for addressed, data in zip(decision.events, judgement.encoded, strict=True):
+        taken = _take(issued, layer, addressed, data, log)
+        if addressed.stream_id == decision.of_stream:
+            version = taken
+    outcome = Outcome(
+        status=Status.ACCEPTED if rejection is None else Status.REJECTED,
+        command_id=issued.command_id,
+        code=None if rejection is None else rejection.code,
+        message=None if rejection is None else rejection.message,
+        breaches=() if rejection is None else rejection.breaches,
+        trade_id=decision.trade_id,
+        stream_version=version,
+        market_position=decision.market_position,
+        warnings=decision.warnings,
+        is_parked=decision.is_parked,
+    )
+    last_event = len(layer.events) - 1 if decision.events else None
+    receipt = NewReceipt(
+        issued.command_id,
+        issued.tenant,
+        issued.fingerprint,
+        _ENCODER.encode(outcome),
+        last_event,
+    )
+    layer.receipts.append(receipt)
+    layer.overlay.receipts[issued.command_id] = receipt
+    return Decided(outcome, last_event)
+
+
+def _take(issued: Issued, layer: Layer, addressed: Addressed, data: bytes, log: Log) -> int:
+    """Fold one event into the overlay and queue it for the append; give its stream version."""
+    overlay, stream_id = layer.overlay, addressed.stream_id
+    if isinstance(addressed.event, PortfolioEvent):
+        version = overlay.own_portfolio(stream_id, log).version + 1
+    elif isinstance(addressed.event, TradeCaptured | TradeParked):
+        version = 1
+    else:
+        version = overlay.current_version(stream_id, log) + 1
+    overlay.take(addressed, version, issued.command_id)
+    layer.events.append(
+        NewEvent(
+            stream_id,
+            version,
+            event_name(addressed.event),
+            data,
+            addressed.key,
+            addressed.tenant,
+            issued.actor,
+            issued.command_id,
+            issued.correlation_id,
+            issued.causation_id,
+            issued.trace_context,
+        )
+    )
+    return version
+
+
+def _refusal(issued: Issued, rejection: Rejection, status: Status) -> Outcome:
+    return Outcome(
+        status=status,
+        command_id=issued.command_id,
+        code=rejection.code,
+        message=rejection.message,
+        breaches=rejection.breaches,
+        fields=rejection.fields if isinstance(rejection, Conflict) else (),
+    )
+
+
+def outcome_of(receipt: Receipt) -> Outcome:
+    """Give the outcome a receipt holds, with the position and time the log gave it."""
+    return msgspec.structs.replace(
+        _DECODER.decode(receipt.outcome),
+        position=receipt.position,
+        recorded_at=receipt.recorded_at,
+        replayed=True,
+    )
+
+
+def _told_again(issued: Issued, receipt: Receipt) -> Outcome:
+    if receipt.tenant == issued.tenant and receipt.fingerprint == issued.fingerprint:
+        return outcome_of(receipt)
+    return _key_reused(issued)
+
+
+def _told_with_this_append(issued: Issued, receipt: NewReceipt) -> Decided:
+    """Tell again an outcome that is not in the log yet; it is answered once it is."""
+    if receipt.fingerprint != issued.fingerprint:
+        return Decided(_key_reused(issued))
+    outcome = _DECODER.decode(receipt.outcome)
+    return Decided(outcome, told_again=receipt.command_id)
+
+
+def _key_reused(issued: Issued) -> Outcome:
+    message = "This idempotency key already named a command with other content; use a new one."
+    return Outcome(
+        status=Status.CONFLICT,
+        command_id=issued.command_id,
+        code="idempotency_key_reused",
+        message=message,
+    )
+
+
+def _pending_receipt(overlay: Overlay, command_id: UUID) -> NewReceipt | None:
+    for layer in overlay.layers():
+        receipt = layer.receipts.get(command_id)
+        if receipt is not None:
+            return receipt
+    return None
+
+
+def _first_acceptance(decided: AlreadyDecided, view: View) -> Decided:
+    """Find the acceptance that wrote a stream version: in this append, or in the log."""
+    for layer in view.overlay.layers():
+        for pending in layer.pending.get(decided.stream_id, ()):
+            if pending.version == decided.version:
+                receipt = layer.receipts[pending.command_id]
+                return Decided(_DECODER.decode(receipt.outcome), told_again=receipt.command_id)
+    recorded = view.log.read_stream(decided.stream_id, decided.version - 1, 1)[0]
+    receipts = view.log.receipts([recorded.command_id])
+    return Decided(outcome_of(receipts[recorded.command_id]))

@@ -1,0 +1,242 @@
+"""The command desk: one loop that decides what arrived while the last commit was in flight.
+
+Everything decided in one turn is appended as one transaction and answered when that is durable;
+while it is in flight, the next turn is decided on top of it. Alone, a command waits for nobody.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from commands import metrics
+from commands.command import CommandState, Issued, Outcome, Status, refusal
+from commands.deciding import outcome_of
+from commands.intake import QUEUED_MAX, DeskClosed, DeskOverloaded, Group, Intake
+from commands.turn import HeadMoved, Turn
+from commands.world import World
+from eventstore.envelope import Appended
+from eventstore.failures import CommitUnknown, LogUnavailable
+from eventstore.log import Log
+
+COMMANDS_PER_TURN_MAX = 500
+IDLE_SECONDS = 0.25
+RESOLVE_SECONDS = 5.0
+RETRY_SECONDS = 0.1
+ATTEMPTS_MAX = 3
+
+Failure = tuple[str, str]
+LOST: Failure = ("log_unavailable", "The log cannot be reached; nothing was written, try again.")
+BROKEN: Failure = ("internal_error", "This command met a defect; nothing was written.")
+UNKNOWN: Failure = ("unknown", "Nobody can say yet whether it was written; ask by command id.")
+
+_log = structlog.get_logger("commands.desk")
+
+
+class StillUnknown(Exception):
+    """The answer to a COMMIT was lost, and the log could not say in time what became of it."""
+
+
+class Desk:
+    """Takes commands from any thread; decides and appends them on its own."""
+
+    def __init__(self, log: Log, *, queued_max: int = QUEUED_MAX) -> None:
+        self._log = log
+        self._intake = Intake(queued_max)
+        self._world: World | None = None
+        self._flight: Turn | None = None
+        self._appender = ThreadPoolExecutor(1, thread_name_prefix="desk-append")
+        self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
+        self._closing = threading.Event()
+        self.loaded = threading.Event()
+
+    def start(self) -> None:
+        """Begin to decide."""
+        self._thread.start()
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Refuse new commands, decide and append those queued, then end."""
+        self._closing.set()
+        self._intake.close()
+        self._thread.join(timeout)
+        self._appender.shutdown()
+
+    @property
+    def position(self) -> int:
+        """The log position folded so far."""
+        return 0 if self._world is None else self._world.position
+
+    @property
+    def queued(self) -> int:
+        """How many commands wait."""
+        return self._intake.queued
+
+    def submit(self, issued: Issued) -> "Future[Outcome]":
+        """Queue one command; the future never raises, every ending is an outcome."""
+        single: Future[Outcome] = Future()
+        group = self.submit_batch([issued], is_atomic=False)
+        group.add_done_callback(lambda done: single.set_result(done.result()[0]))
+        return single
+
+    def submit_batch(self, issued: Sequence[Issued], *, is_atomic: bool) -> "Future[list[Outcome]]":
+        """Queue commands that are decided in order and answered together, one outcome each."""
+        group = Group(issued, is_atomic=is_atomic and len(issued) > 1)
+        if not issued:
+            group.future.set_result([])
+            return group.future
+        try:
+            self._intake.put(group)
+        except DeskOverloaded:
+            return _not_attempted(group, "overloaded", "Too many commands wait; try again later.")
+        except DeskClosed:
+            return _not_attempted(group, "shutting_down", "The desk is stopping; try again later.")
+        metrics.QUEUED.set(self._intake.queued)
+        return group.future
+
+    def state_of(self, tenant: str, command_id: UUID) -> tuple[CommandState, Outcome | None]:
+        """Tell what became of a command, `never_seen` only once nothing can still commit it.
+
+        Raises:
+            LogUnavailable: the log cannot say now.
+        """
+        if self._intake.holds(command_id):
+            return CommandState.IN_FLIGHT, None
+        receipt = self._log.receipts([command_id]).get(command_id)
+        if receipt is None:
+            receipt = self._log.resolve([command_id]).get(command_id)
+        if receipt is None or receipt.tenant != tenant:
+            return CommandState.NEVER_SEEN, None
+        outcome = outcome_of(receipt)
+        return CommandState.DECIDED, msgspec.structs.replace(outcome, replayed=False)
+
+    def _run(self) -> None:
+        while not (self._closing.is_set() and self._flight is None and not self._intake.queued):
+            try:
+                if self._world is None:
+                    self._world = World.load(self._log)
+                    self.loaded.set()
+                self._go_on(self._world)
+            except LogUnavailable as error:
+                self._refuse_queued(*LOST)
+                _log.warning("desk.log_unavailable", error=str(error))
+                self._closing.wait(RETRY_SECONDS)
+
+    def _go_on(self, world: World) -> None:
+        """Decide one turn while the last one is in flight, land that, send this off."""
+        flight = self._flight
+        self._flight = None
+        turn = Turn(self._log, world, None if flight is None else flight.layer.overlay)
+        failure = self._attempt(lambda: self._fill(turn, flight))
+        if flight is not None and self._land(flight):
+            turn.stand_on_world()
+        elif flight is not None and failure is None and self._world is not None:
+            failure = self._attempt(turn.decide_anew)
+        if turn.is_empty:
+            return
+        if failure is not None or self._world is None:
+            turn.fail(Status.NOT_ATTEMPTED, *(failure or LOST))
+        elif turn.writes:
+            appending = self._appender.submit(turn.append)
+            turn.send(appending)
+            appending.add_done_callback(lambda _: self._intake.nudge())
+            self._flight = turn
+        else:
+            turn.land(None)
+
+    def _fill(self, turn: Turn, flight: Turn | None) -> None:
+        """Take and decide commands until the commit in flight has ended or the turn is full."""
+        while (room := turn.room(COMMANDS_PER_TURN_MAX)) > 0:
+            if (flight is None or flight.has_landed) and (flight is not None or not turn.is_empty):
+                return
+            taken = self._intake.take(room, IDLE_SECONDS, with_atomic=turn.is_empty)
+            metrics.QUEUED.set(self._intake.queued)
+            if taken:
+                turn.decide(taken)
+            elif flight is None:
+                turn.world.follow(self._log)
+                metrics.LOG_HEAD.set(turn.world.position)
+                return
+
+    def _attempt(self, act: Callable[[], None]) -> Failure | None:
+        """Do something that may fail with nothing written; give the code and message to answer."""
+        try:
+            act()
+        except LogUnavailable as error:
+            _log.warning("desk.log_unavailable", error=str(error))
+            return LOST
+        except Exception:  # noqa: BLE001 - a bug answers its callers and does not end the desk
+            _log.exception("desk.failed")
+            self._world = None
+            return BROKEN
+        return None
+
+    def _land(self, turn: Turn) -> bool:
+        """End a turn in flight. True: it is in the log exactly as it was decided."""
+        append = turn.appended
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                appended = self._appended_for_certain(append, turn)
+            except HeadMoved:
+                metrics.REDECIDED.inc()
+                append = turn.append_under_lock
+                continue
+            except StillUnknown:
+                self._world = None
+                turn.fail(Status.UNKNOWN, *UNKNOWN)
+                return False
+            except LogUnavailable as error:
+                _log.warning("desk.log_unavailable", error=str(error))
+                turn.fail(Status.NOT_ATTEMPTED, *LOST)
+                return False
+            except Exception:  # noqa: BLE001 - a bug answers its callers and does not end the desk
+                _log.exception("desk.failed")
+                self._world = None
+                turn.fail(Status.NOT_ATTEMPTED, *BROKEN)
+                return False
+            turn.land(appended)
+            return attempt == 0
+        self._world = None
+        turn.fail(Status.NOT_ATTEMPTED, *LOST)
+        return False
+
+    def _appended_for_certain(self, append: Callable[[], Appended], turn: Turn) -> Appended:
+        """Append; where the answer to COMMIT was lost, find the truth in the log.
+
+        Raises:
+            HeadMoved: nothing was written, and the turn is to be decided anew.
+            StillUnknown: nobody could say within 5 s.
+        """
+        try:
+            return append()
+        except CommitUnknown as error:
+            metrics.UNKNOWN.inc()
+            _log.warning("desk.commit_unknown", error=str(error))
+        deadline = time.monotonic() + RESOLVE_SECONDS
+        while True:
+            try:
+                receipts = self._log.resolve(turn.command_ids)
+                break
+            except LogUnavailable as error:
+                if time.monotonic() > deadline:
+                    raise StillUnknown from error
+                time.sleep(RETRY_SECONDS)
+        if not receipts:
+            raise HeadMoved
+        return turn.found(receipts)
+
+    def _refuse_queued(self, code: str, message: str) -> None:
+        while taken := self._intake.take(COMMANDS_PER_TURN_MAX, 0, with_atomic=True):
+            for each in taken:
+                each.answer(refusal(each.issued, Status.NOT_ATTEMPTED, code, message))
+
+
+def _not_attempted(group: Group, code: str, message: str) -> "Future[list[Outcome]]":
+    outcomes = [refusal(each, Status.NOT_ATTEMPTED, code, message) for each in group.issued]
+    for each in outcomes:
+        metrics.COMMANDS.labels("any", each.status.value).inc()
+    group.future.set_result(outcomes)
+    return group.future

@@ -1,0 +1,164 @@
+"""The bounded queue in front of the desk: singles before batches, batches in turn.
+
+An atomic batch is taken alone. Past the bound nothing is queued, so a caller hears at once that it
+was not attempted instead of waiting without end.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from uuid import UUID
+
+from commands import metrics
+from commands.command import Issued, Outcome
+
+QUEUED_MAX = 50_000
+TURN_COMMANDS_MAX = 100
+
+
+class DeskOverloaded(Exception):
+    """The queue is full; nothing was attempted."""
+
+
+class DeskClosed(Exception):
+    """The desk is stopping; nothing was attempted."""
+
+
+class Group:
+    """Commands that came together and are answered together, in their order."""
+
+    __slots__ = ("future", "is_atomic", "issued", "missing", "outcomes", "taken")
+
+    def __init__(self, issued: Sequence[Issued], *, is_atomic: bool) -> None:
+        self.issued = issued
+        self.is_atomic = is_atomic
+        self.future: Future[list[Outcome]] = Future()
+        self.outcomes: list[Outcome | None] = [None] * len(issued)
+        self.missing = len(issued)
+        self.taken = 0
+
+    def answer(self, index: int, outcome: Outcome) -> None:
+        """Give one command's outcome; the last one answers the group."""
+        assert self.outcomes[index] is None, "a command is answered once"
+        self.outcomes[index] = outcome
+        self.missing -= 1
+        if self.missing == 0:
+            self.future.set_result([each for each in self.outcomes if each is not None])
+
+
+class Taken:
+    """One command taken from the queue, and where its answer goes."""
+
+    __slots__ = ("_intake", "group", "index", "issued")
+
+    def __init__(self, intake: "Intake", group: Group, index: int) -> None:
+        self._intake = intake
+        self.group = group
+        self.index = index
+        self.issued = group.issued[index]
+
+    def answer(self, outcome: Outcome) -> None:
+        """Answer the caller."""
+        self._intake.answered(self.issued.command_id)
+        kind = type(self.issued.command).__name__
+        metrics.COMMANDS.labels(kind, outcome.status.value).inc()
+        self.group.answer(self.index, outcome)
+
+
+class Intake:
+    """Thread-safe; any thread puts, the desk's thread takes."""
+
+    def __init__(self, queued_max: int = QUEUED_MAX) -> None:
+        self._condition = threading.Condition()
+        self._singles: deque[Group] = deque()
+        self._batches: deque[Group] = deque()
+        self._queued_max = queued_max
+        self._queued = 0
+        self._in_flight: dict[UUID, int] = {}
+        self._is_closed = False
+        self._is_nudged = False
+
+    @property
+    def queued(self) -> int:
+        """How many commands wait."""
+        return self._queued
+
+    def put(self, group: Group) -> None:
+        """Queue a group.
+
+        Raises:
+            DeskOverloaded: it does not fit.
+            DeskClosed: the desk is stopping.
+        """
+        size = len(group.issued)
+        with self._condition:
+            if self._is_closed:
+                raise DeskClosed
+            if self._queued + size > self._queued_max:
+                raise DeskOverloaded
+            self._queued += size
+            for issued in group.issued:
+                self._in_flight[issued.command_id] = self._in_flight.get(issued.command_id, 0) + 1
+            (self._singles if size == 1 else self._batches).append(group)
+            self._condition.notify()
+
+    def take(self, limit: int, timeout: float, *, with_atomic: bool) -> list[Taken]:
+        """Take up to `limit` commands; wait `timeout` s for the first, less when nudged.
+
+        An atomic batch whose turn it is is taken whole, if `with_atomic` and nothing else is.
+        """
+        with self._condition:
+            if not self._queued and not self._is_nudged:
+                self._condition.wait(timeout)
+            self._is_nudged = False
+            taken = self._take_singles(limit)
+            is_atomic = bool(self._batches) and self._batches[0].is_atomic
+            if with_atomic and not taken and is_atomic:
+                group = self._batches.popleft()
+                taken = [Taken(self, group, index) for index in range(len(group.issued))]
+            else:
+                self._take_turns(taken, limit)
+            self._queued -= len(taken)
+            return taken
+
+    def nudge(self) -> None:
+        """Wake the taker: something other than a command wants its attention."""
+        with self._condition:
+            self._is_nudged = True
+            self._condition.notify()
+
+    def close(self) -> None:
+        """Take no more in; what is queued is still given out."""
+        with self._condition:
+            self._is_closed = True
+            self._is_nudged = True
+            self._condition.notify()
+
+    def answered(self, command_id: UUID) -> None:
+        """Forget a command that has its outcome."""
+        with self._condition:
+            left = self._in_flight.pop(command_id, 1) - 1
+            if left:
+                self._in_flight[command_id] = left
+
+    def holds(self, command_id: UUID) -> bool:
+        """Say whether a command is queued or being decided."""
+        with self._condition:
+            return command_id in self._in_flight
+
+    def _take_singles(self, limit: int) -> list[Taken]:
+        taken: list[Taken] = []
+        while self._singles and len(taken) < limit:
+            taken.append(Taken(self, self._singles.popleft(), 0))
+        return taken
+
+    def _take_turns(self, taken: list[Taken], limit: int) -> None:
+        """Fill up from the batches, each in its turn, stopping before an atomic one."""
+        while self._batches and len(taken) < limit and not self._batches[0].is_atomic:
+            group = self._batches.popleft()
+            end = min(group.taken + min(TURN_COMMANDS_MAX, limit - len(taken)), len(group.issued))
+            taken += [Taken(self, group, index) for index in range(group.taken, end)]
+            group.taken = end
+            if end < len(group.issued):
+                self._batches.append(group)

@@ -1,0 +1,24 @@
+"""What operators see of the desk (Prometheus)."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+COMMANDS = Counter("pms_commands", "Commands answered, by kind and outcome", ["kind", "outcome"])
+QUEUED = Gauge("pms_desk_queued", "Commands waiting for the desk")
+COMMIT_COMMANDS = Histogram(
+    "pms_commit_commands",
+    "Commands appended in one transaction",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000),
+)
+COMMIT_EVENTS = Histogram(
+    "pms_commit_events",
+    "Events appended in one transaction",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 10_000),
+)
+COMMIT_SECONDS = Histogram(
+    "pms_commit_seconds",
+    "From taking the append lock to the durable commit",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
+)
+REDECIDED = Counter("pms_commands_redecided", "Commands decided anew, another writer was faster")
+UNKNOWN = Counter("pms_commits_unknown", "Commits whose answer was lost")
+LOG_HEAD = Gauge("pms_log_head", "Position of the last event this process knows of")

@@ -1,0 +1,217 @@
+"""One turn of the desk: commands decided together, appended as one transaction, answered together.
+
+A turn ends in exactly one of three ways: landed (durable, every command answered with its
+outcome), failed (certainly nothing written), or unknown (nobody could say in time).
+"""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from uuid import UUID
+
+import msgspec
+
+from commands import metrics
+from commands.command import Outcome, Status, refusal
+from commands.deciding import Decided, Judgement, Layer, Probe, judge, outcome_of, probe, write
+from commands.intake import Taken
+from commands.overlay import Overlay
+from commands.world import EVENTS_PER_READ, World
+from eventstore.envelope import Appended, Receipt
+from eventstore.failures import LogUnavailable
+from eventstore.log import Log
+from eventstore.writing import WritingTransaction
+
+Entry = tuple[Taken, Decided]
+
+
+class HeadMoved(Exception):
+    """Another writer appended since these commands were decided; nothing was written."""
+
+
+class Turn:
+    """Commands and what was decided for them, on top of the turn in flight if there is one."""
+
+    def __init__(self, log: Log, world: World, parent: Overlay | None) -> None:
+        self._log = log
+        self._entries: list[Entry] = []
+        self._undecided: list[Taken] = []
+        self._appending: Future[Appended] | None = None
+        self._is_atomic = False
+        self.world = world
+        self.layer = Layer.over(Overlay(world, parent))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has taken no command."""
+        return not self._entries and not self._undecided
+
+    @property
+    def has_landed(self) -> bool:
+        """Whether its append has ended, well or not."""
+        return self._appending is not None and self._appending.done()
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is anything to append."""
+        return bool(self.layer.receipts)
+
+    @property
+    def command_ids(self) -> list[UUID]:
+        """The commands that get receipts in its append."""
+        return [receipt.command_id for receipt in self.layer.receipts]
+
+    def room(self, limit: int) -> int:
+        """How many more commands it may take; none beside an atomic batch."""
+        return 0 if self._is_atomic else limit - len(self._entries)
+
+    def decide(self, taken: Sequence[Taken]) -> None:
+        """Decide commands, in order, each on top of those before it."""
+        self._undecided = list(taken)
+        known = probe(self._log, [each.issued for each in taken], self.layer.overlay)
+        self._decide(taken, known)
+
+    def decide_anew(self) -> None:
+        """Decide everything again on the world as it now is, no turn in flight below."""
+        taken = [*(each for each, _ in self._entries), *self._undecided]
+        self._entries, self._undecided = [], taken
+        self.layer = Layer.over(Overlay(self.world))
+        known = probe(self._log, [each.issued for each in taken], self.layer.overlay)
+        self._decide(taken, known)
+
+    def stand_on_world(self) -> None:
+        """The turn below has landed as decided: this one now stands on the world itself."""
+        self.layer.overlay.parent = None
+
+    def _decide(self, taken: Sequence[Taken], known: Probe) -> None:
+        if taken and taken[0].group.is_atomic:
+            self._is_atomic = True
+            self._entries += self._decide_atomic(taken, known)
+        else:
+            self._entries += [(each, self._decide_one(each, known)) for each in taken]
+        self._undecided = []
+
+    def _decide_one(self, taken: Taken, known: Probe) -> Decided:
+        judged = judge(taken.issued, self.layer.overlay, self._log, known)
+        if isinstance(judged, Decided):
+            return judged
+        return write(taken.issued, judged, self.layer, self._log)
+
+    def _decide_atomic(self, taken: Sequence[Taken], known: Probe) -> list[Entry]:
+        """Decide all; on the first refusal keep only its record, the others are not attempted."""
+        below = self.layer.overlay.parent
+        entries: list[Entry] = []
+        for each in taken:
+            judged = judge(each.issued, self.layer.overlay, self._log, known)
+            refused = _is_refusal(judged)
+            if refused:
+                self.layer = Layer.over(Overlay(self.world, below))
+            if isinstance(judged, Judgement):
+                decided = write(each.issued, judged, self.layer, self._log)
+            else:
+                decided = judged
+            if refused:
+                return [
+                    (other, decided if other is each else _not_attempted(other)) for other in taken
+                ]
+            entries.append((each, decided))
+        return entries
+
+    def send(self, appending: "Future[Appended]") -> None:
+        """Remember the append under way."""
+        self._appending = appending
+
+    def append(self) -> Appended:
+        """Append in one transaction if the head is where this turn was decided.
+
+        Raises:
+            HeadMoved: it is not; nothing was written.
+            LogFailure: as `Log.writing` says.
+        """
+        started = time.perf_counter()
+        with self._log.writing() as transaction:
+            if transaction.head.position != self.layer.overlay.base:
+                raise HeadMoved
+            appended = self._append_to(transaction)
+        metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
+        return appended
+
+    def append_under_lock(self) -> Appended:
+        """Fold what others appended, decide anew and append, all under the append lock."""
+        with self._log.writing() as transaction:
+            while recorded := transaction.read(self.world.position, EVENTS_PER_READ):
+                self.world.fold(recorded)
+            self.decide_anew()
+            return self._append_to(transaction)
+
+    def _append_to(self, transaction: WritingTransaction) -> Appended:
+        metrics.COMMIT_COMMANDS.observe(len(self._entries))
+        metrics.COMMIT_EVENTS.observe(len(self.layer.events))
+        return transaction.append(self.layer.events, self.layer.receipts)
+
+    def appended(self) -> Appended:
+        """Wait for the append under way and give its result, or raise its failure."""
+        assert self._appending is not None, "only a turn that was sent is waited for"
+        return self._appending.result()
+
+    def land(self, appended: Appended | None) -> None:
+        """Merge what is now in the log into the world, and answer every caller."""
+        if self.writes:
+            self.layer.overlay.merge()
+        receipts = self._receipts_told_again()
+        for taken, decided in self._entries:
+            taken.answer(self._outcome(decided, taken, appended, receipts))
+        metrics.LOG_HEAD.set(self.world.position)
+
+    def fail(self, status: Status, code: str, message: str) -> None:
+        """Answer every caller that nothing was written, or that nobody knows."""
+        for taken in [*(each for each, _ in self._entries), *self._undecided]:
+            taken.answer(refusal(taken.issued, status, code, message))
+
+    def found(self, receipts: dict[UUID, Receipt]) -> Appended:
+        """Say where the append stands, from the receipts it left in the log."""
+        assert len(receipts) == len(self.layer.receipts), "an append is there whole or not at all"
+        one = receipts[self.layer.receipts[0].command_id]
+        return Appended(self.layer.overlay.base + 1, self.layer.overlay.head, one.recorded_at)
+
+    def _receipts_told_again(self) -> dict[UUID, Receipt]:
+        told = [each.told_again for _, each in self._entries if each.told_again is not None]
+        if not told:
+            return {}
+        try:
+            return self._log.receipts(told)
+        except LogUnavailable:
+            return {}
+
+    def _outcome(
+        self,
+        decided: Decided,
+        taken: Taken,
+        appended: Appended | None,
+        receipts: dict[UUID, Receipt],
+    ) -> Outcome:
+        outcome = decided.outcome
+        if decided.told_again is not None:
+            receipt = receipts.get(decided.told_again)
+            if receipt is None:
+                message = "The log cannot be asked for the first outcome now; try again."
+                return refusal(taken.issued, Status.NOT_ATTEMPTED, "log_unavailable", message)
+            outcome = outcome_of(receipt)
+        elif decided.last_event is not None and appended is not None:
+            outcome = msgspec.structs.replace(
+                outcome,
+                position=appended.first_position + decided.last_event,
+                recorded_at=appended.recorded_at,
+            )
+        return outcome
+
+
+def _is_refusal(judged: Decided | Judgement) -> bool:
+    if isinstance(judged, Judgement):
+        return judged.rejection is not None
+    return judged.outcome.status is not Status.ACCEPTED
+
+
+def _not_attempted(taken: Taken) -> Decided:
+    message = "Another item of this atomic batch was refused; nothing of it was booked."
+    return Decided(refusal(taken.issued, Status.NOT_ATTEMPTED, "atomic_batch_refused", message))
