@@ -64,10 +64,14 @@ class BodyFault(NamedTuple):
     detail: str
     field: str | None = None
 
-    def problem(self, place: str = "") -> Problem:
-        """Turn it into the problem to answer; `place` prefixes the field, as in `[3].`."""
-        fields = () if self.field is None else (place + self.field,)
-        return Problem(self.code, place + self.detail if not fields else self.detail, fields=fields)
+    def within(self, place: str) -> "BodyFault":
+        """Say where in a larger body it lies; `place` stands before the field, as in `[3].`."""
+        return self._replace(field=place + (self.field or ""))
+
+    def problem(self) -> Problem:
+        """Turn it into the problem to answer."""
+        fields = () if self.field is None else (self.field,)
+        return Problem(self.code, self.detail, fields=fields)
 
 
 class BodyFaulty(Exception):

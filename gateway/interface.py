@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from gateway import access
 from gateway.boundary import BODY_BYTES_MAX, Boundary
-from gateway.decoding import decode_parameters
+from gateway.decoding import BodyFaulty, decode_parameters
 from gateway.exchange import Exchange, exchange_of
 from gateway.metrics import RequestMetrics
 from gateway.openapi import (
@@ -40,8 +40,6 @@ from gateway.openapi import (
 )
 from gateway.problem import PROBLEM_MEDIA_TYPE, Kind, Problem, ProblemDocument, encode_problem
 from gateway.tokens import Principal, VerifyToken, bearer_token
-
-ParametersT = msgspec.Struct | None
 
 
 class Readiness(NamedTuple):
@@ -83,6 +81,9 @@ class Call(NamedTuple):
         return value
 
 
+Handle = Callable[[Call], Awaitable[Response]]
+
+
 class Endpoint(NamedTuple):
     """One operation: how it is asked, who may ask it, and everything it may answer.
 
@@ -95,7 +96,7 @@ class Endpoint(NamedTuple):
     name: str
     summary: str
     actions: tuple[access.Action, ...]
-    handle: Callable[[Call], Awaitable[Response]]
+    handle: Handle
     answers: tuple[Answer, ...]
     description: str = ""
     bodies: tuple[tuple[str, Any], ...] = ()
@@ -150,6 +151,7 @@ class Interface:
         )
         self.application.router.route_class = DirectRoute
         self.application.add_exception_handler(Problem, _answer_problem)
+        self.application.add_exception_handler(BodyFaulty, _answer_fault)
         self.application.add_exception_handler(HTTPException, _answer_http_exception)
         self.application.add_middleware(
             Boundary,
@@ -310,6 +312,11 @@ async def _answer_problem(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem), "registered for problems only"
     body = encode_problem(problem, exchange_of(request.scope).correlation_id)
     return Response(body, problem.kind.status, problem.headers, media_type=PROBLEM_MEDIA_TYPE)
+
+
+async def _answer_fault(request: Request, faulty: Exception) -> Response:
+    assert isinstance(faulty, BodyFaulty), "registered for these only"
+    return await _answer_problem(request, faulty.fault.problem())
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:

@@ -25,12 +25,14 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[str, Kind] = {
+    "batch_empty": Kind(400, "The batch holds nothing"),
+    "batch_too_long": Kind(413, "The batch holds too many items"),
     "body_malformed": Kind(400, "The body is not well-formed JSON"),
     "body_too_large": Kind(413, "The body is too large"),
-    "body_unread": Kind(400, "The body ended early"),
     "content_encoding_unsupported": Kind(415, "The content encoding is not supported"),
     "correlation_id_malformed": Kind(400, "The correlation id is not a UUID"),
     "cursor_invalid": Kind(400, "The cursor is not one of ours"),
+    "date_missing": Kind(400, "A date is missing"),
     "field_invalid": Kind(400, "A field is missing, unknown or not understood"),
     "idempotency_key_malformed": Kind(400, "The idempotency key is not usable"),
     "idempotency_key_missing": Kind(400, "The idempotency key is missing"),
@@ -56,7 +58,6 @@ KINDS: dict[str, Kind] = {
     "token_invalid": Kind(401, "The token is not valid"),
     "token_missing": Kind(401, "The token is missing"),
     "too_many_requests": Kind(429, "Too many requests wait already"),
-    "trade_date_missing": Kind(400, "The trade has no date"),
 }
 
 

@@ -1,0 +1,245 @@
+"""The HTTP interface of the command side: every address, who may use it, and what it may answer."""
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+
+from gateway.access import Action
+from gateway.interface import Endpoint, Handle, Interface, Surroundings
+from gateway.openapi import Answer, PathParameter, json_answer
+from write_api.answers import Acceptance, BatchResults, CommandOutcome
+from write_api.batches import BatchParameters
+from write_api.bodies import (
+    Body,
+    CashBody,
+    CorrectionBody,
+    InstrumentBody,
+    MarksBody,
+    PortfolioBody,
+    SessionBody,
+    SourceBody,
+    TradeBody,
+)
+from write_api.issuing import CommandDesk, Issuing
+from write_api.resources import COMMAND, PORTFOLIO, Resources
+
+TITLE = "PMS commands"
+DESCRIPTION = """Commands to the portfolio management system. Each write is durable in the log \
+before it is answered, and names its position there: pass it to a query as `min_position` to read \
+your own write. Numbers are strings, times ISO 8601; errors are `application/problem+json` with a \
+stable `code`."""
+NAMED_ONCE = "Sent again under the same key it gets the same outcome, with `replayed`."
+CAPTURES = (Action.CAPTURE_PROPOSED, Action.CAPTURE_EXECUTED)
+RETRY_AFTER = "Seconds until trying again makes sense."
+_PROBLEM_HEADERS = (
+    Answer(503, "", {}, {"Retry-After": RETRY_AFTER, "Location": "Where the outcome is told."}),
+    Answer(429, "", {}, {"Retry-After": RETRY_AFTER}),
+    Answer(401, "", {}, {"WWW-Authenticate": "How to authenticate."}),
+)
+ACCEPTED = (json_answer(201, Acceptance, "Accepted, now or before."), *_PROBLEM_HEADERS)
+RESULTS = (json_answer(200, BatchResults, "Decided, item by item."), *_PROBLEM_HEADERS)
+REFUSALS = (
+    (409, "Conflict: the key or the name is taken by other content, named in `fields`."),
+    (422, "Rejected by the state of the world: every breach is listed."),
+)
+
+
+def create_app(desk: CommandDesk, surroundings: Surroundings) -> FastAPI:
+    """Build the application over a running desk; clock, ids and keys come with `surroundings`."""
+    interface = Interface(surroundings, title=TITLE, description=DESCRIPTION)
+    resources = Resources(Issuing(desk, surroundings.clock))
+    for endpoint in (
+        *_captures(resources),
+        *_portfolios(resources),
+        *_market(resources),
+        _outcomes(resources),
+    ):
+        interface.add(endpoint)
+    return interface.application
+
+
+def _captures(resources: Resources) -> Sequence[Endpoint]:
+    own = ("source_missing", "source_not_yours", "date_missing")
+    return (
+        _single(
+            "/v1/trades",
+            "capture_trade",
+            "Capture a trade",
+            CAPTURES,
+            TradeBody,
+            resources.capture_trade,
+            problems=own,
+            description="`proposed` asks (every rule applies), `executed` tells (it books, and "
+            f"what it breaches comes back as `warnings`). {NAMED_ONCE}",
+        ),
+        _batch(
+            "/v1/trades:batch",
+            "capture_trades",
+            "Capture up to 5,000 trades",
+            CAPTURES,
+            TradeBody,
+            resources.capture_trades,
+            problems=own,
+        ),
+        _single(
+            "/v1/sources",
+            "register_source",
+            "Say how a source names its trades",
+            (Action.REGISTER_SOURCE,),
+            SourceBody,
+            resources.register_source,
+        ),
+    )
+
+
+def _portfolios(resources: Resources) -> Sequence[Endpoint]:
+    return (
+        _single(
+            "/v1/portfolios",
+            "open_portfolio",
+            "Open a portfolio",
+            (Action.OPEN_PORTFOLIO,),
+            PortfolioBody,
+            resources.open_portfolio,
+        ),
+        _single(
+            "/v1/portfolios/{portfolio}/deposits",
+            "deposit_cash",
+            "Deposit cash",
+            (Action.MOVE_CASH,),
+            CashBody,
+            resources.deposit_cash,
+            problems=("date_missing",),
+            parts=(PORTFOLIO,),
+        ),
+        _single(
+            "/v1/portfolios/{portfolio}/withdrawals",
+            "withdraw_cash",
+            "Withdraw cash",
+            (Action.MOVE_CASH,),
+            CashBody,
+            resources.withdraw_cash,
+            problems=("date_missing",),
+            parts=(PORTFOLIO,),
+        ),
+    )
+
+
+def _market(resources: Resources) -> Sequence[Endpoint]:
+    return (
+        _single(
+            "/v1/instruments",
+            "register_instrument",
+            "Register an instrument",
+            (Action.REGISTER_INSTRUMENT,),
+            InstrumentBody,
+            resources.register_instrument,
+        ),
+        _batch(
+            "/v1/instruments:batch",
+            "register_instruments",
+            "Register up to 5,000 instruments",
+            (Action.REGISTER_INSTRUMENT,),
+            InstrumentBody,
+            resources.register_instruments,
+        ),
+        _single(
+            "/v1/marks",
+            "mark_market",
+            "Mark instruments and FX rates",
+            (Action.MARK_MARKET,),
+            MarksBody,
+            resources.mark_market,
+            problems=("source_missing",),
+        ),
+        _single(
+            "/v1/sessions",
+            "close_session",
+            "Close a session",
+            (Action.CLOSE_SESSION,),
+            SessionBody,
+            resources.close_session,
+        ),
+        _single(
+            "/v1/sessions/corrections",
+            "correct_close",
+            "Correct or cancel a close",
+            (Action.CORRECT_CLOSE,),
+            CorrectionBody,
+            resources.correct_close,
+        ),
+    )
+
+
+def _outcomes(resources: Resources) -> Endpoint:
+    return Endpoint(
+        "GET",
+        "/v1/commands/{command_id}",
+        "tell_outcome",
+        "What became of a command",
+        (Action.ASK_OUTCOME,),
+        resources.tell_outcome,
+        (json_answer(200, CommandOutcome, "What is known of the command."), *_PROBLEM_HEADERS),
+        description="Commands of other tenants are never seen.",
+        parts=(COMMAND,),
+        problems=("not_ready",),
+    )
+
+
+def _single(
+    path: str,
+    name: str,
+    summary: str,
+    actions: tuple[Action, ...],
+    body: type[Body],
+    handle: Handle,
+    *,
+    description: str = NAMED_ONCE,
+    problems: tuple[str, ...] = (),
+    parts: tuple[PathParameter, ...] = (),
+) -> Endpoint:
+    return Endpoint(
+        "POST",
+        path,
+        name,
+        summary,
+        actions,
+        handle,
+        ACCEPTED,
+        bodies=(("application/json", body),),
+        refusals=REFUSALS,
+        is_write=True,
+        description=description,
+        problems=problems,
+        parts=parts,
+    )
+
+
+def _batch(
+    path: str,
+    name: str,
+    summary: str,
+    actions: tuple[Action, ...],
+    body: type[Body],
+    handle: Handle,
+    *,
+    problems: tuple[str, ...] = (),
+) -> Endpoint:
+    return Endpoint(
+        "POST",
+        path,
+        name,
+        summary,
+        actions,
+        handle,
+        RESULTS,
+        bodies=(("application/json", list[body]), ("application/x-ndjson", str)),  # type: ignore[valid-type]
+        parameters=BatchParameters,
+        refusals=REFUSALS,
+        problems=("batch_empty", "batch_too_long", *problems),
+        is_write=True,
+        description="A JSON array (malformed: 400, nothing decided) or NDJSON (a malformed line is "
+        "that item's own result). The body is read whole before the first decision; items are "
+        "decided in order, later ones seeing earlier ones, with one result each. "
+        "`atomic=true` accepts all or none.",
+    )

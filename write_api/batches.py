@@ -1,0 +1,77 @@
+"""Batches: up to 5,000 commands in one request, decided in order, one result per item.
+
+Item i is named by the request's idempotency key and i, so a batch sent again is replayed item by
+item, and a batch cut off by a lost connection can be sent again whole.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+from starlette.responses import Response
+
+from commands.command import Command, Outcome
+from domain.identity import command_id
+from gateway.decoding import BodyFault, BodyFaulty
+from gateway.interface import Call
+from write_api.answers import (
+    ItemResult,
+    atomic_response,
+    batch_response,
+    item_result,
+    malformed_result,
+)
+from write_api.issuing import Issuing, decided, idempotency_key
+from write_api.reading_bodies import Item
+
+
+class BatchParameters(msgspec.Struct, forbid_unknown_fields=True):
+    """How a batch is decided: `atomic` accepts all items or none."""
+
+    atomic: bool = False
+
+
+async def issue_batch(issuing: Issuing, call: Call, items: Sequence[Item]) -> Response:
+    """Issue a batch under the request's key and answer its outcomes.
+
+    Raises:
+        Problem: the key is missing, an atomic batch is not accepted, or nothing was attempted.
+        BodyFaulty: an item of an atomic batch could not be understood.
+    """
+    key = idempotency_key(call)
+    names = [command_id(call.principal.tenant, key, index) for index in range(len(items))]
+    is_atomic: bool = call.parameters.atomic
+    if is_atomic:
+        _require_all_understood(items)
+    issued = [
+        issuing.issued(call, name, item)
+        for name, item in zip(names, items, strict=True)
+        if isinstance(item, Command)
+    ]
+    call.exchange.command_id = names[0]
+    outcomes = await decided(issuing.desk.submit_batch(issued, is_atomic=is_atomic), names[0])
+    results = _results(items, names, outcomes)
+    if is_atomic:
+        return atomic_response(outcomes, results)
+    return batch_response(outcomes, results)
+
+
+def _require_all_understood(items: Sequence[Item]) -> None:
+    for index, item in enumerate(items):
+        if isinstance(item, BodyFault):
+            raise BodyFaulty(item.within(f"[{index}]."))
+
+
+def _results(
+    items: Sequence[Item], names: Sequence[UUID], outcomes: Sequence[Outcome]
+) -> list[ItemResult]:
+    """Put outcomes and faults back into the order sent."""
+    told = iter(outcomes)
+    results = [
+        malformed_result(index, names[index], item)
+        if isinstance(item, BodyFault)
+        else item_result(index, next(told))
+        for index, item in enumerate(items)
+    ]
+    assert next(told, None) is None, "one outcome for each command"
+    return results

@@ -1,0 +1,84 @@
+"""Reading request bodies: one JSON value, a JSON array, or one JSON value per line (NDJSON)."""
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import msgspec
+
+from commands.command import Command
+from gateway.decoding import JSON_TYPE, BodyFault, BodyFaulty, decode_body, media_type
+from gateway.interface import Call
+from gateway.problem import Problem
+
+ITEMS_MAX = 5_000
+NDJSON_TYPES = frozenset({b"application/x-ndjson", b"application/ndjson", b"application/jsonl"})
+
+BodyT = TypeVar("BodyT", bound=msgspec.Struct)
+Item = Command | BodyFault
+
+
+class BodyReader(Generic[BodyT]):
+    """Read one kind of body, alone or in batches."""
+
+    def __init__(self, kind: type[BodyT]) -> None:
+        self._one = msgspec.json.Decoder(kind)
+        self._many: msgspec.json.Decoder[list[BodyT]] = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+
+    async def read(self, call: Call) -> BodyT:
+        """Read a JSON body.
+
+        Raises:
+            Problem: it is not said to be JSON.
+            BodyFaulty: it is not JSON, or not of this kind.
+        """
+        if media_type(call.exchange.content_type) != JSON_TYPE:
+            raise Problem("media_type_unsupported", "Send `Content-Type: application/json`.")
+        return decode_body(self._one, await call.request.body())
+
+    async def read_batch(self, call: Call, build: Callable[[BodyT], Command]) -> list[Item]:
+        """Read a batch whole; each item becomes a command, or, in NDJSON only, a fault.
+
+        Raises:
+            Problem: the media type or the number of items is wrong.
+            BodyFaulty: the array is malformed; nothing of it is decided.
+        """
+        sent = media_type(call.exchange.content_type)
+        if sent != JSON_TYPE and sent not in NDJSON_TYPES:
+            raise Problem(
+                "media_type_unsupported",
+                "Send `Content-Type: application/json` with an array, or "
+                "`application/x-ndjson` with one object per line.",
+            )
+        body = await call.request.body()
+        items = self._array(body, build) if sent == JSON_TYPE else self._lines(body, build)
+        if not items:
+            raise Problem("batch_empty", "Send at least one item.")
+        return items
+
+    def _array(self, body: bytes, build: Callable[[BodyT], Command]) -> list[Item]:
+        decoded = decode_body(self._many, body)
+        _require_length(len(decoded))
+        items: list[Item] = []
+        for index, each in enumerate(decoded):
+            try:
+                items.append(build(each))
+            except BodyFaulty as faulty:
+                raise BodyFaulty(faulty.fault.within(f"[{index}].")) from None
+        return items
+
+    def _lines(self, body: bytes, build: Callable[[BodyT], Command]) -> list[Item]:
+        """Read NDJSON: blank lines are skipped, and a faulty line is its own fault only."""
+        lines = [line for line in body.split(b"\n") if line.strip()]
+        _require_length(len(lines))
+        items: list[Item] = []
+        for line in lines:
+            try:
+                items.append(build(decode_body(self._one, line)))
+            except BodyFaulty as faulty:
+                items.append(faulty.fault)
+        return items
+
+
+def _require_length(count: int) -> None:
+    if count > ITEMS_MAX:
+        raise Problem("batch_too_long", f"Send at most {ITEMS_MAX:,} items; yours has {count:,}.")

@@ -1,0 +1,144 @@
+"""The endpoints that write: each reads a body, builds the command and answers its outcome."""
+
+import asyncio
+from uuid import UUID
+
+from starlette.responses import Response
+
+from commands.command import CaptureTrade
+from domain.trade import Intent
+from eventstore.failures import LogUnavailable
+from gateway.access import Action, require
+from gateway.interface import Call, json_response
+from gateway.openapi import PathParameter
+from gateway.problem import Problem
+from write_api.answers import command_outcome
+from write_api.batches import issue_batch
+from write_api.bodies import (
+    CashBody,
+    CorrectionBody,
+    InstrumentBody,
+    MarksBody,
+    PortfolioBody,
+    SessionBody,
+    SourceBody,
+    TradeBody,
+    correction_command,
+    deposit_command,
+    instrument_command,
+    marks_command,
+    portfolio_command,
+    session_command,
+    source_command,
+    trade_command,
+    withdrawal_command,
+)
+from write_api.issuing import Issuing, own_source
+from write_api.reading_bodies import BodyReader
+
+PORTFOLIO = PathParameter(
+    "portfolio", r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}\Z", "The portfolio's name."
+)
+COMMAND = PathParameter(
+    "command_id",
+    r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z",
+    "The command's id, as every answer to it tells.",
+)
+INTENT_ACTIONS = {
+    Intent.PROPOSED: Action.CAPTURE_PROPOSED,
+    Intent.EXECUTED: Action.CAPTURE_EXECUTED,
+}
+
+_TRADES = BodyReader(TradeBody)
+_PORTFOLIOS = BodyReader(PortfolioBody)
+_CASH = BodyReader(CashBody)
+_INSTRUMENTS = BodyReader(InstrumentBody)
+_SOURCES = BodyReader(SourceBody)
+_MARKS = BodyReader(MarksBody)
+_SESSIONS = BodyReader(SessionBody)
+_CORRECTIONS = BodyReader(CorrectionBody)
+
+
+class Resources:
+    """The endpoints' coroutines, over one way to issue commands."""
+
+    def __init__(self, issuing: Issuing) -> None:
+        self._issuing = issuing
+
+    async def capture_trade(self, call: Call) -> Response:
+        """Capture one trade."""
+        body = await _TRADES.read(call)
+        return await self._issuing.single(call, _capture(call, body))
+
+    async def capture_trades(self, call: Call) -> Response:
+        """Capture a batch of trades."""
+        items = await _TRADES.read_batch(call, lambda body: _capture(call, body))
+        return await issue_batch(self._issuing, call, items)
+
+    async def open_portfolio(self, call: Call) -> Response:
+        """Open a portfolio."""
+        body = await _PORTFOLIOS.read(call)
+        return await self._issuing.single(call, portfolio_command(body))
+
+    async def deposit_cash(self, call: Call) -> Response:
+        """Bring external cash in."""
+        portfolio = call.named(PORTFOLIO)
+        body = await _CASH.read(call)
+        return await self._issuing.single(call, deposit_command(body, portfolio))
+
+    async def withdraw_cash(self, call: Call) -> Response:
+        """Take cash out."""
+        portfolio = call.named(PORTFOLIO)
+        body = await _CASH.read(call)
+        return await self._issuing.single(call, withdrawal_command(body, portfolio))
+
+    async def register_instrument(self, call: Call) -> Response:
+        """Register one instrument."""
+        body = await _INSTRUMENTS.read(call)
+        return await self._issuing.single(call, instrument_command(body))
+
+    async def register_instruments(self, call: Call) -> Response:
+        """Register a batch of instruments."""
+        items = await _INSTRUMENTS.read_batch(call, instrument_command)
+        return await issue_batch(self._issuing, call, items)
+
+    async def register_source(self, call: Call) -> Response:
+        """Say how a source names its trades."""
+        body = await _SOURCES.read(call)
+        return await self._issuing.single(call, source_command(body))
+
+    async def mark_market(self, call: Call) -> Response:
+        """Put marks and rates in force."""
+        source = own_source(call)
+        body = await _MARKS.read(call)
+        return await self._issuing.single(call, marks_command(body, source))
+
+    async def close_session(self, call: Call) -> Response:
+        """End a session with its closes."""
+        body = await _SESSIONS.read(call)
+        return await self._issuing.single(call, session_command(body))
+
+    async def correct_close(self, call: Call) -> Response:
+        """Replace or cancel a close of a closed session."""
+        body = await _CORRECTIONS.read(call)
+        return await self._issuing.single(call, correction_command(body))
+
+    async def tell_outcome(self, call: Call) -> Response:
+        """Tell what became of a command of the token's tenant."""
+        name = UUID(call.named(COMMAND))
+        call.exchange.command_id = name
+        try:
+            state, outcome = await asyncio.to_thread(
+                self._issuing.desk.state_of, call.principal.tenant, name
+            )
+        except LogUnavailable:
+            raise Problem(
+                "not_ready", "The log cannot be asked now; try again.", headers={"Retry-After": "1"}
+            ) from None
+        return json_response(command_outcome(name, state, outcome))
+
+
+def _capture(call: Call, body: TradeBody) -> CaptureTrade:
+    """Build a capture; asking and telling have permissions of their own (convention 1)."""
+    require(call.principal, INTENT_ACTIONS[body.intent])
+    return trade_command(body, own_source(call, body.source))
