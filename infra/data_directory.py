@@ -11,8 +11,9 @@ import fcntl
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from infra.child_processes import Account
@@ -35,7 +36,7 @@ class DataDirectory:
         """Make the folders with their rights; safe to repeat.
 
         Raises:
-            OperatorError: the directory cannot be made, or `account` cannot reach it.
+            OperatorError: the directory cannot be made.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -49,10 +50,15 @@ class DataDirectory:
             raise OperatorError(
                 f"Cannot prepare the data directory {self.path}: {reason}"
             ) from error
-        if account is not None:
-            self._require_reachable(account)
 
-    def _require_reachable(self, account: Account) -> None:
+    def require_reachable(self, account: Account | None) -> None:
+        """Make sure that a server of another account can pass all folders on the way.
+
+        Raises:
+            OperatorError: it cannot; the message names the closed folder.
+        """
+        if account is None:
+            return
         for folder in reversed(self.path.parents):
             status = folder.stat()
             passes_owner = status.st_uid == account.user_id and status.st_mode & 0o100
@@ -105,21 +111,25 @@ class DataDirectory:
         return False
 
 
-def write_closed(path: Path, content: bytes, account: Account | None = None) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+def write_closed(path: Path, content: bytes, *, replaces: bool = True) -> None:
+    """Write a file that only its owner can read, whole or not at all.
+
+    Of several who write a new file with `replaces=False` at once, the first wins for all.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    unfinished = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-            if account is not None:
-                os.fchown(descriptor, account.user_id, account.group_id)
-        unfinished.replace(path)
-    except BaseException:
+        if replaces:
+            unfinished.replace(path)
+        else:
+            with suppress(FileExistsError):
+                path.hardlink_to(unfinished)
+    finally:
         unfinished.unlink(missing_ok=True)
-        raise
 
 
 def generated_passwords(path: Path, names: tuple[str, ...]) -> dict[str, str]:

@@ -97,6 +97,7 @@ class EmbeddedPostgres:
         """
         assert self._process is None, "already started"
         self._data.prepare(self._account)
+        self._data.require_reachable(self._account)
         self._programs = postgres_programs(self._data.path, self._account)
         self._passwords = self._known_passwords()
         if not self._data.postgresql.exists():

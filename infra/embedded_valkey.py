@@ -65,6 +65,7 @@ class EmbeddedValkey:
         """
         assert self._process is None, "already started"
         self._data.prepare(self._account)
+        self._data.require_reachable(self._account)
         program = valkey_program(self._data.path, self._account)
         passwords = generated_passwords(self._data.secrets / "valkey.json", ("valkey",))
         self._password = passwords["valkey"]

@@ -30,6 +30,8 @@ from tests.conftest import reachable_directory
 PATIENCE_SECONDS = 30.0
 AS_ROOT = os.geteuid() == 0
 
+pytestmark = pytest.mark.services
+
 
 @pytest.fixture
 def data() -> Iterator[DataDirectory]:
@@ -268,7 +270,7 @@ class TestPreparingTheDirectory:
         (closed / "data").mkdir()
 
         with pytest.raises(OperatorError, match="stranger, who cannot pass"):
-            DataDirectory(closed / "data").prepare(stranger)
+            DataDirectory(closed / "data").require_reachable(stranger)
 
     def test_says_why_it_cannot_be_made(self, tmp_path: Path) -> None:
         """A file in the way is one clear sentence."""

@@ -1,0 +1,103 @@
+"""The command line as a newcomer meets it: help everywhere, one clear line on failure."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from gateway.tokens import TokenVerifier
+from infra.cli import app
+from infra.data_directory import DataDirectory
+from infra.keys import public_key
+
+
+def pms(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the real command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "infra.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def every_command(
+    command: Any,  # noqa: ANN401 - typer brings a click of its own, which exports no types
+    path: tuple[str, ...] = (),
+) -> Iterator[tuple[str, Any]]:
+    """List every command below one, with the words that name it."""
+    yield " ".join(path), command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from every_command(inner, (*path, name))
+
+
+class TestHelp:
+    """A newcomer is told what each command does and what each option means."""
+
+    def test_is_there_for_every_command_and_option(self) -> None:
+        """No command and no option is without a sentence."""
+        commands = list(every_command(typer.main.get_command(app)))
+        silent = [
+            f"{name} {parameter.name}"
+            for name, command in commands
+            for parameter in command.params
+            if not getattr(parameter, "help", None) and parameter.name != "help"
+        ]
+        unexplained = [name for name, command in commands if not command.help]
+
+        assert len(commands) > 3
+        assert silent == []
+        assert unexplained == []
+
+    def test_is_shown_without_any_argument(self) -> None:
+        """The bare command lists what can be done."""
+        shown = pms()
+
+        assert "up" in shown.stdout + shown.stderr
+        assert "Traceback" not in shown.stderr
+
+
+class TestAMistake:
+    """It ends in a non-zero status and a sentence, never a traceback."""
+
+    def test_of_the_operators_is_one_line(self, tmp_path: Path) -> None:
+        """A data directory that cannot be made names itself and the reason."""
+        (tmp_path / "file").touch()
+
+        ended = pms("up", "--data", str(tmp_path / "file" / "data"))
+
+        assert ended.returncode == 1
+        assert ended.stderr.startswith("pms: Cannot prepare the data directory")
+        assert len(ended.stderr.strip().splitlines()) == 1
+
+    def test_in_an_option_names_the_option(self) -> None:
+        """An unknown role is refused with the roles there are."""
+        ended = pms("token", "--tenant", "acme", "--subject", "me", "--role", "king")
+
+        assert ended.returncode == 2
+        assert "--role" in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+class TestTheTokenCommand:
+    """Standard output holds the token and nothing else."""
+
+    def test_prints_a_token_the_gateway_accepts(self, tmp_path: Path) -> None:
+        """It can be put into a shell variable and sent as it is."""
+        ended = pms(
+            "token", "--tenant", "acme", "--subject", "me", "--role", "trader", "--role", "viewer",
+            "--data", str(tmp_path / "data"),
+        )  # fmt: skip
+
+        assert ended.returncode == 0, ended.stderr
+        verifier = TokenVerifier(
+            public_key(DataDirectory(tmp_path / "data")), clock=lambda: datetime.now(UTC)
+        )
+        assert verifier(ended.stdout.strip()).roles == {"trader", "viewer"}
