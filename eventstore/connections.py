@@ -31,12 +31,15 @@ _NETWORK: dict[str, Any] = {
 }
 # Arrays differ in length and the first rows differ from the millionth, so plans are made per query;
 # the isolation level is the one under which the head read after the lock is the newest; the server
-# watches the line as well, so that a lost writer does not keep the lock.
+# watches the line too, so that a lost writer does not keep the lock; and a role that commits its
+# read models without waiting for the disk still waits here.
 _SESSION = f"""
 SET TimeZone = 'UTC';
 SET plan_cache_mode = 'force_custom_plan';
 SET default_transaction_isolation = 'read committed';
 SET jit = off;
+SELECT set_config('synchronous_commit', 'on', false)
+WHERE current_setting('synchronous_commit') = 'off';
 SET lock_timeout = '{LOCK_WAIT_SECONDS}s';
 SET idle_in_transaction_session_timeout = '{_HOLD_SECONDS}s';
 SET tcp_keepalives_idle = 5;
@@ -68,14 +71,12 @@ def _prepare_session(connection: Connection) -> None:
 
 
 def _require_alive(connection: Connection) -> None:
-    """Refuse a pooled connection the server has closed, without asking the server.
+    """Refuse a pooled connection the server has closed; only where there is a sign, ask it.
 
     Nothing but a farewell (or a passing notice) can be waiting to be read on an idle connection.
     """
     if select.select([connection.fileno()], [], [], 0)[0]:
-        connection.pgconn.consume_input()
-        if is_gone(connection):
-            raise psycopg.OperationalError("the server closed this connection")
+        connection.execute("SELECT")
 
 
 class LogDatastore(PostgresDatastore):

@@ -88,6 +88,12 @@ _OTHER_STATEMENTS = (
 )
 
 
+_SCHEMA_IS_OURS = """
+SELECT nspowner = (SELECT oid FROM pg_roles WHERE rolname = current_user)
+FROM pg_namespace WHERE nspname = 'log'
+"""
+
+
 def events_statements(*, schema: str, table: str) -> list[sql.Composed]:
     """Give the statements that make a table of events with all its indexes."""
     names = {
@@ -110,13 +116,15 @@ def create_log(owner_conninfo: str, *, app_role: str = "pms_app") -> None:
 
     Raises:
         LogUnavailable: the database could not be reached.
-        LogNotCreated: the role is missing and may not be created, or the log has another format.
+        LogNotCreated: the role is missing and may not be created, or could act as the owner; the
+            schema is somebody else's; the log has another format.
     """
     try:
         with psycopg.connect(owner_conninfo, autocommit=True) as connection:
             _require_role(connection, app_role)
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", (_CREATE_LOCK,))
+                _require_lesser(connection, app_role)
                 _create_tables(connection)
                 _grant(connection, app_role)
     except psycopg.errors.InsufficientPrivilege as error:
@@ -147,11 +155,23 @@ def _create_tables(connection: psycopg.Connection) -> None:
             raise LogNotCreated(f"the log has format {stored}, this program writes {FORMAT}")
         return
     connection.execute("CREATE SCHEMA IF NOT EXISTS log")
+    row = connection.execute(_SCHEMA_IS_OURS).fetchone()
+    if row != (True,):
+        raise LogNotCreated("the schema log belongs to another role, which could drop the log")
     for statement in events_statements(schema="log", table="events"):
         connection.execute(statement)
     for text in _OTHER_STATEMENTS:
         connection.execute(text)
     connection.execute("INSERT INTO log.identity (format) VALUES (%s)", (FORMAT,))
+
+
+def _require_lesser(connection: psycopg.Connection, app_role: str) -> None:
+    """Refuse an application's role that is the owner, may become it, or is a superuser."""
+    row = connection.execute(
+        "SELECT pg_has_role(%s::name, current_user, 'MEMBER')", (app_role,)
+    ).fetchone()
+    if row != (False,):
+        raise LogNotCreated(f"role {app_role} could act as the log's owner and change the log")
 
 
 def _grant(connection: psycopg.Connection, app_role: str) -> None:
