@@ -29,7 +29,7 @@ WHERE ({kept}) = ({gone})
 
 def qualified(schema: str, statement: str) -> sql.Composed:
     """Put the schema's quoted name for `{schema}` in a statement of ours."""
-    return sql.SQL(statement).format(schema=sql.Identifier(schema))  # type: ignore[arg-type]
+    return sql.SQL(statement).format(schema=sql.Identifier(schema))
 
 
 def insert_rows(cursor: Cursor, schema: str, table: str, rows: Sequence[msgspec.Struct]) -> None:

@@ -1,0 +1,226 @@
+"""The read model `cash`: one movement per leg, and balances with their totals by kind.
+
+Amounts are signed as the portfolio sees them: deposits positive, withdrawals and fees negative, the
+principal of a buy negative. The legs of a currency add up to its balance.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from domain.event import Event
+from domain.money import ZERO
+from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked
+from projections.read_model import Decoded, Fold
+from projections.rows import (
+    Cursor,
+    insert_rows,
+    is_empty,
+    qualified,
+    select_rows,
+    upsert_rows,
+)
+
+BALANCES_MAX = 500_000
+"""Most balances kept in memory; beyond that all are dropped and loaded again when needed."""
+
+_DDL = """
+CREATE TABLE {schema}.movements (
+    tenant text COLLATE "C" NOT NULL,
+    portfolio text COLLATE "C" NOT NULL,
+    position bigint NOT NULL,
+    leg smallint NOT NULL,
+    kind text NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    amount numeric NOT NULL,
+    balance_after numeric NOT NULL,
+    value_date date NOT NULL,
+    at timestamptz,
+    trade_id uuid,
+    instrument text COLLATE "C",
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant, portfolio, position, leg)
+);
+CREATE TABLE {schema}.balances (
+    tenant text COLLATE "C" NOT NULL,
+    portfolio text COLLATE "C" NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    balance numeric NOT NULL,
+    deposits numeric NOT NULL,
+    withdrawals numeric NOT NULL,
+    principal numeric NOT NULL,
+    fees numeric NOT NULL,
+    changed_position bigint NOT NULL,
+    PRIMARY KEY (tenant, portfolio, currency)
+) WITH (fillfactor = 70);
+CREATE INDEX ON {schema}.balances (tenant, changed_position);
+"""
+_BALANCES = """
+SELECT found.* FROM unnest(%s::text[], %s::text[], %s::text[])
+AS asked (tenant, portfolio, currency)
+JOIN {schema}.balances AS found USING (tenant, portfolio, currency)
+"""
+_BALANCE_KEY = ("tenant", "portfolio", "currency")
+
+
+class MovementKind(StrEnum):
+    """Why cash moved."""
+
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    PRINCIPAL = "principal"
+    FEE = "fee"
+
+
+class MovementRow(msgspec.Struct, frozen=True, gc=False):
+    """One leg of one event; `balance_after` is the balance behind the whole event."""
+
+    tenant: str
+    portfolio: str
+    position: int
+    leg: int
+    kind: MovementKind
+    currency: str
+    amount: Decimal
+    balance_after: Decimal
+    value_date: date
+    at: datetime | None
+    trade_id: UUID | None
+    instrument: str | None
+    recorded_at: datetime
+
+
+class BalanceRow(msgspec.Struct, gc=False):
+    """What is held in one currency, and the sums of its legs by kind."""
+
+    tenant: str
+    portfolio: str
+    currency: str
+    balance: Decimal = ZERO
+    deposits: Decimal = ZERO
+    withdrawals: Decimal = ZERO
+    principal: Decimal = ZERO
+    fees: Decimal = ZERO
+    changed_position: int = 0
+
+
+class Cash:
+    """What moved each portfolio's cash, leg by leg, and what is left."""
+
+    name = "cash"
+    calculation_version = 1
+    event_types: frozenset[type[Event]] = frozenset({CashDeposited, CashWithdrawn, TradeBooked})
+    compared_tables = ("movements", "balances")
+
+    def ddl(self, schema: str) -> str:
+        """Give the statements that make the tables."""
+        return _DDL.format(schema=schema)
+
+    def new_fold(self, schema: str) -> Fold:
+        """Make a fold that knows nothing yet."""
+        return CashFold(schema)
+
+
+class CashFold:
+    """Writes the legs of each event as they come, and each balance once per batch."""
+
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+        self._balances: dict[tuple[str, str, str], BalanceRow] = {}
+        self._holds_all: bool | None = None
+
+    def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
+        """Fold a batch."""
+        movements: list[MovementRow] = []
+        for decoded in batch:
+            movements += legs(decoded)
+        touched = {(leg.tenant, leg.portfolio, leg.currency) for leg in movements}
+        self._load(cursor, touched - self._balances.keys())
+        for leg in movements:
+            balance = self._balances[leg.tenant, leg.portfolio, leg.currency]
+            balance.balance = leg.balance_after
+            balance.changed_position = leg.position
+            match leg.kind:
+                case MovementKind.PRINCIPAL:
+                    balance.principal += leg.amount
+                case MovementKind.FEE:
+                    balance.fees += leg.amount
+                case MovementKind.DEPOSIT:
+                    balance.deposits += leg.amount
+                case MovementKind.WITHDRAWAL:
+                    balance.withdrawals += leg.amount
+        insert_rows(cursor, self._schema, "movements", movements)
+        rows = [self._balances[key] for key in touched]
+        upsert_rows(cursor, self._schema, "balances", rows, key=_BALANCE_KEY)
+        if len(self._balances) > BALANCES_MAX:
+            self._balances.clear()
+            self._holds_all = False
+
+    def _load(self, cursor: Cursor, missing: set[tuple[str, str, str]]) -> None:
+        for key in missing:
+            self._balances[key] = BalanceRow(*key)
+        if self._holds_all is None:
+            self._holds_all = is_empty(cursor, self._schema, "balances")
+        if missing and not self._holds_all:
+            asked = [list(column) for column in zip(*missing, strict=True)]
+            for values in select_rows(cursor, qualified(self._schema, _BALANCES), asked):
+                row = BalanceRow(*values)
+                self._balances[row.tenant, row.portfolio, row.currency] = row
+
+
+def legs(decoded: Decoded) -> list[MovementRow]:
+    """Take an event apart into the legs that moved cash."""
+    position, tenant, recorded_at, event, _ = decoded
+    if isinstance(event, TradeBooked):
+        return _trade_legs(position, tenant, recorded_at, event)
+    assert isinstance(event, CashDeposited | CashWithdrawn), "cash folds nothing else"
+    is_deposit = isinstance(event, CashDeposited)
+    movement = MovementRow(
+        tenant,
+        event.portfolio,
+        position,
+        0,
+        MovementKind.DEPOSIT if is_deposit else MovementKind.WITHDRAWAL,
+        event.amount.currency,
+        event.amount.amount if is_deposit else -event.amount.amount,
+        event.balance,
+        event.value_date,
+        event.at,
+        None,
+        None,
+        recorded_at,
+    )
+    return [movement]
+
+
+def _trade_legs(
+    position: int, tenant: str, recorded_at: datetime, booked: TradeBooked
+) -> list[MovementRow]:
+    fill = booked.fill
+    amounts = [(MovementKind.PRINCIPAL, booked.cash_change + fill.fee)]
+    if fill.fee:
+        amounts.append((MovementKind.FEE, -fill.fee))
+    return [
+        MovementRow(
+            tenant,
+            booked.portfolio,
+            position,
+            leg,
+            kind,
+            booked.currency,
+            amount,
+            booked.cash_after,
+            fill.trade_date,
+            fill.executed_at,
+            fill.trade_id,
+            booked.instrument,
+            recorded_at,
+        )
+        for leg, (kind, amount) in enumerate(amounts)
+    ]

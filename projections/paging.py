@@ -1,0 +1,67 @@
+"""Pages and their cursors: where the next page begins, opaque to whoever carries it.
+
+A cursor is bound to the question it came from by a checksum, so a cursor of another question, or
+one that was altered, is refused by name. It grants nothing: the tenant is part of every query.
+"""
+
+import base64
+import binascii
+import hashlib
+from typing import Generic, TypeVar
+
+import msgspec
+
+_CHECKSUM_BYTES = 6
+_CURSOR_TEXT_MAX = 1_000
+
+Row = TypeVar("Row")
+Key = TypeVar("Key")
+
+
+class CursorInvalid(Exception):
+    """A cursor that this question has not given out."""
+
+
+class Page(msgspec.Struct, Generic[Row], frozen=True):
+    """Rows as of one log position; `next_cursor` is None on the last page."""
+
+    rows: list[Row]
+    position: int
+    market_position: int
+    next_cursor: str | None = None
+
+
+class Answer(msgspec.Struct, Generic[Row], frozen=True):
+    """One row, or None where there is none, as of one log position."""
+
+    row: Row | None
+    position: int
+    market_position: int
+
+
+def write_cursor(question: str, key: object) -> str:
+    """Write down where the next page of a question begins."""
+    payload = msgspec.json.encode(key)
+    return base64.urlsafe_b64encode(_checksum(question, payload) + payload).decode().rstrip("=")
+
+
+def read_cursor(question: str, cursor: str, kind: type[Key]) -> Key:
+    """Read a cursor back.
+
+    Raises:
+        CursorInvalid: it is not one of this question's.
+    """
+    if len(cursor) > _CURSOR_TEXT_MAX:
+        raise CursorInvalid("The cursor is longer than any given out.")
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        checksum, payload = raw[:_CHECKSUM_BYTES], raw[_CHECKSUM_BYTES:]
+        if checksum != _checksum(question, payload):
+            raise CursorInvalid("The cursor does not belong to this question.")
+        return msgspec.json.decode(payload, type=kind)
+    except (binascii.Error, ValueError) as error:
+        raise CursorInvalid("The cursor is not one that was given out.") from error
+
+
+def _checksum(question: str, payload: bytes) -> bytes:
+    return hashlib.sha256(question.encode() + b"\0" + payload).digest()[:_CHECKSUM_BYTES]

@@ -1,0 +1,263 @@
+"""Folding bookings into positions and lots.
+
+A holding stays in memory with its open lots once it was needed; it is written once per batch, and
+only those of its lots that the batch touched.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from domain.book_order import BookKey
+from domain.lots import Fill, Lot, take_lots
+from domain.portfolio.events import BookTotals, LotsClosed, LotsRestated, TradeBooked
+from projections.positions.tables import LotRow, PositionRow
+from projections.rows import Cursor, delete_rows, is_empty, qualified, select_rows, upsert_rows
+
+HOLDINGS_MAX = 200_000
+"""Most holdings kept in memory; beyond that all are dropped and loaded again when needed."""
+
+POSITION_KEY = ("tenant", "portfolio", "instrument")
+LOT_KEY = (*POSITION_KEY, "trade_id")
+
+_ASKED = """
+unnest(%s::text[], %s::text[], %s::text[]) AS asked (tenant, portfolio, instrument)
+"""
+_POSITIONS = f"""
+SELECT found.* FROM {_ASKED} JOIN {{schema}}.positions AS found
+USING (tenant, portfolio, instrument)
+"""  # noqa: S608 - constants only
+_LOTS = f"""
+SELECT found.* FROM {_ASKED} JOIN {{schema}}.lots AS found
+USING (tenant, portfolio, instrument) ORDER BY order_position, order_index
+"""  # noqa: S608 - constants only
+
+_read_key = msgspec.json.Decoder(BookKey).decode
+_write_key = msgspec.json.Encoder().encode
+
+
+class HoldingKey(NamedTuple):
+    """What names a holding."""
+
+    tenant: str
+    portfolio: str
+    instrument: str
+
+
+class Placed(NamedTuple):
+    """Where a lot stands among the others, and the event that last changed it."""
+
+    order_position: int
+    order_index: int
+    changed_position: int
+
+
+class Holding:
+    """A position and its open lots, oldest first, with what a batch has touched."""
+
+    __slots__ = ("closed", "is_restated", "lots", "opened", "placed", "row", "traded_key")
+
+    def __init__(self) -> None:
+        self.row: PositionRow | None = None
+        self.traded_key: BookKey | None = None
+        self.lots: deque[Lot] = deque()
+        self.placed: dict[UUID, Placed] = {}
+        self.opened: set[UUID] = set()
+        self.closed: set[UUID] = set()
+        self.is_restated = False
+
+    def book(self, tenant: str, booked: TradeBooked, position: int) -> None:
+        """Fold a booking."""
+        if self.row is None:
+            self.row = _first_row(tenant, booked)
+        self._take_totals(booked.totals, position)
+        self._take_price(booked.fill)
+        if not booked.is_late:
+            self._take_closed(booked, position)
+            if booked.opened is not None:
+                self._place(booked.opened, Placed(position, 0, position))
+
+    def close(self, page: LotsClosed, position: int) -> None:
+        """Fold a further page of closed lots."""
+        assert self.row is not None, "closed lots follow their booking"
+        self.row.changed_position = position
+        self._take_closed(page, position)
+
+    def restate(self, page: LotsRestated, position: int) -> None:
+        """Fold a page of restated lots; the first replaces all there are."""
+        self._take_totals(page.totals, position)
+        if page.page == 1:
+            self.lots.clear()
+            self.placed.clear()
+            self.opened.clear()
+            self.closed.clear()
+            self.is_restated = True
+        for index, lot in enumerate(page.lots):
+            self.lots.append(lot)
+            self._place(lot, Placed(position, index, position))
+
+    def _take_totals(self, totals: BookTotals, position: int) -> None:
+        row = self.row
+        assert row is not None, "totals belong to a booked position"
+        row.quantity = totals.quantity
+        row.cost = totals.cost
+        row.fees = totals.fees
+        row.realised_gross = totals.realised_gross
+        row.realised_net = totals.realised_net
+        row.changed_position = position
+
+    def _take_price(self, fill: Fill) -> None:
+        key = fill.key
+        if self.traded_key is None or key >= self.traded_key:
+            row = self.row
+            assert row is not None, "a price belongs to a booked position"
+            self.traded_key = key
+            row.traded_price = fill.price
+            row.traded_date = fill.trade_date
+            row.traded_at = fill.executed_at
+
+    def _take_closed(self, event: TradeBooked | LotsClosed, position: int) -> None:
+        opened = event.opened if isinstance(event, TradeBooked) else None
+        if event.closed or opened is not None:
+            take_lots(self.lots, event.closed, opened)
+        for part in event.closed:
+            self.closed.add(part.trade_id)
+        if event.closed:
+            trade_id = event.closed[-1].trade_id
+            placed = self.placed[trade_id]
+            if self.lots and self.lots[0].trade_id == trade_id:
+                self.placed[trade_id] = placed._replace(changed_position=position)
+
+    def _place(self, lot: Lot, placed: Placed) -> None:
+        self.placed[lot.trade_id] = placed
+        self.opened.add(lot.trade_id)
+
+    def changed_lots(self) -> Iterator[tuple[Lot, Placed]]:
+        """Give the open lots that the batch opened, restated or closed in part."""
+        if self.lots and (first := self.lots[0]).trade_id in self.closed - self.opened:
+            yield first, self.placed[first.trade_id]
+        for lot in reversed(self.lots):
+            if lot.trade_id not in self.opened:
+                break
+            yield lot, self.placed[lot.trade_id]
+
+    def gone_lots(self) -> set[UUID]:
+        """Name the lots that the batch closed for good, unless it had opened them itself."""
+        gone = self.closed - self.opened
+        if self.lots:
+            gone.discard(self.lots[0].trade_id)
+        return gone
+
+    def settle(self) -> None:
+        """Forget what the batch touched, once it is written."""
+        for trade_id in self.closed:
+            if not (self.lots and self.lots[0].trade_id == trade_id):
+                self.placed.pop(trade_id, None)
+        self.opened.clear()
+        self.closed.clear()
+        self.is_restated = False
+
+
+class Holdings:
+    """All holdings of one schema; those in memory are as their tables hold them."""
+
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+        self._held: dict[HoldingKey, Holding] = {}
+        self._touched: dict[HoldingKey, Holding] = {}
+        self._holds_all: bool | None = None
+
+    def fold(
+        self,
+        cursor: Cursor,
+        events: Iterable[tuple[int, str, TradeBooked | LotsClosed | LotsRestated]],
+    ) -> None:
+        """Fold bookings, given as position, tenant and event, and write what they change."""
+        keyed = [
+            (HoldingKey(tenant, event.portfolio, event.instrument), position, event)
+            for position, tenant, event in events
+        ]
+        self._load(cursor, {key for key, _, _ in keyed if key not in self._held})
+        for key, position, event in keyed:
+            holding = self._held[key]
+            self._touched[key] = holding
+            if isinstance(event, TradeBooked):
+                holding.book(key.tenant, event, position)
+            elif isinstance(event, LotsRestated):
+                holding.restate(event, position)
+            else:
+                holding.close(event, position)
+        self._write(cursor)
+
+    def _load(self, cursor: Cursor, missing: set[HoldingKey]) -> None:
+        for key in missing:
+            self._held[key] = Holding()
+        if self._holds_all is None:
+            self._holds_all = is_empty(cursor, self._schema, "positions")
+        if not missing or self._holds_all:
+            return
+        asked = [list(column) for column in zip(*missing, strict=True)]
+        for values in select_rows(cursor, qualified(self._schema, _POSITIONS), asked):
+            row = PositionRow(*values)
+            holding = self._held[HoldingKey(row.tenant, row.portfolio, row.instrument)]
+            holding.row = row
+            holding.traded_key = _read_key(row.traded_key)
+        for values in select_rows(cursor, qualified(self._schema, _LOTS), asked):
+            lot = LotRow(*values)
+            holding = self._held[HoldingKey(lot.tenant, lot.portfolio, lot.instrument)]
+            holding.lots.append(Lot(lot.trade_id, lot.trade_date, lot.quantity, lot.cost, lot.fee))
+            holding.placed[lot.trade_id] = Placed(
+                lot.order_position, lot.order_index, lot.changed_position
+            )
+
+    def _write(self, cursor: Cursor) -> None:
+        positions: list[PositionRow] = []
+        lots: list[LotRow] = []
+        gone: list[tuple[object, ...]] = []
+        restated: list[tuple[object, ...]] = []
+        for key, holding in self._touched.items():
+            assert holding.row is not None, "a touched holding has a row"
+            if holding.traded_key is not None:
+                holding.row.traded_key = _write_key(holding.traded_key).decode()
+            positions.append(holding.row)
+            if holding.is_restated:
+                restated.append(key)
+            else:
+                gone += [(*key, trade_id) for trade_id in holding.gone_lots()]
+            lots += [_lot_row(key, *changed) for changed in holding.changed_lots()]
+            holding.settle()
+        upsert_rows(cursor, self._schema, "positions", positions, key=POSITION_KEY)
+        delete_rows(cursor, self._schema, "lots", key=POSITION_KEY, gone=restated)
+        delete_rows(cursor, self._schema, "lots", key=LOT_KEY, gone=gone)
+        upsert_rows(cursor, self._schema, "lots", lots, key=LOT_KEY)
+        self._touched.clear()
+        if len(self._held) > HOLDINGS_MAX:
+            self._held.clear()
+            self._holds_all = False
+
+
+def _lot_row(key: HoldingKey, lot: Lot, placed: Placed) -> LotRow:
+    return LotRow(*key, lot.trade_id, lot.trade_date, lot.quantity, lot.cost, lot.fee, *placed)
+
+
+def _first_row(tenant: str, booked: TradeBooked) -> PositionRow:
+    totals, fill = booked.totals, booked.fill
+    return PositionRow(
+        tenant,
+        booked.portfolio,
+        booked.instrument,
+        booked.currency,
+        totals.quantity,
+        totals.cost,
+        totals.fees,
+        totals.realised_gross,
+        totals.realised_net,
+        fill.price,
+        fill.trade_date,
+        fill.executed_at,
+        "",
+        0,
+    )

@@ -1,0 +1,122 @@
+"""Folding the market: the mark in force per instrument, and the last closed session per calendar.
+
+In force is the mark with the greatest business time; of two with the same one, that with the later
+log position.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+from domain.market import CloseCorrected, MarketMarked, SessionClosed
+from projections.positions.tables import CalendarRow, CloseRow, PriceRow
+from projections.rows import Cursor, qualified, select_rows, upsert_rows
+
+_PRICES = "SELECT * FROM {schema}.prices"
+_CALENDARS = "SELECT * FROM {schema}.calendars"
+_LAST_CLOSE = """
+SELECT price, at, changed_position FROM {schema}.closes
+WHERE instrument = %s AND price IS NOT NULL ORDER BY at DESC LIMIT 1
+"""
+
+
+class Market:
+    """Prices and calendars of one schema; both are few and stay in memory."""
+
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+        self._prices: dict[str, PriceRow] = {}
+        self._calendars: dict[str, CalendarRow] = {}
+        self._is_loaded = False
+        self._touched: set[str] = set()
+        self._touched_calendars: set[str] = set()
+        self._closes: dict[tuple[str, datetime], CloseRow] = {}
+
+    def fold(
+        self, cursor: Cursor, position: int, event: MarketMarked | SessionClosed | CloseCorrected
+    ) -> None:
+        """Fold one event; `write` must follow before the batch ends."""
+        if not self._is_loaded:
+            self._load(cursor)
+        match event:
+            case MarketMarked():
+                for mark in event.marks:
+                    self._take_tick(mark.instrument, mark.price, event.at, position)
+            case SessionClosed():
+                self._take_session(event, position)
+            case CloseCorrected():
+                self._take_correction(cursor, event, position)
+
+    def write(self, cursor: Cursor) -> None:
+        """Write what was touched since the last time."""
+        self._write_closes(cursor)
+        prices = [self._prices[instrument] for instrument in self._touched]
+        upsert_rows(cursor, self._schema, "prices", prices, key=("instrument",))
+        calendars = [self._calendars[calendar] for calendar in self._touched_calendars]
+        upsert_rows(cursor, self._schema, "calendars", calendars, key=("calendar",))
+        self._touched.clear()
+        self._touched_calendars.clear()
+
+    def _load(self, cursor: Cursor) -> None:
+        for values in select_rows(cursor, qualified(self._schema, _PRICES)):
+            price = PriceRow(*values)
+            self._prices[price.instrument] = price
+        for values in select_rows(cursor, qualified(self._schema, _CALENDARS)):
+            calendar = CalendarRow(*values)
+            self._calendars[calendar.calendar] = calendar
+        self._is_loaded = True
+
+    def _price(self, instrument: str) -> PriceRow:
+        row = self._prices.get(instrument)
+        if row is None:
+            row = self._prices[instrument] = PriceRow(instrument)
+        return row
+
+    def _take_tick(self, instrument: str, price: Decimal, at: datetime, position: int) -> None:
+        row = self._price(instrument)
+        if row.tick_at is None or at >= row.tick_at:
+            row.tick_price, row.tick_at, row.tick_position = price, at, position
+            row.changed_position = position
+            self._touched.add(instrument)
+            self._put_in_force(row, price, at, position)
+
+    def _put_in_force(self, row: PriceRow, price: Decimal, at: datetime, position: int) -> None:
+        if row.at is None or at >= row.at:
+            row.price, row.at, row.position = price, at, position
+            row.changed_position = position
+            self._touched.add(row.instrument)
+
+    def _take_session(self, event: SessionClosed, position: int) -> None:
+        at = event.ends_at
+        for close in event.closes:
+            instrument = close.instrument
+            self._closes[instrument, at] = CloseRow(instrument, at, close.price, position)
+            self._put_in_force(self._price(instrument), close.price, at, position)
+        known = self._calendars.get(event.calendar)
+        if known is None or known.ends_at < at:
+            self._calendars[event.calendar] = CalendarRow(
+                event.calendar, event.session, event.starts_at, at, position
+            )
+            self._touched_calendars.add(event.calendar)
+
+    def _take_correction(self, cursor: Cursor, event: CloseCorrected, position: int) -> None:
+        instrument, at = event.instrument, event.ends_at
+        self._closes[instrument, at] = CloseRow(instrument, at, event.price, position)
+        self._write_closes(cursor)
+        row = self._price(instrument)
+        candidates: list[tuple[datetime, int, Decimal]] = []
+        if row.tick_at is not None and row.tick_position is not None and row.tick_price is not None:
+            candidates.append((row.tick_at, row.tick_position, row.tick_price))
+        statement = qualified(self._schema, _LAST_CLOSE)
+        for price, close_at, close_position in select_rows(cursor, statement, (instrument,)):
+            candidates.append((close_at, close_position, price))
+        newest = max(candidates, default=None)
+        before = (row.at, row.position, row.price)
+        row.at, row.position, row.price = newest if newest is not None else (None, None, None)
+        if before != (row.at, row.position, row.price):
+            row.changed_position = position
+            self._touched.add(instrument)
+
+    def _write_closes(self, cursor: Cursor) -> None:
+        closes = list(self._closes.values())
+        upsert_rows(cursor, self._schema, "closes", closes, key=("instrument", "at"))
+        self._closes.clear()

@@ -1,0 +1,98 @@
+"""The read model `positions`: what it folds and which part of it folds what.
+
+Positions change on bookings only and prices on marks only; they meet when they are asked for, so a
+tick never rewrites a position.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from domain.event import Event
+from domain.instrument import InstrumentRegistered
+from domain.market import CloseCorrected, MarketMarked, SessionClosed
+from domain.portfolio.events import LotsClosed, LotsRestated, PortfolioOpened, TradeBooked
+from projections.positions.holdings import Holdings
+from projections.positions.market import Market
+from projections.positions.tables import DDL, TABLES, InstrumentRow, PortfolioRow
+from projections.read_model import Decoded, Fold
+from projections.rows import upsert_rows
+
+_BOOKINGS: frozenset[type[Event]] = frozenset({TradeBooked, LotsClosed, LotsRestated})
+_MARKET: frozenset[type[Event]] = frozenset({MarketMarked, SessionClosed, CloseCorrected})
+_REGISTERED: frozenset[type[Event]] = frozenset({InstrumentRegistered, PortfolioOpened})
+
+
+class Positions:
+    """What each portfolio holds, with lots, prices and what is needed to value them."""
+
+    name = "positions"
+    calculation_version = 1
+    event_types = _BOOKINGS | _MARKET | _REGISTERED
+    compared_tables = TABLES
+
+    def ddl(self, schema: str) -> str:
+        """Give the statements that make the tables."""
+        return DDL.format(schema=schema)
+
+    def new_fold(self, schema: str) -> Fold:
+        """Make a fold that knows nothing yet."""
+        return PositionsFold(schema)
+
+
+class PositionsFold:
+    """Sorts a batch by what it concerns and has each part written once."""
+
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+        self._holdings = Holdings(schema)
+        self._market = Market(schema)
+
+    def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
+        """Fold a batch."""
+        bookings: list[Any] = []
+        instruments: dict[str, InstrumentRow] = {}
+        portfolios: dict[tuple[str, str], PortfolioRow] = {}
+        has_marks = False
+        for position, tenant, recorded_at, event, _ in batch:
+            kind = type(event)
+            if kind in _BOOKINGS:
+                bookings.append((position, tenant, event))
+            elif kind in _MARKET:
+                self._market.fold(cursor, position, event)  # type: ignore[arg-type]
+                has_marks = True
+            elif isinstance(event, InstrumentRegistered):
+                instruments[event.instrument] = _instrument_row(event, position)
+            elif isinstance(event, PortfolioOpened):
+                portfolios[tenant, event.portfolio] = PortfolioRow(
+                    tenant,
+                    event.portfolio,
+                    event.base_currency,
+                    event.cost_basis.value,
+                    event.calendar,
+                    event.allows_leverage,
+                    event.allows_short,
+                    recorded_at,
+                    position,
+                )
+        if bookings:
+            self._holdings.fold(cursor, bookings)
+        if has_marks:
+            self._market.write(cursor)
+        rows = list(instruments.values())
+        upsert_rows(cursor, self._schema, "instruments", rows, key=("instrument",))
+        opened = list(portfolios.values())
+        upsert_rows(cursor, self._schema, "portfolios", opened, key=("tenant", "portfolio"))
+
+
+def _instrument_row(event: InstrumentRegistered, position: int) -> InstrumentRow:
+    return InstrumentRow(
+        event.instrument,
+        event.symbol,
+        event.currency,
+        event.asset_class.value,
+        event.calendar,
+        event.sector,
+        position,
+    )

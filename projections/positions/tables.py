@@ -1,0 +1,193 @@
+"""The tables of the read model `positions`, each beside the row that is written into it.
+
+Quantities and costs are signed, negative for shorts; amounts are in the instrument's currency.
+`changed_position` is the log position of the event that last changed the row.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import msgspec
+
+DDL = """
+CREATE TABLE {schema}.portfolios (
+    tenant text COLLATE "C" NOT NULL,
+    portfolio text COLLATE "C" NOT NULL,
+    base_currency text NOT NULL,
+    cost_basis text NOT NULL,
+    calendar text NOT NULL,
+    allows_leverage boolean NOT NULL,
+    allows_short boolean NOT NULL,
+    opened_at timestamptz NOT NULL,
+    changed_position bigint NOT NULL,
+    PRIMARY KEY (tenant, portfolio)
+);
+CREATE TABLE {schema}.instruments (
+    instrument text COLLATE "C" PRIMARY KEY,
+    symbol text NOT NULL,
+    currency text NOT NULL,
+    asset_class text NOT NULL,
+    calendar text COLLATE "C" NOT NULL,
+    sector text,
+    changed_position bigint NOT NULL
+);
+CREATE TABLE {schema}.calendars (
+    calendar text COLLATE "C" PRIMARY KEY,
+    session date NOT NULL,
+    starts_at timestamptz NOT NULL,
+    ends_at timestamptz NOT NULL,
+    changed_position bigint NOT NULL
+);
+CREATE TABLE {schema}.closes (
+    instrument text COLLATE "C" NOT NULL,
+    at timestamptz NOT NULL,
+    price numeric,
+    changed_position bigint NOT NULL,
+    PRIMARY KEY (instrument, at)
+);
+CREATE TABLE {schema}.prices (
+    instrument text COLLATE "C" PRIMARY KEY,
+    price numeric,
+    at timestamptz,
+    position bigint,
+    tick_price numeric,
+    tick_at timestamptz,
+    tick_position bigint,
+    changed_position bigint NOT NULL
+) WITH (fillfactor = 70);
+CREATE TABLE {schema}.positions (
+    tenant text COLLATE "C" NOT NULL,
+    portfolio text COLLATE "C" NOT NULL,
+    instrument text COLLATE "C" NOT NULL,
+    currency text NOT NULL,
+    quantity numeric NOT NULL,
+    cost numeric NOT NULL,
+    fees numeric NOT NULL,
+    realised_gross numeric NOT NULL,
+    realised_net numeric NOT NULL,
+    traded_price numeric NOT NULL,
+    traded_date date NOT NULL,
+    traded_at timestamptz,
+    traded_key text NOT NULL,
+    changed_position bigint NOT NULL,
+    PRIMARY KEY (tenant, portfolio, instrument)
+) WITH (fillfactor = 70);
+CREATE INDEX ON {schema}.positions (tenant, changed_position);
+CREATE TABLE {schema}.lots (
+    tenant text COLLATE "C" NOT NULL,
+    portfolio text COLLATE "C" NOT NULL,
+    instrument text COLLATE "C" NOT NULL,
+    trade_id uuid NOT NULL,
+    trade_date date NOT NULL,
+    quantity numeric NOT NULL,
+    cost numeric NOT NULL,
+    fee numeric NOT NULL,
+    order_position bigint NOT NULL,
+    order_index integer NOT NULL,
+    changed_position bigint NOT NULL,
+    PRIMARY KEY (tenant, portfolio, instrument, trade_id)
+);
+"""
+
+TABLES = ("portfolios", "instruments", "calendars", "closes", "prices", "positions", "lots")
+
+
+class PortfolioRow(msgspec.Struct, frozen=True, gc=False):
+    """A portfolio as it was opened."""
+
+    tenant: str
+    portfolio: str
+    base_currency: str
+    cost_basis: str
+    calendar: str
+    allows_leverage: bool
+    allows_short: bool
+    opened_at: datetime
+    changed_position: int
+
+
+class InstrumentRow(msgspec.Struct, frozen=True, gc=False):
+    """An instrument as it was registered."""
+
+    instrument: str
+    symbol: str
+    currency: str
+    asset_class: str
+    calendar: str
+    sector: str | None
+    changed_position: int
+
+
+class CalendarRow(msgspec.Struct, frozen=True, gc=False):
+    """The last closed session of a calendar."""
+
+    calendar: str
+    session: date
+    starts_at: datetime
+    ends_at: datetime
+    changed_position: int
+
+
+class CloseRow(msgspec.Struct, frozen=True, gc=False):
+    """A session's close; without a price once it is cancelled."""
+
+    instrument: str
+    at: datetime
+    price: Decimal | None
+    changed_position: int
+
+
+class PriceRow(msgspec.Struct, gc=False):
+    """The mark in force now, and the newest that is not a close.
+
+    Only closes can be cancelled, so the newest tick and the closes are enough to know what is in
+    force after any correction.
+    """
+
+    instrument: str
+    price: Decimal | None = None
+    at: datetime | None = None
+    position: int | None = None
+    tick_price: Decimal | None = None
+    tick_at: datetime | None = None
+    tick_position: int | None = None
+    changed_position: int = 0
+
+
+class PositionRow(msgspec.Struct, gc=False):
+    """A position; `traded_*` is its last executed price in book order, which `traded_key` places.
+
+    `fees` are the opening fees still carried by open lots.
+    """
+
+    tenant: str
+    portfolio: str
+    instrument: str
+    currency: str
+    quantity: Decimal
+    cost: Decimal
+    fees: Decimal
+    realised_gross: Decimal
+    realised_net: Decimal
+    traded_price: Decimal
+    traded_date: date
+    traded_at: datetime | None
+    traded_key: str
+    changed_position: int
+
+
+class LotRow(msgspec.Struct, frozen=True, gc=False):
+    """An open lot; oldest first is by (`order_position`, `order_index`)."""
+
+    tenant: str
+    portfolio: str
+    instrument: str
+    trade_id: UUID
+    trade_date: date
+    quantity: Decimal
+    cost: Decimal
+    fee: Decimal
+    order_position: int
+    order_index: int
+    changed_position: int

@@ -1,0 +1,1 @@
+"""Trades: the blotter, refusals with every breach, and exceptions that wait."""
