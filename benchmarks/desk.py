@@ -1,0 +1,254 @@
+"""Sixteen callers with one command each: the desk against the stock event-sourcing library.
+
+Both sides record the same facts of a trade on the same PostgreSQL: two events per command. The desk
+captures a proposed trade with every rule on, writes a receipt with it, and answers when it is
+durable; the stock library saves one new aggregate with two events per command, from a thread per
+caller with a connection each. The sides take turns in slices, so that neither has the better hour.
+"""
+
+import os
+import platform
+import random
+import statistics
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from time import perf_counter
+from typing import Any
+from uuid import UUID, uuid4
+
+from eventsourcing.application import Application
+from eventsourcing.domain import Aggregate, event
+from psycopg.conninfo import conninfo_to_dict
+
+from commands.command import (
+    CaptureTrade,
+    Command,
+    DepositCash,
+    Issued,
+    OpenPortfolio,
+    Outcome,
+    RegisterInstrument,
+    Status,
+    fingerprint_of,
+)
+from commands.desk import Desk
+from domain.identity import MARKET_TENANT
+from domain.instrument import AssetClass
+from domain.lots import CostBasis, Side
+from domain.money import Money
+from domain.trade import Capture, Intent
+from eventstore.log import Log
+from eventstore.tables import create_log
+
+TENANT = "benchmark"
+PORTFOLIOS = 100
+INSTRUMENTS = 50
+SLICES = 5
+WARM_UP_COMMANDS = 20
+SEED = 20_260_102
+
+
+class StockTrade(Aggregate):
+    """The same trade as a stock aggregate: captured, then booked."""
+
+    @event("Captured")
+    def __init__(self, content: dict[str, str]) -> None:
+        self.content = content
+        self.booked: dict[str, str] = {}
+
+    @event("Booked")
+    def book(self, result: dict[str, str]) -> None:
+        """Record what the trade did to lots and cash."""
+        self.booked = result
+
+
+@dataclass
+class Contestant:
+    """One contestant: how it does one command, and the seconds each took."""
+
+    act: Callable[[int], None]
+    seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+
+
+def issue(command: Command, *, tenant: str = TENANT) -> Issued:
+    """Wrap a command as the gateway would."""
+    name = uuid4()
+    return Issued(
+        command_id=name,
+        tenant=tenant,
+        actor="benchmark",
+        correlation_id=name,
+        received_at=datetime.now(UTC),
+        fingerprint=fingerprint_of(command),
+        command=command,
+    )
+
+
+def prepare(desk: Desk) -> None:
+    """Open the portfolios with cash and register the instruments."""
+    registered = [
+        RegisterInstrument(
+            instrument=f"I{number:03}",
+            symbol=f"I{number:03}",
+            currency="USD",
+            asset_class=AssetClass.EQUITY,
+            calendar="24/7",
+        )
+        for number in range(INSTRUMENTS)
+    ]
+    wanted: list[Issued] = [issue(each, tenant=MARKET_TENANT) for each in registered]
+    for number in range(PORTFOLIOS):
+        name = f"P{number:03}"
+        opened = OpenPortfolio(portfolio=name, base_currency="USD", cost_basis=CostBasis.FIFO)
+        cash = Money(Decimal(10) ** 12, "USD")
+        funded = DepositCash(portfolio=name, amount=cash, value_date=datetime.now(UTC).date())
+        wanted += [issue(opened), issue(funded)]
+    outcomes = desk.submit_batch(wanted, is_atomic=False).result()
+    _require_accepted(outcomes)
+
+
+def capture(draw: random.Random) -> CaptureTrade:
+    """Draw a purchase."""
+    return CaptureTrade(
+        Capture(
+            portfolio=f"P{draw.randrange(PORTFOLIOS):03}",
+            source="benchmark",
+            external_id=str(uuid4()),
+            intent=Intent.PROPOSED,
+            instrument=f"I{draw.randrange(INSTRUMENTS):03}",
+            side=Side.BUY,
+            quantity=Decimal(draw.randrange(1, 1_000)),
+            price=Decimal(draw.randrange(100, 100_000)).scaleb(-2),
+            currency="USD",
+            fee=Decimal("1.25"),
+            executed_at=datetime.now(UTC),
+        )
+    )
+
+
+def through_desk(desk: Desk, draws: list[random.Random], caller: int) -> None:
+    """Capture one trade and wait for its durable acceptance."""
+    _require_accepted([desk.submit(issue(capture(draws[caller]))).result()])
+
+
+def through_stock(
+    application: "Application[UUID]", draws: list[random.Random], caller: int
+) -> None:
+    """Save one new aggregate of two events with the same content."""
+    wanted = capture(draws[caller]).capture
+    content = {name: str(getattr(wanted, name)) for name in wanted.__struct_fields__}
+    trade = StockTrade(content)
+    trade.book({"cash_after": "1000000000000", "lots": content["quantity"]})
+    application.save(trade)
+
+
+def take_turn(side: Contestant, callers: int, commands: int, *, measured: bool) -> None:
+    """Let every caller do its commands one after the other; wait for all."""
+    start = threading.Barrier(callers + 1)
+
+    def call(caller: int) -> list[float]:
+        start.wait()
+        seconds = []
+        for _ in range(commands):
+            began = perf_counter()
+            side.act(caller)
+            seconds.append(perf_counter() - began)
+        return seconds
+
+    with ThreadPoolExecutor(callers) as pool:
+        calls = [pool.submit(call, caller) for caller in range(callers)]
+        start.wait()
+        began = perf_counter()
+        latencies = [each for done in calls for each in done.result()]
+        elapsed = perf_counter() - began
+    if measured:
+        side.seconds += elapsed
+        side.latencies += latencies
+
+
+def run(
+    owner_conninfo: str,
+    app_conninfo: str,
+    *,
+    callers: int = 16,
+    commands: int = 200,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Measure; `commands` are those of each caller in each slice, the stock side a fifth of that.
+
+    Latencies are in milliseconds, from a caller's submit to its durable answer.
+    """
+    create_log(owner_conninfo)
+    draws = [random.Random(SEED + caller) for caller in range(callers)]
+    with Log(app_conninfo, clock=lambda: datetime.now(UTC), build="benchmark") as log:
+        desk = Desk(log)
+        desk.start()
+        prepare(desk)
+        with Application[UUID](env=_stock_environment(owner_conninfo, callers)) as application:
+            ours = Contestant(partial(through_desk, desk, draws))
+            stock = Contestant(partial(through_stock, application, draws))
+            for side in (ours, stock):
+                take_turn(side, callers, WARM_UP_COMMANDS, measured=False)
+            for number in range(SLICES):
+                take_turn(ours, callers, commands, measured=True)
+                take_turn(stock, callers, max(commands // 5, 1), measured=True)
+                if progress is not None:
+                    progress(number + 1, SLICES)
+        desk.stop()
+    return _result(ours, stock, callers)
+
+
+def _stock_environment(owner_conninfo: str, callers: int) -> dict[str, str]:
+    parts = {name: str(value) for name, value in conninfo_to_dict(owner_conninfo).items()}
+    return {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_DBNAME": parts["dbname"],
+        "POSTGRES_HOST": parts["host"],
+        "POSTGRES_PORT": parts["port"],
+        "POSTGRES_USER": parts["user"],
+        "POSTGRES_PASSWORD": parts["password"],
+        "POSTGRES_SCHEMA": "public",
+        "POSTGRES_POOL_SIZE": str(callers),
+    }
+
+
+def _require_accepted(outcomes: list[Outcome]) -> None:
+    refused = [each for each in outcomes if each.status is not Status.ACCEPTED]
+    if refused:
+        raise RuntimeError(f"the benchmark's own command was not accepted: {refused[0]}")
+
+
+def _result(ours: Contestant, stock: Contestant, callers: int) -> dict[str, Any]:
+    rate = len(ours.latencies) / ours.seconds
+    stock_rate = len(stock.latencies) / stock.seconds
+    return {
+        "benchmark": "desk",
+        "commands_per_second": round(rate),
+        "stock_commands_per_second": round(stock_rate),
+        "ratio_to_stock": round(rate / stock_rate, 2),
+        **_percentiles("", ours),
+        **_percentiles("stock_", stock),
+        "callers": callers,
+        "commands": len(ours.latencies),
+        "stock_commands": len(stock.latencies),
+        "events_per_command": 2,
+        "machine": {
+            "processors": os.cpu_count(),
+            "python": platform.python_version(),
+            "system": platform.platform(),
+        },
+    }
+
+
+def _percentiles(prefix: str, side: Contestant) -> dict[str, float]:
+    cuts = statistics.quantiles(side.latencies, n=100, method="inclusive")
+    return {
+        f"{prefix}p50_ms": round(cuts[49] * 1_000, 2),
+        f"{prefix}p95_ms": round(cuts[94] * 1_000, 2),
+    }
