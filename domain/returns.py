@@ -1,7 +1,7 @@
 """Daily time-weighted returns: sub-periods that break at external flows (convention 11).
 
 Returns and factors are fractions, never percent: 0.01 is one percent, a factor is 1 + return.
-Everything here is exact decimal arithmetic, rounded once, at the end, to 18 decimals; amounts are in
+Decimals are exact and rounded once, at the end, to 18 decimals; amounts are in
 the portfolio's base currency, inflows positive.
 """
 
@@ -20,7 +20,7 @@ FACTOR_DIGITS_MAX = 80
 
 
 class ReturnMethod(StrEnum):
-    """How the day's flows were placed: each at its moment, or in at the start and out at the end."""
+    """Where the flows were placed: each at its moment, or in at start and out at end."""
 
     TRUE = "true"
     DAILY = "daily_in_start_out_end"

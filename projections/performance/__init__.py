@@ -1,0 +1,1 @@
+"""Performance: daily NAV with its status and time-weighted return, as struck and as known now."""

@@ -1,0 +1,387 @@
+"""The fold of `performance`: cash, quantities and prices at one position (conventions 5, 6, 11).
+
+Facts of open sessions wait; a closed session strikes a row for every portfolio of its calendar that
+has had a fact. A fact or mark that comes behind a closed session restates what follows it.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from domain.event import Event
+from domain.market import CloseCorrected, MarketMarked, SessionClosed
+from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened, TradeBooked
+from projections.performance.days import Days, Span
+from projections.performance.ledger import (
+    Asked,
+    Ledger,
+    flow_date,
+    flow_of,
+    load_waiting,
+    signed_quantity,
+)
+from projections.performance.prices import Prices
+from projections.performance.restating import (
+    LateMark,
+    Store,
+    restate_late_marks,
+    settle_late_facts,
+    start_walk,
+)
+from projections.performance.state import Calendar, Cause, Facts, Portfolio, Quote, Session
+from projections.performance.tables import (
+    PORTFOLIO_COLUMNS,
+    copy_lines,
+    moment,
+    text,
+    upsert_lines,
+)
+from projections.performance.valuation import Day, pair_names
+from projections.read_model import Decoded
+
+LATE_TRADE = "late_trade"
+LATE_FLOW = "late_flow"
+LATE_MARK = "late_mark"
+CORRECTED_CLOSE = "corrected_close"
+
+NO_FACTS = Facts()
+
+_SESSIONS = """
+SELECT calendar, session, starts_at, ends_at FROM {schema}.sessions ORDER BY calendar, session
+"""
+_PORTFOLIOS = """
+SELECT tenant, portfolio, base_currency, calendar, opened_position, first_session, held
+FROM {schema}.portfolios ORDER BY opened_position
+"""
+
+
+class PerformanceFold:
+    """Folds events into one schema; loads what it needs at its first batch."""
+
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+        self._ledger = Ledger(schema)
+        self._prices = Prices(schema)
+        self._days = Days(schema)
+        self._calendars: dict[str, Calendar] = {}
+        self._portfolios: dict[tuple[str, str], Portfolio] = {}
+        self._holders: dict[str, dict[Portfolio, None]] = {}
+        self._late: dict[Portfolio, None] = {}
+        self._changed: dict[Portfolio, None] = {}
+        self._sessions: list[str] = []
+        self._horizon: datetime | None = None
+        self._is_loaded = False
+        self._takers: dict[type[Event], Callable[[Store, int, str, Any], None]] = {
+            PortfolioOpened: self._open,
+            CashDeposited: self._take_flow,
+            CashWithdrawn: self._take_flow,
+            TradeBooked: self._take_trade,
+            MarketMarked: self._mark,
+            SessionClosed: self._close_session,
+            CloseCorrected: self._correct_close,
+        }
+
+    def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
+        """Take a batch: what is late is restated once at its end, or before the next strike."""
+        store = Store(cursor, self._ledger, self._prices, self._days)
+        if not self._is_loaded:
+            self._load(store)
+        takers = self._takers
+        for position, tenant, _, event, _ in batch:
+            takers[type(event)](store, position, tenant, event)
+        self._settle(store)
+        self._flush(cursor)
+
+    def _open(self, _store: Store, position: int, tenant: str, event: PortfolioOpened) -> None:
+        calendar = self._calendar(event.calendar)
+        portfolio = Portfolio(tenant, event.portfolio, event.base_currency, calendar, position)
+        calendar.portfolios.append(portfolio)
+        self._portfolios[tenant, event.portfolio] = portfolio
+        self._changed[portfolio] = None
+
+    def _take_trade(self, _store: Store, position: int, tenant: str, event: TradeBooked) -> None:
+        portfolio = self._portfolios[tenant, event.portfolio]
+        self._ledger.add_fill(tenant, event, position)
+        day = event.fill.trade_date
+        index = portfolio.calendar.of_date(day)
+        is_late = index < len(portfolio.calendar)
+        facts = Facts() if is_late else portfolio.waiting_on(day)
+        quantity = signed_quantity(event.fill)
+        facts.add_change(event.instrument, quantity, event.currency, event.cash_change)
+        if is_late:
+            self._take_late(portfolio, facts, Cause(index, position, LATE_TRADE))
+
+    def _take_flow(
+        self, _store: Store, position: int, tenant: str, event: CashDeposited | CashWithdrawn
+    ) -> None:
+        portfolio = self._portfolios[tenant, event.portfolio]
+        flow = flow_of(event)
+        self._ledger.add_flow(tenant, event, flow, position)
+        day = flow_date(event)
+        index = portfolio.calendar.of_flow(flow.at, day)
+        if index < len(portfolio.calendar):
+            facts = Facts()
+            facts.add_flow(flow)
+            if flow.at is not None:
+                insort(portfolio.flow_moments, flow.at)
+            self._take_late(portfolio, facts, Cause(index, position, LATE_FLOW))
+        elif flow.at is None:
+            portfolio.waiting_on(day).add_flow(flow)
+        else:
+            portfolio.waiting_timed.append(flow)
+
+    def _take_late(self, portfolio: Portfolio, facts: Facts, cause: Cause) -> None:
+        portfolio.hold(facts)
+        self._hold(portfolio, facts)
+        if portfolio.first_session is None or cause.first < portfolio.first_session:
+            portfolio.first_session = cause.first
+        portfolio.causes.append(cause)
+        self._late[portfolio] = None
+
+    def _hold(self, portfolio: Portfolio, facts: Facts) -> None:
+        self._changed[portfolio] = None
+        for name in facts.instruments:
+            self._holders.setdefault(name, {})[portfolio] = None
+
+    def _mark(self, store: Store, position: int, _tenant: str, event: MarketMarked) -> None:
+        is_late = self._is_behind(event.at)
+        if is_late:
+            self._settle(store)
+        names = self._prices.add_marks(event, position)
+        if is_late:
+            self._restate(store, names, at=event.at, position=position, reason=LATE_MARK)
+
+    def _close_session(
+        self, store: Store, position: int, _tenant: str, event: SessionClosed
+    ) -> None:
+        calendar = self._calendar(event.calendar)
+        is_late = self._is_behind(event.ends_at)
+        settle_late_facts(store, self._late if is_late else calendar.portfolios)
+        closes = self._prices.add_closes(event, position)
+        if is_late:
+            at = event.ends_at
+            self._restate(store, closes, at=at, position=position, reason=LATE_MARK)
+        starts_at, ends_at = event.starts_at.astimezone(UTC), event.ends_at.astimezone(UTC)
+        session = Session(event.session, starts_at, ends_at)
+        self._sessions.append(
+            f"{text(event.calendar)}\t{moment(event.session)}\t{moment(starts_at)}\t"
+            f"{moment(ends_at)}\t{position}\n"
+        )
+        calendar.close(session)
+        self._horizon = ends_at if self._horizon is None else max(self._horizon, ends_at)
+        self._strike(store, calendar, session, position, closes)
+
+    def _correct_close(
+        self, store: Store, position: int, _tenant: str, event: CloseCorrected
+    ) -> None:
+        self._settle(store)
+        self._prices.correct(store.cursor, event, position)
+        if event.following is not None:
+            calendar = self._calendar(event.calendar)
+            ends_at = calendar.ends[calendar.of_date(event.following.session)]
+            self._prices.judge_anew(store.cursor, event, event.following, ends_at)
+        at = event.ends_at
+        self._restate(store, [event.instrument], at=at, position=position, reason=CORRECTED_CLOSE)
+
+    def _is_behind(self, at: datetime) -> bool:
+        return self._horizon is not None and at <= self._horizon
+
+    def _settle(self, store: Store) -> None:
+        settle_late_facts(store, self._late)
+        self._late = {}
+
+    def _restate(
+        self, store: Store, names: Iterable[str], *, at: datetime, position: int, reason: str
+    ) -> None:
+        """Restate what marks behind a closed session change, each until the next mark after it."""
+        listed = list(names)
+        self._prices.forget(listed)
+        concerned = {name: self._concerned(name) for name in listed}
+        concerned = {name: portfolios for name, portfolios in concerned.items() if portfolios}
+        late: dict[Portfolio, LateMark] = {}
+        following = self._prices.next_after(store.cursor, concerned, at) if concerned else {}
+        for name, until in following.items():
+            for portfolio in concerned[name]:
+                found = _changed_sessions(portfolio, at, until)
+                if found is None:
+                    continue
+                known = late.setdefault(portfolio, LateMark(portfolio, *found))
+                known.first = min(known.first, found[0])
+                known.last = max(known.last, found[1])
+        restate_late_marks(store, late.values(), position=position, reason=reason)
+
+    def _concerned(self, name: str) -> Iterable[Portfolio]:
+        base, slash, quote = name.partition("/")
+        if not slash:
+            return self._holders.get(name, ())
+        return [
+            portfolio
+            for portfolio in self._portfolios.values()
+            if (portfolio.base_currency == base and quote in portfolio.currencies)
+            or (portfolio.base_currency == quote and base in portfolio.currencies)
+        ]
+
+    def _strike(
+        self,
+        store: Store,
+        calendar: Calendar,
+        session: Session,
+        position: int,
+        closes: Mapping[str, Quote],
+    ) -> None:
+        plain: list[tuple[Portfolio, Facts]] = []
+        timed: list[Portfolio] = []
+        index = len(calendar) - 1
+        for portfolio in calendar.portfolios:
+            facts = portfolio.take_waiting(session)
+            if facts is not None:
+                self._hold(portfolio, facts)
+                if portfolio.first_session is None:
+                    portfolio.first_session = index
+                if any(flow.at is not None for flow in facts.flows):
+                    portfolio.hold(facts)
+                    timed.append(portfolio)
+                    continue
+                portfolio.note(facts)
+            if portfolio.first_session is not None:
+                plain.append((portfolio, facts or NO_FACTS))
+        self._strike_plain(store, session, position, plain, closes)
+        for walk in start_walk(store, timed, index) if timed else ():
+            _, _, current = walk.step()
+            walk.portfolio.carried = walk.carried
+            self._days.strike(walk.portfolio, session, current, position)
+
+    def _strike_plain(
+        self,
+        store: Store,
+        session: Session,
+        position: int,
+        portfolios: list[tuple[Portfolio, Facts]],
+        closes: Mapping[str, Quote],
+    ) -> None:
+        """Strike portfolios in which no cash flowed at a time of day: one set of quotes for all."""
+        needed: set[str] = set()
+        for portfolio, facts in portfolios:
+            needed.update(portfolio.holdings.quantities, facts.change.quantities)
+            for currency in portfolio.currencies:
+                if currency != portfolio.base_currency:
+                    needed.update(pair_names(currency, portfolio.base_currency))
+        missing = needed - closes.keys()
+        quotes: Mapping[str, Quote | None] = closes
+        if missing:
+            found = self._prices.in_force(store.cursor, missing, session.ends_at)
+            quotes = {**closes, **found}
+            self._find_executed(store, session, portfolios, missing - found.keys())
+        for portfolio, facts in portfolios:
+            executed = portfolio.executed.get
+            day = Day(
+                subject=portfolio,
+                session=session,
+                before=portfolio.holdings,
+                facts=facts,
+                carried=portfolio.carried,
+                quotes_at=lambda _: quotes,
+                executed_before=executed,
+                executed_after=executed,
+            )
+            current, portfolio.carried = day.close()
+            self._days.strike(portfolio, session, current, position)
+
+    def _find_executed(
+        self,
+        store: Store,
+        session: Session,
+        portfolios: list[tuple[Portfolio, Facts]],
+        unmarked: set[str],
+    ) -> None:
+        """Find the last executed prices of positions without a mark, and keep them."""
+        asked = [
+            Asked(portfolio, name, session.day)
+            for portfolio, facts in portfolios
+            for name in unmarked & (portfolio.holdings.quantities | facts.instruments).keys()
+            if name not in portfolio.executed
+        ]
+        if not asked:
+            return
+        quotes = self._ledger.last_executed(store.cursor, asked)
+        for each, quote in zip(asked, quotes, strict=True):
+            if quote is not None:
+                each.portfolio.executed[each.instrument] = quote
+
+    def _calendar(self, name: str) -> Calendar:
+        calendar = self._calendars.get(name)
+        if calendar is None:
+            calendar = self._calendars[name] = Calendar(name)
+        return calendar
+
+    def _flush(self, cursor: psycopg.Cursor[Any]) -> None:
+        self._ledger.flush(cursor)
+        self._prices.flush(cursor)
+        self._days.flush(cursor)
+        if self._sessions:
+            columns = "calendar, session, starts_at, ends_at, position"
+            copy_lines(cursor, f"{self._schema}.sessions", columns, self._sessions)
+            self._sessions = []
+        if self._changed:
+            upsert_lines(
+                cursor,
+                f"{self._schema}.portfolios",
+                PORTFOLIO_COLUMNS,
+                [_portfolio_line(portfolio) for portfolio in self._changed],
+                key="tenant, portfolio",
+            )
+            self._changed = {}
+
+    def _load(self, store: Store) -> None:
+        """Load calendars, portfolios, what the last rows carry, and the facts that wait."""
+        cursor = store.cursor
+        cursor.execute(_SESSIONS.format(schema=self._schema).encode())
+        for calendar, day, starts_at, ends_at in cursor.fetchall():
+            session = Session(day, starts_at.astimezone(UTC), ends_at.astimezone(UTC))
+            self._calendar(calendar).close(session)
+            self._horizon = max(self._horizon or session.ends_at, session.ends_at)
+        cursor.execute(_PORTFOLIOS.format(schema=self._schema).encode())
+        for tenant, name, currency, calendar_name, position, first, held in cursor.fetchall():
+            calendar = self._calendar(calendar_name)
+            portfolio = Portfolio(tenant, name, currency, calendar, position)
+            portfolio.set_held(held)
+            portfolio.first_session = None if first is None else calendar.of_date(first)
+            calendar.portfolios.append(portfolio)
+            self._portfolios[tenant, name] = portfolio
+            for instrument in portfolio.instruments:
+                self._holders.setdefault(instrument, {})[portfolio] = None
+        begun = [each for each in self._portfolios.values() if each.first_session is not None]
+        spans = [Span(each, len(each.calendar) - 1, len(each.calendar) - 1) for each in begun]
+        for span, rows in zip(spans, self._days.stored(cursor, spans), strict=True):
+            span.portfolio.carried = rows[span.last][1]
+        load_waiting(cursor, self._schema, self._portfolios.values())
+        self._is_loaded = True
+
+
+def _changed_sessions(
+    portfolio: Portfolio, at: datetime, until: datetime | None
+) -> tuple[int, int] | None:
+    """Name the first and last struck session that a mark in force from `at` to `until` values."""
+    calendar = portfolio.calendar
+    if portfolio.first_session is None:
+        return None
+    first = max(bisect_left(calendar.ends, at), portfolio.first_session)
+    last = (len(calendar) if until is None else bisect_left(calendar.ends, until)) - 1
+    moments = portfolio.flow_moments
+    behind = len(moments) if until is None else bisect_left(moments, until)
+    if behind > bisect_left(moments, at):
+        last = max(last, calendar.of_moment(moments[behind - 1]))
+    return (first, last) if first <= last < len(calendar) else None
+
+
+def _portfolio_line(portfolio: Portfolio) -> str:
+    first = portfolio.first_session
+    session = None if first is None else portfolio.calendar.days[first]
+    return (
+        f"{text(portfolio.tenant)}\t{text(portfolio.name)}\t{portfolio.base_currency}\t"
+        f"{text(portfolio.calendar.name)}\t{portfolio.opened_position}\t{moment(session)}\t"
+        f"{text(portfolio.held().decode())}\n"
+    )

@@ -1,0 +1,208 @@
+"""The ledger: every fill and flow of every portfolio, kept so that any day can be valued again."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import psycopg
+
+from domain.lots import Fill, Side
+from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked
+from projections.performance.state import Execution, Facts, Flow, Portfolio, Quote
+from projections.performance.tables import (
+    FILL_COLUMNS,
+    FLOW_COLUMNS,
+    copy_lines,
+    moment,
+    number,
+    text,
+)
+
+_FILLS_FROM = """
+SELECT asked.number, fills.on_date, fills.at, fills.instrument, fills.quantity, fills.price,
+    fills.currency, fills.cash, fills.book_order
+FROM unnest(%s::text[], %s::text[], %s::date[]) WITH ORDINALITY
+    AS asked (tenant, portfolio, earliest, number)
+JOIN {schema}.fills ON fills.tenant = asked.tenant AND fills.portfolio = asked.portfolio
+    AND fills.on_date >= asked.earliest
+"""
+_FLOWS_FROM = """
+SELECT asked.number, flows.on_date, flows.at, flows.currency, flows.amount
+FROM unnest(%s::text[], %s::text[], %s::date[]) WITH ORDINALITY
+    AS asked (tenant, portfolio, earliest, number)
+JOIN {schema}.flows ON flows.tenant = asked.tenant AND flows.portfolio = asked.portfolio
+    AND flows.on_date >= asked.earliest
+"""
+_LAST_EXECUTED = """
+SELECT asked.number, found.on_date, found.at, found.instrument, found.quantity, found.price,
+    found.currency, found.cash, found.book_order
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::date[]) WITH ORDINALITY
+    AS asked (tenant, portfolio, instrument, latest, number)
+CROSS JOIN LATERAL (
+    SELECT fills.* FROM {schema}.fills
+    WHERE fills.tenant = asked.tenant AND fills.portfolio = asked.portfolio
+        AND fills.instrument = asked.instrument AND fills.on_date <= asked.latest
+    ORDER BY fills.on_date DESC, fills.book_order DESC LIMIT 1
+) AS found
+"""
+
+
+class Asked(NamedTuple):
+    """An instrument of a portfolio whose last execution up to a date is asked for."""
+
+    portfolio: Portfolio
+    instrument: str
+    latest: date
+
+
+class Ledger:
+    """The facts of one schema; those not yet written are lines for COPY."""
+
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+        self._fills: list[str] = []
+        self._flows: list[str] = []
+
+    def add_fill(self, tenant: str, event: TradeBooked, position: int) -> None:
+        """Take a booked trade."""
+        fill = event.fill
+        quantity = number(signed_quantity(fill))
+        self._fills.append(
+            f"{text(tenant)}\t{text(event.portfolio)}\t{moment(fill.trade_date)}\t{position}\t"
+            f"{moment(fill.executed_at)}\t{text(event.instrument)}\t{quantity}\t"
+            f"{number(fill.price)}\t{text(event.currency)}\t{number(event.cash_change)}\t"
+            f"{text(book_order(fill))}\n"
+        )
+
+    def add_flow(
+        self, tenant: str, event: CashDeposited | CashWithdrawn, flow: Flow, position: int
+    ) -> None:
+        """Take an external flow; one with a time of day stands on that moment's UTC date."""
+        self._flows.append(
+            f"{text(tenant)}\t{text(event.portfolio)}\t{moment(flow_date(event))}\t{position}\t"
+            f"{moment(flow.at)}\t{text(flow.currency)}\t{number(flow.amount)}\n"
+        )
+
+    def flush(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Write the facts that came since the last time."""
+        if self._fills:
+            copy_lines(cursor, f"{self._schema}.fills", FILL_COLUMNS, self._fills)
+            self._fills = []
+        if self._flows:
+            copy_lines(cursor, f"{self._schema}.flows", FLOW_COLUMNS, self._flows)
+            self._flows = []
+
+    def facts_from(
+        self, cursor: psycopg.Cursor[Any], asked: Sequence[tuple[Portfolio, int]]
+    ) -> list[dict[int, Facts]]:
+        """Load facts by session index, for each portfolio from a session on.
+
+        Sessions that have not closed are left out.
+        """
+        self.flush(cursor)
+        found: list[dict[int, Facts]] = [{} for _ in asked]
+        parameters = (
+            [portfolio.tenant for portfolio, _ in asked],
+            [portfolio.name for portfolio, _ in asked],
+            [portfolio.calendar.earliest_date(first) for portfolio, first in asked],
+        )
+        cursor.execute(_FILLS_FROM.format(schema=self._schema).encode(), parameters)
+        for ordinal, *columns in cursor:
+            portfolio, first = asked[ordinal - 1]
+            execution = Execution(*columns)
+            index = portfolio.calendar.of_date(execution.on_date)
+            if first <= index < len(portfolio.calendar):
+                found[ordinal - 1].setdefault(index, Facts()).add_execution(execution)
+        cursor.execute(_FLOWS_FROM.format(schema=self._schema).encode(), parameters)
+        for ordinal, on_date, at, currency, amount in cursor:
+            portfolio, first = asked[ordinal - 1]
+            index = portfolio.calendar.of_flow(at, on_date)
+            if first <= index < len(portfolio.calendar):
+                facts = found[ordinal - 1].setdefault(index, Facts())
+                facts.add_flow(Flow(at, currency, amount))
+        return found
+
+    def last_executed(
+        self, cursor: psycopg.Cursor[Any], asked: Sequence[Asked]
+    ) -> list[Quote | None]:
+        """Find the last executed price, in book order, of each portfolio's instrument."""
+        self.flush(cursor)
+        parameters = (
+            [each.portfolio.tenant for each in asked],
+            [each.portfolio.name for each in asked],
+            [each.instrument for each in asked],
+            [each.latest for each in asked],
+        )
+        cursor.execute(_LAST_EXECUTED.format(schema=self._schema).encode(), parameters)
+        found: list[Quote | None] = [None] * len(asked)
+        for ordinal, *columns in cursor:
+            execution = Execution(*columns)
+            calendar = asked[ordinal - 1].portfolio.calendar
+            found[ordinal - 1] = Quote(calendar.started(execution), execution.price)
+        return found
+
+
+def load_waiting(cursor: psycopg.Cursor[Any], schema: str, portfolios: Iterable[Portfolio]) -> None:
+    """Load the facts that no session has taken yet, and the moments at which cash flowed."""
+    listed = list(portfolios)
+    parameters = (
+        [portfolio.tenant for portfolio in listed],
+        [portfolio.name for portfolio in listed],
+        [portfolio.calendar.earliest_date(len(portfolio.calendar)) for portfolio in listed],
+    )
+    cursor.execute(_FILLS_FROM.format(schema=schema).encode(), parameters)
+    for ordinal, *columns in cursor:
+        portfolio = listed[ordinal - 1]
+        execution = Execution(*columns)
+        if portfolio.calendar.of_date(execution.on_date) == len(portfolio.calendar):
+            portfolio.waiting_on(execution.on_date).add_change(
+                execution.instrument, execution.quantity, execution.currency, execution.cash
+            )
+    parameters = (*parameters[:2], [date.min for _ in listed])
+    cursor.execute(_FLOWS_FROM.format(schema=schema).encode(), parameters)
+    for ordinal, on_date, at, currency, amount in cursor:
+        portfolio = listed[ordinal - 1]
+        flow = Flow(at, currency, amount)
+        is_waiting = portfolio.calendar.of_flow(at, on_date) == len(portfolio.calendar)
+        if is_waiting and at is None:
+            portfolio.waiting_on(on_date).add_flow(flow)
+        elif is_waiting:
+            portfolio.waiting_timed.append(flow)
+        elif at is not None:
+            portfolio.flow_moments.append(at)
+    for portfolio in listed:
+        portfolio.flow_moments.sort()
+
+
+def signed_quantity(fill: Fill) -> Decimal:
+    """Give a fill's quantity, negative for a sale."""
+    return fill.quantity if fill.side is Side.BUY else -fill.quantity
+
+
+def flow_of(event: CashDeposited | CashWithdrawn) -> Flow:
+    """Give a deposit or a withdrawal as a signed flow."""
+    money = event.amount
+    amount = money.amount if isinstance(event, CashDeposited) else -money.amount
+    return Flow(event.at, money.currency, amount)
+
+
+def flow_date(event: CashDeposited | CashWithdrawn) -> date:
+    """Give the date a flow is kept under: its value date, or the UTC date of its moment."""
+    return event.value_date if event.at is None else event.at.astimezone(UTC).date()
+
+
+def book_order(fill: Fill) -> str:
+    """Write a fill's place in book order as a text that sorts bytewise as the key does.
+
+    Names hold no character below "!", so a space ends each part and sorts before any longer name.
+    """
+    executed = "" if fill.executed_at is None else _sortable(fill.executed_at)
+    sequence = "1" if fill.source_sequence is None else f"0{fill.source_sequence + 2**63:020d}"
+    side = "1" if fill.side is Side.SELL else "0"
+    parts = (fill.trade_date.isoformat(), executed, fill.source, sequence, side, fill.external_id)
+    return " ".join(parts)
+
+
+def _sortable(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")

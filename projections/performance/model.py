@@ -1,0 +1,34 @@
+"""The read model `performance` as the projector engine takes it."""
+
+from domain.event import Event
+from domain.market import CloseCorrected, MarketMarked, SessionClosed
+from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened, TradeBooked
+from projections.performance import tables
+from projections.performance.fold import PerformanceFold
+
+
+class PerformanceModel:
+    """Daily NAV and time-weighted return of every portfolio, struck and current."""
+
+    name = "performance"
+    calculation_version = 1
+    event_types: frozenset[type[Event]] = frozenset(
+        {
+            PortfolioOpened,
+            CashDeposited,
+            CashWithdrawn,
+            TradeBooked,
+            MarketMarked,
+            SessionClosed,
+            CloseCorrected,
+        }
+    )
+    compared_tables = ("portfolios", "sessions", "fills", "flows", "marks", "days")
+
+    def ddl(self, schema: str) -> str:
+        """Give the statements that make the tables."""
+        return tables.ddl(schema)
+
+    def new_fold(self, schema: str) -> PerformanceFold:
+        """Make a fold that knows nothing yet and writes into `schema`."""
+        return PerformanceFold(schema)

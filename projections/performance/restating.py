@@ -1,0 +1,221 @@
+"""Restating closed sessions from the ledger and the marks (convention 6).
+
+Late facts are deferred: all that came for a portfolio are restated in one walk over its sessions
+from the earliest on, and each row names the latest fact whose session is not behind it, whatever
+the batches. A late mark is restated at once and row by row only where something changed.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+import psycopg
+
+from projections.performance.days import Days, Span
+from projections.performance.ledger import Asked, Ledger
+from projections.performance.prices import Prices
+from projections.performance.state import (
+    Carried,
+    Facts,
+    Portfolio,
+    Quote,
+    Session,
+)
+from projections.performance.valuation import Current, Day, LastExecuted, pair_names
+
+PORTFOLIOS_MAX = 200
+SESSIONS_BEHIND = 1
+"""Sessions walked behind a late mark's last one before looking whether anything still differs."""
+STRETCH_SESSIONS = 50
+"""Sessions walked at a time after that: only a gap of incomplete days reaches so far."""
+
+
+class Store(NamedTuple):
+    """The tables of one schema and the cursor to reach them."""
+
+    cursor: psycopg.Cursor[Any]
+    ledger: Ledger
+    prices: Prices
+    days: Days
+
+
+class LateMark(msgspec.Struct):
+    """The sessions of a portfolio that a late mark may change, both ends included."""
+
+    portfolio: Portfolio
+    first: int
+    last: int
+
+
+class Walk:
+    """One portfolio, walked session by session from what it held before the first."""
+
+    def __init__(
+        self,
+        store: Store,
+        portfolio: Portfolio,
+        first: int,
+        facts: dict[int, Facts],
+        carried: Carried,
+    ) -> None:
+        self._store = store
+        self.portfolio = portfolio
+        self.next = first
+        self.carried = carried
+        self._facts = facts
+        self._holdings = portfolio.holdings.copy()
+        for later in facts.values():
+            self._holdings.merge(later, sign=-1)
+        self._names = set(self._holdings.quantities)
+        self._names.update(*(later.instruments for later in facts.values()))
+        self._latest = portfolio.calendar.days[first - 1] if first else date.min
+        self._known: dict[str, Quote | None] = {}
+        self._last = LastExecuted(self._executed_before)
+
+    def asked(self, last: int) -> dict[datetime, set[str]]:
+        """Name the quotes that walking up to a session needs, by moment."""
+        portfolio, calendar = self.portfolio, self.portfolio.calendar
+        listed = self._names.copy()
+        for currency in portfolio.currencies - {portfolio.base_currency}:
+            listed.update(pair_names(currency, portfolio.base_currency))
+        moments = {calendar.ends[index]: listed for index in range(self.next, last + 1)}
+        for index in range(self.next, last + 1):
+            if index in self._facts:
+                for flow in self._facts[index].flows:
+                    if flow.at is not None:
+                        moments[flow.at] = listed
+        return moments
+
+    def step(self) -> tuple[int, Session, Current]:
+        """Value the next session; `asked` must have been asked for it."""
+        calendar = self.portfolio.calendar
+        index, session = self.next, calendar.session(self.next)
+        facts = self._facts.get(index) or Facts()
+        after = LastExecuted(self._last.quote)
+        for execution in facts.executions:
+            after.take(execution, calendar.started(execution))
+        day = Day(
+            subject=self.portfolio,
+            session=session,
+            before=self._holdings,
+            facts=facts,
+            carried=self.carried,
+            quotes_at=self._store.prices.at,
+            executed_before=self._last.quote,
+            executed_after=after.quote,
+        )
+        current, self.carried = day.close()
+        for execution in facts.executions:
+            self._last.take(execution, calendar.started(execution))
+        self.next += 1
+        return index, session, current
+
+    def _executed_before(self, name: str) -> Quote | None:
+        if name not in self._known:
+            asked = [Asked(self.portfolio, name, self._latest)]
+            self._known[name] = self._store.ledger.last_executed(self._store.cursor, asked)[0]
+        return self._known[name]
+
+
+def settle_late_facts(store: Store, portfolios: Iterable[Portfolio]) -> None:
+    """Restate what the late facts of some portfolios change."""
+    waiting = [portfolio for portfolio in portfolios if portfolio.causes]
+    for start in range(0, len(waiting), PORTFOLIOS_MAX):
+        part = waiting[start : start + PORTFOLIOS_MAX]
+        firsts = [min(cause.first for cause in portfolio.causes) for portfolio in part]
+        walks = _start(store, dict(zip(part, firsts, strict=True)))
+        _ask(store, walks, {walk.portfolio: len(walk.portfolio.calendar) - 1 for walk in walks})
+        for walk in walks:
+            _restate_behind_facts(store, walk)
+
+
+def _restate_behind_facts(store: Store, walk: Walk) -> None:
+    portfolio = walk.portfolio
+    causes = sorted(portfolio.causes, reverse=True)
+    position, reason = 0, ""
+    while walk.next < len(portfolio.calendar):
+        while causes and causes[-1].first <= walk.next:
+            cause = causes.pop()
+            if cause.position > position:
+                position, reason = cause.position, cause.reason
+        _, session, current = walk.step()
+        store.days.restate(portfolio, session, current, (position, reason))
+    portfolio.carried = walk.carried
+    portfolio.causes = []
+
+
+def restate_late_marks(
+    store: Store, late: Iterable[LateMark], *, position: int, reason: str
+) -> None:
+    """Restate the rows that a late mark changes, and no others; late facts are settled before."""
+    listed = list(late)
+    settle_late_facts(store, [each.portfolio for each in listed])
+    for start in range(0, len(listed), PORTFOLIOS_MAX):
+        part = listed[start : start + PORTFOLIOS_MAX]
+        walks = _start(store, {each.portfolio: each.first for each in part})
+        reach = {each.portfolio: each.last + SESSIONS_BEHIND for each in part}
+        while walks:
+            walks = _restate_stretch(store, walks, reach, (position, reason))
+            reach = {walk.portfolio: walk.next + STRETCH_SESSIONS for walk in walks}
+
+
+def _restate_stretch(
+    store: Store, walks: list[Walk], reach: Mapping[Portfolio, int], cause: tuple[int, str]
+) -> list[Walk]:
+    """Walk each portfolio up to its reach; give the walks behind which rows may still differ."""
+    last = {
+        walk.portfolio: min(reach[walk.portfolio], len(walk.portfolio.calendar) - 1)
+        for walk in walks
+    }
+    _ask(store, walks, last)
+    spans = [Span(walk.portfolio, walk.next, last[walk.portfolio]) for walk in walks]
+    unfinished: list[Walk] = []
+    for walk, span, stored in zip(
+        walks, spans, store.days.stored(store.cursor, spans), strict=True
+    ):
+        carried: Carried | None = None
+        while walk.next <= span.last:
+            index, session, current = walk.step()
+            known, carried = stored[index]
+            if current != known:
+                store.days.restate(walk.portfolio, session, current, cause)
+        if span.last == len(walk.portfolio.calendar) - 1:
+            walk.portfolio.carried = walk.carried
+        elif walk.carried != carried:
+            unfinished.append(walk)
+    return unfinished
+
+
+def _start(store: Store, firsts: dict[Portfolio, int]) -> list[Walk]:
+    """Begin a walk of each portfolio at a session, from what its rows and facts say."""
+    facts = store.ledger.facts_from(store.cursor, list(firsts.items()))
+    behind = {
+        portfolio: Span(portfolio, first - 1, first - 1)
+        for portfolio, first in firsts.items()
+        if portfolio.first_session is not None and first > portfolio.first_session
+    }
+    stored = store.days.stored(store.cursor, list(behind.values()))
+    handed = {
+        portfolio: rows[behind[portfolio].first][1]
+        for portfolio, rows in zip(behind, stored, strict=True)
+    }
+    return [
+        Walk(store, portfolio, first, found, handed.get(portfolio, Carried()))
+        for (portfolio, first), found in zip(firsts.items(), facts, strict=True)
+    ]
+
+
+def start_walk(store: Store, portfolios: list[Portfolio], first: int) -> list[Walk]:
+    """Begin walks over the session that has just closed, with single fills."""
+    walks = _start(store, dict.fromkeys(portfolios, first))
+    _ask(store, walks, dict.fromkeys(portfolios, first))
+    return walks
+
+
+def _ask(store: Store, walks: Iterable[Walk], last: Mapping[Portfolio, int]) -> None:
+    asked: dict[datetime, set[str]] = {}
+    for walk in walks:
+        for at, listed in walk.asked(last[walk.portfolio]).items():
+            asked[at] = asked[at] | listed if at in asked else listed
+    store.prices.ask(store.cursor, asked)

@@ -1,0 +1,299 @@
+"""What the fold keeps in memory: calendars with their sessions, portfolios with what they held.
+
+A portfolio's holdings are those at the last closed session of its calendar; facts of sessions that
+have not closed wait beside them. Quantities are signed, cash is trade-date cash by currency.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from domain.money import ZERO, canonical
+from domain.returns import Chain
+
+
+class Session(NamedTuple):
+    """A closed session: the interval [starts_at, ends_at), valued at `ends_at`."""
+
+    day: date
+    starts_at: datetime
+    ends_at: datetime
+
+
+class Flow(NamedTuple):
+    """External cash, signed, in positive; `at` is absent where it has no time of day."""
+
+    at: datetime | None
+    currency: str
+    amount: Decimal
+
+
+class Execution(NamedTuple):
+    """A fill as valuation sees it: signed quantity, effect on cash, its place in book order."""
+
+    on_date: date
+    at: datetime | None
+    instrument: str
+    quantity: Decimal
+    price: Decimal
+    currency: str
+    cash: Decimal
+    book_order: str
+
+
+class Calendar:
+    """The closed sessions of one calendar, ascending, and the portfolios they value."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.days: list[date] = []
+        self.starts: list[datetime] = []
+        self.ends: list[datetime] = []
+        self.portfolios: list[Portfolio] = []
+
+    def close(self, session: Session) -> None:
+        """Add the session that closed last."""
+        self.days.append(session.day)
+        self.starts.append(session.starts_at)
+        self.ends.append(session.ends_at)
+
+    def __len__(self) -> int:
+        """Count the closed sessions, which is also the index of the open one."""
+        return len(self.days)
+
+    def session(self, index: int) -> Session:
+        """Give a closed session."""
+        return Session(self.days[index], self.starts[index], self.ends[index])
+
+    def of_date(self, day: date) -> int:
+        """Give the index of the first session on or after a date."""
+        return bisect_left(self.days, day)
+
+    def of_moment(self, at: datetime) -> int:
+        """Give the index of the first session that ends after a moment."""
+        return bisect_right(self.ends, at)
+
+    def of_flow(self, at: datetime | None, on_date: date) -> int:
+        """Give the index of the session a flow belongs to."""
+        return self.of_date(on_date) if at is None else self.of_moment(at)
+
+    def started(self, execution: Execution) -> datetime:
+        """Give when an execution was made; one without a time of day, when its session began."""
+        if execution.at is not None:
+            return execution.at
+        return self.starts[self.of_date(execution.on_date)]
+
+    def earliest_date(self, index: int) -> date:
+        """Give a date that no fact of the session at `index` or a later one is before."""
+        if not index:
+            return date.min
+        return min(self.days[index - 1], self.ends[index - 1].date())
+
+
+def add(sums: dict[str, Decimal], name: str, amount: Decimal) -> None:
+    """Add to a sum; a sum of zero is not kept."""
+    total = sums.get(name, ZERO) + amount
+    if total:
+        sums[name] = total
+    else:
+        sums.pop(name, None)
+
+
+class Holdings:
+    """Quantities by instrument and cash by currency; nothing that is zero."""
+
+    __slots__ = ("cash", "quantities")
+
+    def __init__(self) -> None:
+        self.quantities: dict[str, Decimal] = {}
+        self.cash: dict[str, Decimal] = {}
+
+    def copy(self) -> "Holdings":
+        """Copy, to be changed apart."""
+        twin = Holdings()
+        twin.quantities = self.quantities.copy()
+        twin.cash = self.cash.copy()
+        return twin
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no position and no cash."""
+        return not self.quantities and not self.cash
+
+    def take(self, execution: Execution) -> None:
+        """Add one fill."""
+        add(self.quantities, execution.instrument, execution.quantity)
+        add(self.cash, execution.currency, execution.cash)
+
+    def merge(self, facts: "Facts", sign: int = 1) -> None:
+        """Add what facts changed, or with `sign` -1 take it away."""
+        for name, quantity in facts.change.quantities.items():
+            add(self.quantities, name, quantity * sign)
+        for currency, amount in facts.change.cash.items():
+            add(self.cash, currency, amount * sign)
+
+
+class Facts:
+    """The facts of one session or date: what they change together, and the flows apart.
+
+    `executions` is filled only where single fills matter; `instruments` names those traded, with
+    their currency.
+    """
+
+    __slots__ = ("change", "executions", "flows", "instruments")
+
+    def __init__(self) -> None:
+        self.change = Holdings()
+        self.flows: list[Flow] = []
+        self.executions: list[Execution] = []
+        self.instruments: dict[str, str] = {}
+
+    def add_change(self, instrument: str, quantity: Decimal, currency: str, cash: Decimal) -> None:
+        """Add what a fill changed."""
+        add(self.change.quantities, instrument, quantity)
+        add(self.change.cash, currency, cash)
+        self.instruments[instrument] = currency
+
+    def add_execution(self, execution: Execution) -> None:
+        """Add a fill that is kept as such."""
+        self.executions.append(execution)
+        self.add_change(
+            execution.instrument, execution.quantity, execution.currency, execution.cash
+        )
+
+    def add_flow(self, flow: Flow) -> None:
+        """Add an external flow."""
+        add(self.change.cash, flow.currency, flow.amount)
+        self.flows.append(flow)
+
+    def merge(self, other: "Facts") -> None:
+        """Add the facts of another date of the same session."""
+        for name, quantity in other.change.quantities.items():
+            add(self.change.quantities, name, quantity)
+        for currency, amount in other.change.cash.items():
+            add(self.change.cash, currency, amount)
+        self.flows += other.flows
+        self.instruments |= other.instruments
+
+
+class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a valuation hands to the next: the chain of returns, and flows that had no rate yet.
+
+    `unvalued` is (in, out) by currency, both positive; only a gap has any.
+    """
+
+    chain: Chain = Chain()
+    unvalued: dict[str, tuple[Decimal, Decimal]] = {}
+
+
+class Held(msgspec.Struct):
+    """A portfolio's holdings as its row keeps them; every currency and instrument ever met too."""
+
+    quantities: dict[str, Decimal]
+    cash: dict[str, Decimal]
+    instruments: dict[str, str]
+    currencies: list[str]
+
+
+class Cause(NamedTuple):
+    """Why sessions from an index on are restated: the position and kind of the late fact."""
+
+    first: int
+    position: int
+    reason: str
+
+
+class Quote(NamedTuple):
+    """A price or rate, and since when it is in force."""
+
+    at: datetime
+    price: Decimal
+
+
+class Portfolio:
+    """One portfolio: what it held at the last closed session, and the facts that wait."""
+
+    def __init__(
+        self, tenant: str, name: str, base_currency: str, calendar: Calendar, position: int
+    ) -> None:
+        self.tenant = tenant
+        self.name = name
+        self.base_currency = base_currency
+        self.calendar = calendar
+        self.opened_position = position
+        self.first_session: int | None = None
+        self.holdings = Holdings()
+        self.instruments: dict[str, str] = {}
+        self.currencies: set[str] = set()
+        self.carried = Carried()
+        self.flow_moments: list[datetime] = []
+        self.waiting: dict[date, Facts] = {}
+        self.waiting_timed: list[Flow] = []
+        self.executed: dict[str, Quote] = {}
+        self.causes: list[Cause] = []
+
+    def waiting_on(self, day: date) -> Facts:
+        """Give the facts that wait for a date."""
+        facts = self.waiting.get(day)
+        if facts is None:
+            facts = self.waiting[day] = Facts()
+        return facts
+
+    def take_waiting(self, session: Session) -> Facts | None:
+        """Take the facts that belong to a session which has just closed; None if there are none."""
+        taken: Facts | None = None
+        for day in sorted(day for day in self.waiting if day <= session.day):
+            facts = self.waiting.pop(day)
+            if taken is None:
+                taken = facts
+            else:
+                taken.merge(facts)
+        if not self.waiting_timed:
+            return taken
+        for flow in self._timed_before(session.ends_at):
+            taken = taken or Facts()
+            taken.add_flow(flow)
+            if flow.at is not None:
+                insort(self.flow_moments, flow.at)
+        return taken
+
+    def _timed_before(self, ends_at: datetime) -> Iterator[Flow]:
+        waiting = self.waiting_timed
+        self.waiting_timed = [flow for flow in waiting if flow.at is None or flow.at >= ends_at]
+        return (flow for flow in waiting if flow.at is not None and flow.at < ends_at)
+
+    def hold(self, facts: Facts) -> None:
+        """Take facts of closed sessions into the holdings."""
+        self.holdings.merge(facts)
+        self.note(facts)
+
+    def note(self, facts: Facts) -> None:
+        """Remember what was ever held, and forget the last prices of what was traded."""
+        self.instruments |= facts.instruments
+        self.currencies.update(facts.instruments.values())
+        self.currencies.update(flow.currency for flow in facts.flows)
+        for name in facts.instruments:
+            self.executed.pop(name, None)
+
+    def held(self) -> bytes:
+        """Write the holdings in their one form."""
+        holdings = self.holdings
+        held = Held(
+            {name: canonical(amount) for name, amount in holdings.quantities.items()},
+            {name: canonical(amount) for name, amount in holdings.cash.items()},
+            self.instruments,
+            sorted(self.currencies),
+        )
+        return msgspec.json.encode(held, order="deterministic")
+
+    def set_held(self, held: str) -> None:
+        """Take the holdings as its row keeps them."""
+        read = msgspec.json.decode(held, type=Held)
+        self.holdings.quantities = read.quantities
+        self.holdings.cash = read.cash
+        self.instruments = read.instruments
+        self.currencies = set(read.currencies)
