@@ -14,10 +14,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether a process can do its work now, and what it says about that."""
+    """Whether a process can do its work now, and what that was judged by."""
 
     is_ready: bool
-    details: Mapping[str, object]
+    checks: Mapping[str, object]
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def probe_server(
 ) -> Iterator[int]:
     """Answer `/health/live`, `/health/ready` and `/metrics` meanwhile; gives the port.
 
-    Ready answers 200, not ready 503, both with the details as JSON.
+    Ready answers 200, not ready 503, in the shape the HTTP interfaces answer.
     """
     server = ThreadingHTTPServer((host, port), _handler(readiness, registry))
     server.daemon_threads = True
@@ -58,7 +58,9 @@ def _handler(
                 case "/health/ready":
                     found = readiness()
                     status = "ready" if found.is_ready else "not_ready"
-                    body = json.dumps({"status": status, **found.details}, default=str).encode()
+                    body = json.dumps(
+                        {"status": status, "checks": found.checks}, default=str
+                    ).encode()
                     self._answer(200 if found.is_ready else 503, "application/json", body)
                 case "/metrics":
                     self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))

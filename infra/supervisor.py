@@ -23,7 +23,8 @@ from infra.child_processes import start_child, stop_child
 from infra.errors import OperatorError
 
 LOOK_SECONDS = 0.05
-READY_SECONDS_MAX = 120.0
+READY_SECONDS_MAX = 600.0
+WAITING_SAID_SECONDS = 10.0
 BACK_OFF_SECONDS_FIRST = 0.2
 BACK_OFF_SECONDS_MAX = 10.0
 STEADY_SECONDS = 30.0
@@ -183,7 +184,7 @@ class Supervisor:
         Raises:
             OperatorError: one ended again and again while starting, or time is over.
         """
-        deadline = time.monotonic() + seconds_max
+        started = said = time.monotonic()
         children = [
             (watched, watched.unit)
             for watched in self._watched
@@ -194,11 +195,14 @@ class Supervisor:
         ]:
             if give_up is not None and give_up.is_set():
                 return False
-            if time.monotonic() > deadline:
-                names = ", ".join(child.name for child in waiting)
+            names = ", ".join(child.name for child in waiting)
+            if time.monotonic() - started > seconds_max:
                 raise OperatorError(
                     f"Not ready after {seconds_max:.0f} s: {names}. Logs: {waiting[0].log.parent}"
                 )
+            if time.monotonic() - said > WAITING_SAID_SECONDS:
+                said = time.monotonic()
+                self._say(f"still waiting for {names}; a long log takes a while to fold")
             time.sleep(LOOK_SECONDS)
         return True
 

@@ -29,9 +29,16 @@ def append(
 
 
 @bench.command()
-def desk() -> None:
-    """Sixteen callers with one command each: the desk against the stock event-sourcing library."""
-    measure("desk", "deciding")
+def desk(
+    callers: Annotated[
+        int, typer.Option("--callers", min=1, max=64, help="How many ask at the same time.")
+    ] = 16,
+    commands: Annotated[
+        int, typer.Option("--commands", min=1, help="Commands of each caller in each turn.")
+    ] = 200,
+) -> None:
+    """Callers with one command each: the desk against the stock event-sourcing library."""
+    measure("desk", "deciding", callers=callers, commands=commands)
 
 
 def measure(module: str, title: str, **parameters: int) -> None:

@@ -146,7 +146,7 @@ class TestProbes:
             live = self.get(port, "/health/live")
             unknown = self.get(port, "/elsewhere")
 
-        assert (first[0], json.loads(first[1])["models"]) == (503, "rebuilding")
+        assert (first[0], json.loads(first[1])["checks"]) == (503, {"models": "rebuilding"})
         assert (second[0], json.loads(second[1])["status"]) == (200, "ready")
         assert live[0] == 200
         assert unknown[0] == 404

@@ -1,0 +1,71 @@
+"""The process that takes commands: the desk behind its HTTP interface."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from uuid import uuid4
+
+from prometheus_client import REGISTRY
+
+from commands.desk import Desk
+from eventstore.failures import LogUnavailable
+from eventstore.log import Log
+from gateway.interface import Readiness, Surroundings
+from gateway.tokens import TokenVerifier
+from infra.build_name import build_name
+from infra.clock import now
+from infra.data_directory import DataDirectory
+from infra.http_server import serve_http
+from infra.keys import public_key
+from infra.read_models import require_log_not_behind
+from infra.settings import Settings
+from write_api.application import create_app
+
+DRAIN_SECONDS = 10.0
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Decide and append commands until a signal; those already taken are answered first."""
+    build = settings.build or build_name()
+    with Log(settings.app_conninfo, clock=now, build=build) as log:
+        require_log_not_behind(log, settings.app_conninfo)
+        desk = Desk(log)
+        desk.start()
+        try:
+            surroundings = Surroundings(
+                verify_token=TokenVerifier(public_key(DataDirectory(settings.data)), clock=now),
+                clock=now,
+                new_id=uuid4,
+                readiness=readiness_of(desk, log),
+                registry=REGISTRY,
+                version=version("pms"),
+            )
+            if not stop.is_set():
+                serve_http(
+                    create_app(desk, surroundings), host=settings.host, port=settings.write_port
+                )
+        finally:
+            desk.stop(timeout=DRAIN_SECONDS)
+
+
+def readiness_of(desk: Desk, log: Log) -> Callable[[], Awaitable[Readiness]]:
+    """Judge readiness: the desk has folded the log, and PostgreSQL answers."""
+
+    async def judge() -> Readiness:
+        try:
+            head = (await asyncio.to_thread(log.head)).position
+        except LogUnavailable:
+            head = None
+        checks: dict[str, object] = {
+            "desk_loaded": desk.loaded.is_set(),
+            "log_reachable": head is not None,
+            "log_head": head,
+            "desk_position": desk.position,
+            "queued": desk.queued,
+        }
+        return Readiness(desk.loaded.is_set() and head is not None, checks)
+
+    return judge
