@@ -3,14 +3,15 @@
 Both sides record the same facts of a trade on the same PostgreSQL: two events per command. The desk
 captures a proposed trade with every rule on, writes a receipt with it, and answers when it is
 durable; the stock library saves one new aggregate with two events per command, from a thread per
-caller with a connection each. The sides take turns in slices, so that neither has the better hour.
+caller with a connection each. What callers send is made before the clock starts; a caller sends its
+next command when it has its last answer. The sides take turns, so that neither has the better hour.
 """
 
+import asyncio
 import os
 import platform
 import random
 import statistics
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID, uuid4
 
+import uvloop
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 from psycopg.conninfo import conninfo_to_dict
@@ -69,11 +71,17 @@ class StockTrade(Aggregate):
 
 @dataclass
 class Contestant:
-    """One contestant: how it does one command, and the seconds each took."""
+    """One side: how its callers do their commands, and the seconds that took."""
 
-    act: Callable[[int], None]
+    work: Callable[[list[list[CaptureTrade]]], list[float]]
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
+
+    def take_turn(self, wanted: list[list[CaptureTrade]]) -> None:
+        """Let every caller do its commands, one after the other."""
+        began = perf_counter()
+        self.latencies += self.work(wanted)
+        self.seconds += perf_counter() - began
 
 
 def issue(command: Command, *, tenant: str = TENANT) -> Issued:
@@ -132,44 +140,47 @@ def capture(draw: random.Random) -> CaptureTrade:
     )
 
 
-def through_desk(desk: Desk, draws: list[random.Random], caller: int) -> None:
-    """Capture one trade and wait for its durable acceptance."""
-    _require_accepted([desk.submit(issue(capture(draws[caller]))).result()])
+def through_desk(desk: Desk, wanted: list[list[CaptureTrade]]) -> list[float]:
+    """Capture from callers that are tasks of one event loop, as the HTTP service's are."""
+
+    async def call(commands: list[CaptureTrade]) -> list[float]:
+        latencies = []
+        for command in commands:
+            began = perf_counter()
+            outcome = await asyncio.wrap_future(desk.submit(issue(command)))
+            latencies.append(perf_counter() - began)
+            _require_accepted([outcome])
+        return latencies
+
+    async def call_all() -> list[float]:
+        done = await asyncio.gather(*(call(commands) for commands in wanted))
+        return [each for latencies in done for each in latencies]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(call_all())
 
 
 def through_stock(
-    application: "Application[UUID]", draws: list[random.Random], caller: int
-) -> None:
-    """Save one new aggregate of two events with the same content."""
-    wanted = capture(draws[caller]).capture
-    content = {name: str(getattr(wanted, name)) for name in wanted.__struct_fields__}
-    trade = StockTrade(content)
-    trade.book({"cash_after": "1000000000000", "lots": content["quantity"]})
-    application.save(trade)
+    application: "Application[UUID]", wanted: list[list[CaptureTrade]]
+) -> list[float]:
+    """Save one new aggregate per command, from a thread per caller."""
 
-
-def take_turn(side: Contestant, callers: int, commands: int, *, measured: bool) -> None:
-    """Let every caller do its commands one after the other; wait for all."""
-    start = threading.Barrier(callers + 1)
-
-    def call(caller: int) -> list[float]:
-        start.wait()
-        seconds = []
-        for _ in range(commands):
+    def call(commands: list[CaptureTrade]) -> list[float]:
+        latencies = []
+        for command in commands:
+            content = {
+                name: str(getattr(command.capture, name))
+                for name in command.capture.__struct_fields__
+            }
             began = perf_counter()
-            side.act(caller)
-            seconds.append(perf_counter() - began)
-        return seconds
+            trade = StockTrade(content)
+            trade.book({"cash_after": "1000000000000", "lots": content["quantity"]})
+            application.save(trade)
+            latencies.append(perf_counter() - began)
+        return latencies
 
-    with ThreadPoolExecutor(callers) as pool:
-        calls = [pool.submit(call, caller) for caller in range(callers)]
-        start.wait()
-        began = perf_counter()
-        latencies = [each for done in calls for each in done.result()]
-        elapsed = perf_counter() - began
-    if measured:
-        side.seconds += elapsed
-        side.latencies += latencies
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        return [each for latencies in pool.map(call, wanted) for each in latencies]
 
 
 def run(
@@ -185,19 +196,23 @@ def run(
     Latencies are in milliseconds, from a caller's submit to its durable answer.
     """
     create_log(owner_conninfo)
-    draws = [random.Random(SEED + caller) for caller in range(callers)]
+    draw = random.Random(SEED)
+
+    def drawn(each: int) -> list[list[CaptureTrade]]:
+        return [[capture(draw) for _ in range(each)] for _ in range(callers)]
+
     with Log(app_conninfo, clock=lambda: datetime.now(UTC), build="benchmark") as log:
         desk = Desk(log)
         desk.start()
         prepare(desk)
         with Application[UUID](env=_stock_environment(owner_conninfo, callers)) as application:
-            ours = Contestant(partial(through_desk, desk, draws))
-            stock = Contestant(partial(through_stock, application, draws))
+            ours = Contestant(partial(through_desk, desk))
+            stock = Contestant(partial(through_stock, application))
             for side in (ours, stock):
-                take_turn(side, callers, WARM_UP_COMMANDS, measured=False)
+                side.work(drawn(WARM_UP_COMMANDS))
             for number in range(SLICES):
-                take_turn(ours, callers, commands, measured=True)
-                take_turn(stock, callers, max(commands // 5, 1), measured=True)
+                ours.take_turn(drawn(commands))
+                stock.take_turn(drawn(max(commands // 5, 1)))
                 if progress is not None:
                     progress(number + 1, SLICES)
         desk.stop()

@@ -78,7 +78,7 @@ class Layer(msgspec.Struct):
 
 
 def probe(log: Log, issued: Sequence[Issued], overlay: Overlay) -> Probe:
-    """Ask the log, in a few queries, what it knows of these commands."""
+    """Ask the log, in one round trip if it knows nothing, what it knows of these commands."""
     view = View(overlay, log, {})
     names: list[UUID] = []
     for each in issued:
@@ -91,8 +91,11 @@ def probe(log: Log, issued: Sequence[Issued], overlay: Overlay) -> Probe:
                 continue
         elif isinstance(wanted, ReleaseTrade):
             names.append(wanted.trade_id)
-    receipts = log.receipts([each.command_id for each in issued])
-    return Probe(receipts, log.first_events(names) if names else {})
+    command_ids = [each.command_id for each in issued]
+    known = log.known(command_ids, names)
+    if not known:
+        return Probe({}, {})
+    return Probe(log.receipts(known), log.first_events(known))
 
 
 def judge(issued: Issued, overlay: Overlay, log: Log, known: Probe) -> Decided | Judgement:

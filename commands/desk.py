@@ -25,6 +25,8 @@ from eventstore.log import Log
 
 COMMANDS_PER_TURN_MAX = 500
 IDLE_SECONDS = 0.25
+OVERLAPPED_COMMANDS_MIN = 64
+GATHER_SECONDS = 0.003
 RESOLVE_SECONDS = 5.0
 RETRY_SECONDS = 0.1
 ATTEMPTS_MAX = 3
@@ -130,15 +132,23 @@ class Desk:
         flight = self._flight
         self._flight = None
         turn = Turn(self._log, world, None if flight is None else flight.layer.overlay)
-        failure = self._attempt(lambda: self._fill(turn, flight))
-        if flight is not None and self._land(flight):
-            turn.stand_on_world()
-        elif flight is not None and failure is None and self._world is not None:
-            failure = self._attempt(turn.decide_anew)
+        failure: Failure | None = None
+        expected = 0
+        if flight is not None:
+            failure = self._attempt(lambda: self._decide_meanwhile(turn, flight))
+            expected = self._intake.queued + flight.size
+            if self._land(flight):
+                turn.stand_on_world()
+            elif failure is None and self._world is not None:
+                failure = self._attempt(turn.decide_anew)
+        if failure is None and self._world is not None:
+            failure = self._attempt(lambda: self._top_up(turn, expected))
         if turn.is_empty:
             return
-        if failure is not None or self._world is None:
-            turn.fail(Status.NOT_ATTEMPTED, *(failure or LOST))
+        if failure is not None:
+            turn.fail(Status.NOT_ATTEMPTED, *failure)
+        elif self._world is None:
+            turn.fail(Status.NOT_ATTEMPTED, *LOST)
         elif turn.writes:
             appending = self._appender.submit(turn.append)
             turn.send(appending)
@@ -147,19 +157,38 @@ class Desk:
         else:
             turn.land(None)
 
-    def _fill(self, turn: Turn, flight: Turn | None) -> None:
-        """Take and decide commands until the commit in flight has ended or the turn is full."""
-        while (room := turn.room(COMMANDS_PER_TURN_MAX)) > 0:
-            if (flight is None or flight.has_landed) and (flight is not None or not turn.is_empty):
-                return
-            taken = self._intake.take(room, IDLE_SECONDS, with_atomic=turn.is_empty)
+    def _decide_meanwhile(self, turn: Turn, flight: Turn) -> None:
+        """While a commit is in flight, decide what comes in numbers worth a probe of the log."""
+        while not flight.has_landed() and (room := turn.room(COMMANDS_PER_TURN_MAX)) > 0:
+            enough = min(room, OVERLAPPED_COMMANDS_MIN)
+            self._intake.wait(enough, IDLE_SECONDS, until=flight.has_landed)
+            if flight.has_landed() or self._intake.queued < enough:
+                continue
+            taken = self._intake.take(room, with_atomic=turn.is_empty)
             metrics.QUEUED.set(self._intake.queued)
-            if taken:
-                turn.decide(taken)
-            elif flight is None:
+            if not taken:
+                return
+            turn.decide(taken)
+
+    def _top_up(self, turn: Turn, expected: int) -> None:
+        """Take what has arrived by now; idle, wait for the first command, following the log.
+
+        `expected` counts the callers just answered and those who waited meanwhile. If there are
+        few of them, but more than one, they are given a moment to meet in one turn; else they
+        would split into turns that take turns.
+        """
+        if expected == 0:
+            if not self._intake.wait(1, IDLE_SECONDS):
                 turn.world.follow(self._log)
                 metrics.LOG_HEAD.set(turn.world.position)
                 return
+        elif 1 < expected < OVERLAPPED_COMMANDS_MIN:
+            self._intake.wait(expected, GATHER_SECONDS)
+        room = turn.room(COMMANDS_PER_TURN_MAX)
+        taken = self._intake.take(room, with_atomic=turn.is_empty)
+        metrics.QUEUED.set(self._intake.queued)
+        if taken:
+            turn.decide(taken)
 
     def _attempt(self, act: Callable[[], None]) -> Failure | None:
         """Do something that may fail with nothing written; give the code and message to answer."""
@@ -229,7 +258,7 @@ class Desk:
         return turn.found(receipts)
 
     def _refuse_queued(self, code: str, message: str) -> None:
-        while taken := self._intake.take(COMMANDS_PER_TURN_MAX, 0, with_atomic=True):
+        while taken := self._intake.take(COMMANDS_PER_TURN_MAX, with_atomic=True):
             for each in taken:
                 each.answer(refusal(each.issued, Status.NOT_ATTEMPTED, code, message))
 

@@ -6,7 +6,7 @@ was not attempted instead of waiting without end.
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from uuid import UUID
 
@@ -77,7 +77,6 @@ class Intake:
         self._queued = 0
         self._in_flight: dict[UUID, int] = {}
         self._is_closed = False
-        self._is_nudged = False
 
     @property
     def queued(self) -> int:
@@ -103,15 +102,24 @@ class Intake:
             (self._singles if size == 1 else self._batches).append(group)
             self._condition.notify()
 
-    def take(self, limit: int, timeout: float, *, with_atomic: bool) -> list[Taken]:
-        """Take up to `limit` commands; wait `timeout` s for the first, less when nudged.
+    def wait(
+        self, count: int, timeout: float, *, until: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Wait for `count` queued commands, `until` something (see `nudge`), or the end.
+
+        False: none of them came within `timeout` seconds.
+        """
+        with self._condition:
+            return self._condition.wait_for(
+                lambda: self._queued >= count or until() or self._is_closed, timeout
+            )
+
+    def take(self, limit: int, *, with_atomic: bool) -> list[Taken]:
+        """Take up to `limit` queued commands without waiting.
 
         An atomic batch whose turn it is is taken whole, if `with_atomic` and nothing else is.
         """
         with self._condition:
-            if not self._queued and not self._is_nudged:
-                self._condition.wait(timeout)
-            self._is_nudged = False
             taken = self._take_singles(limit)
             is_atomic = bool(self._batches) and self._batches[0].is_atomic
             if with_atomic and not taken and is_atomic:
@@ -123,16 +131,14 @@ class Intake:
             return taken
 
     def nudge(self) -> None:
-        """Wake the taker: something other than a command wants its attention."""
+        """Let the waiting taker look at what it waits for."""
         with self._condition:
-            self._is_nudged = True
             self._condition.notify()
 
     def close(self) -> None:
         """Take no more in; what is queued is still given out."""
         with self._condition:
             self._is_closed = True
-            self._is_nudged = True
             self._condition.notify()
 
     def answered(self, command_id: UUID) -> None:

@@ -47,8 +47,12 @@ class Turn:
         return not self._entries and not self._undecided
 
     @property
+    def size(self) -> int:
+        """How many commands it has decided."""
+        return len(self._entries)
+
     def has_landed(self) -> bool:
-        """Whether its append has ended, well or not."""
+        """Say whether its append has ended, well or not."""
         return self._appending is not None and self._appending.done()
 
     @property

@@ -138,6 +138,11 @@ class Log:
         with self.datastore.connection() as connection:
             return reading.read_versions(connection, stream_ids)
 
+    def known(self, command_ids: Iterable[UUID], stream_ids: Iterable[UUID]) -> set[UUID]:
+        """Find which commands have receipts and which streams exist, in one round trip."""
+        with self.datastore.connection() as connection:
+            return reading.read_known(connection, command_ids, stream_ids)
+
     def receipts(self, command_ids: Iterable[UUID]) -> dict[UUID, Receipt]:
         """Read the receipts of the commands that have one; the others may still get theirs."""
         with self.datastore.connection() as connection:

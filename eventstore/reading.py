@@ -50,6 +50,14 @@ FROM log.receipts WHERE command_id = ANY(%s)
 """
 
 
+# A probe for what is nearly always new: one round trip, and nothing to fetch.
+_KNOWN: LiteralString = """
+SELECT command_id FROM log.receipts WHERE command_id = ANY(%s)
+UNION ALL
+SELECT stream_id FROM log.events WHERE stream_id = ANY(%s) AND stream_version = 1
+"""
+
+
 def head_of(row: tuple[int, int] | None) -> tuple[Head, int]:
     """Make the head of the row `HEAD` gives, beside its moment in microseconds since 2000."""
     if row is None:
@@ -140,6 +148,15 @@ def read_receipts(connection: Connection, command_ids: Iterable[UUID]) -> dict[U
     with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
         rows = cursor.execute(_RECEIPTS, (list(command_ids),)).fetchall()
     return {row[0]: Receipt(*row) for row in rows}
+
+
+def read_known(
+    connection: Connection, command_ids: Iterable[UUID], stream_ids: Iterable[UUID]
+) -> set[UUID]:
+    """Find which commands have receipts and which streams exist."""
+    with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
+        rows = cursor.execute(_KNOWN, (list(command_ids), list(stream_ids))).fetchall()
+    return {row[0] for row in rows}
 
 
 def _fetch(
