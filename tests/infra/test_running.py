@@ -36,6 +36,7 @@ class Up:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # a process group of its own, as a shell gives to a job
         )
 
     def wait_until_ready(self) -> None:
@@ -150,6 +151,20 @@ class TestStopping:
 
         up.end(signal.SIGTERM)
 
+        assert (directory / "ends").read_text().split() == ["write", "projector", "read"]
+
+    def test_by_a_terminals_ctrl_c_is_as_orderly(
+        self, start_up: Callable[[], Up], directory: Path
+    ) -> None:
+        """A terminal signals the whole job at once; only `up` may hear it, or the order is lost."""
+        up = start_up()
+        up.wait_until_ready()
+
+        os.killpg(up.process.pid, signal.SIGINT)
+        status, said = up.end()
+
+        assert status == 0
+        assert "ended unasked" not in said
         assert (directory / "ends").read_text().split() == ["write", "projector", "read"]
 
     def test_by_sigkill_leaves_no_process_behind(self, start_up: Callable[[], Up]) -> None:
