@@ -18,14 +18,7 @@ from domain.event import Event
 from domain.money import ZERO
 from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked
 from projections.read_model import Decoded, Fold
-from projections.rows import (
-    Cursor,
-    insert_rows,
-    is_empty,
-    qualified,
-    select_rows,
-    upsert_rows,
-)
+from projections.rows import Cursor, Tables
 
 BALANCES_MAX = 500_000
 """Most balances kept in memory; beyond that all are dropped and loaded again when needed."""
@@ -131,7 +124,7 @@ class CashFold:
     """Writes the legs of each event as they come, and each balance once per batch."""
 
     def __init__(self, schema: str) -> None:
-        self._schema = schema
+        self._tables = Tables(schema)
         self._balances: dict[tuple[str, str, str], BalanceRow] = {}
         self._holds_all: bool | None = None
 
@@ -155,9 +148,9 @@ class CashFold:
                     balance.deposits += leg.amount
                 case MovementKind.WITHDRAWAL:
                     balance.withdrawals += leg.amount
-        insert_rows(cursor, self._schema, "movements", movements)
+        self._tables.insert(cursor, "movements", movements)
         rows = [self._balances[key] for key in touched]
-        upsert_rows(cursor, self._schema, "balances", rows, key=_BALANCE_KEY)
+        self._tables.upsert(cursor, "balances", rows, key=_BALANCE_KEY)
         if len(self._balances) > BALANCES_MAX:
             self._balances.clear()
             self._holds_all = False
@@ -166,10 +159,10 @@ class CashFold:
         for key in missing:
             self._balances[key] = BalanceRow(*key)
         if self._holds_all is None:
-            self._holds_all = is_empty(cursor, self._schema, "balances")
+            self._holds_all = self._tables.is_empty(cursor, "balances")
         if missing and not self._holds_all:
             asked = [list(column) for column in zip(*missing, strict=True)]
-            for values in select_rows(cursor, qualified(self._schema, _BALANCES), asked):
+            for values in self._tables.select(cursor, _BALANCES, asked):
                 row = BalanceRow(*values)
                 self._balances[row.tenant, row.portfolio, row.currency] = row
 

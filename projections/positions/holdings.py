@@ -6,7 +6,7 @@ only those of its lots that the batch touched.
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -15,7 +15,7 @@ from domain.book_order import BookKey
 from domain.lots import Fill, Lot, take_lots
 from domain.portfolio.events import BookTotals, LotsClosed, LotsRestated, TradeBooked
 from projections.positions.tables import LotRow, PositionRow
-from projections.rows import Cursor, delete_rows, is_empty, qualified, select_rows, upsert_rows
+from projections.rows import Cursor, Tables
 
 HOLDINGS_MAX = 200_000
 """Most holdings kept in memory; beyond that all are dropped and loaded again when needed."""
@@ -39,12 +39,8 @@ _read_key = msgspec.json.Decoder(BookKey).decode
 _write_key = msgspec.json.Encoder().encode
 
 
-class HoldingKey(NamedTuple):
-    """What names a holding."""
-
-    tenant: str
-    portfolio: str
-    instrument: str
+HoldingKey: TypeAlias = tuple[str, str, str]
+"""Tenant, portfolio and instrument."""
 
 
 class Placed(NamedTuple):
@@ -58,7 +54,7 @@ class Placed(NamedTuple):
 class Holding:
     """A position and its open lots, oldest first, with what a batch has touched."""
 
-    __slots__ = ("closed", "is_restated", "lots", "opened", "placed", "row", "traded_key")
+    __slots__ = ("closed", "is_new", "is_restated", "lots", "opened", "placed", "row", "traded_key")
 
     def __init__(self) -> None:
         self.row: PositionRow | None = None
@@ -67,6 +63,7 @@ class Holding:
         self.placed: dict[UUID, Placed] = {}
         self.opened: set[UUID] = set()
         self.closed: set[UUID] = set()
+        self.is_new = True
         self.is_restated = False
 
     def book(self, tenant: str, booked: TradeBooked, position: int) -> None:
@@ -135,10 +132,16 @@ class Holding:
         self.placed[lot.trade_id] = placed
         self.opened.add(lot.trade_id)
 
-    def changed_lots(self) -> Iterator[tuple[Lot, Placed]]:
-        """Give the open lots that the batch opened, restated or closed in part."""
-        if self.lots and (first := self.lots[0]).trade_id in self.closed - self.opened:
-            yield first, self.placed[first.trade_id]
+    def shrunk_lot(self) -> tuple[Lot, Placed] | None:
+        """Give the lot that the batch closed in part, unless it had opened it itself."""
+        if self.lots and self.closed:
+            first = self.lots[0]
+            if first.trade_id in self.closed and first.trade_id not in self.opened:
+                return first, self.placed[first.trade_id]
+        return None
+
+    def opened_lots(self) -> Iterator[tuple[Lot, Placed]]:
+        """Give the open lots that the batch opened or restated: they stand at the end."""
         for lot in reversed(self.lots):
             if lot.trade_id not in self.opened:
                 break
@@ -158,14 +161,14 @@ class Holding:
                 self.placed.pop(trade_id, None)
         self.opened.clear()
         self.closed.clear()
-        self.is_restated = False
+        self.is_new = self.is_restated = False
 
 
 class Holdings:
     """All holdings of one schema; those in memory are as their tables hold them."""
 
-    def __init__(self, schema: str) -> None:
-        self._schema = schema
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
         self._held: dict[HoldingKey, Holding] = {}
         self._touched: dict[HoldingKey, Holding] = {}
         self._holds_all: bool | None = None
@@ -177,15 +180,14 @@ class Holdings:
     ) -> None:
         """Fold bookings, given as position, tenant and event, and write what they change."""
         keyed = [
-            (HoldingKey(tenant, event.portfolio, event.instrument), position, event)
+            ((tenant, event.portfolio, event.instrument), position, event)
             for position, tenant, event in events
         ]
         self._load(cursor, {key for key, _, _ in keyed if key not in self._held})
         for key, position, event in keyed:
-            holding = self._held[key]
-            self._touched[key] = holding
+            holding = self._touched[key] = self._held[key]
             if isinstance(event, TradeBooked):
-                holding.book(key.tenant, event, position)
+                holding.book(key[0], event, position)
             elif isinstance(event, LotsRestated):
                 holding.restate(event, position)
             else:
@@ -196,44 +198,52 @@ class Holdings:
         for key in missing:
             self._held[key] = Holding()
         if self._holds_all is None:
-            self._holds_all = is_empty(cursor, self._schema, "positions")
+            self._holds_all = self._tables.is_empty(cursor, "positions")
         if not missing or self._holds_all:
             return
         asked = [list(column) for column in zip(*missing, strict=True)]
-        for values in select_rows(cursor, qualified(self._schema, _POSITIONS), asked):
+        for values in self._tables.select(cursor, _POSITIONS, asked):
             row = PositionRow(*values)
-            holding = self._held[HoldingKey(row.tenant, row.portfolio, row.instrument)]
+            holding = self._held[row.tenant, row.portfolio, row.instrument]
             holding.row = row
+            holding.is_new = False
             holding.traded_key = _read_key(row.traded_key)
-        for values in select_rows(cursor, qualified(self._schema, _LOTS), asked):
+        for values in self._tables.select(cursor, _LOTS, asked):
             lot = LotRow(*values)
-            holding = self._held[HoldingKey(lot.tenant, lot.portfolio, lot.instrument)]
+            holding = self._held[lot.tenant, lot.portfolio, lot.instrument]
             holding.lots.append(Lot(lot.trade_id, lot.trade_date, lot.quantity, lot.cost, lot.fee))
             holding.placed[lot.trade_id] = Placed(
                 lot.order_position, lot.order_index, lot.changed_position
             )
 
     def _write(self, cursor: Cursor) -> None:
-        positions: list[PositionRow] = []
-        lots: list[LotRow] = []
+        fresh: list[PositionRow] = []
+        changed: list[PositionRow] = []
+        opened: list[LotRow] = []
+        shrunk: list[LotRow] = []
         gone: list[tuple[object, ...]] = []
         restated: list[tuple[object, ...]] = []
         for key, holding in self._touched.items():
-            assert holding.row is not None, "a touched holding has a row"
-            if holding.traded_key is not None:
-                holding.row.traded_key = _write_key(holding.traded_key).decode()
-            positions.append(holding.row)
+            row = holding.row
+            assert row is not None, "a touched holding has a row"
+            row.traded_key = _write_key(holding.traded_key).decode()
+            (fresh if holding.is_new else changed).append(row)
             if holding.is_restated:
                 restated.append(key)
-            else:
+            elif holding.closed:
                 gone += [(*key, trade_id) for trade_id in holding.gone_lots()]
-            lots += [_lot_row(key, *changed) for changed in holding.changed_lots()]
+                if (lot := holding.shrunk_lot()) is not None:
+                    shrunk.append(_lot_row(key, *lot))
+            opened += [_lot_row(key, *lot) for lot in holding.opened_lots()]
             holding.settle()
-        upsert_rows(cursor, self._schema, "positions", positions, key=POSITION_KEY)
-        delete_rows(cursor, self._schema, "lots", key=POSITION_KEY, gone=restated)
-        delete_rows(cursor, self._schema, "lots", key=LOT_KEY, gone=gone)
-        upsert_rows(cursor, self._schema, "lots", lots, key=LOT_KEY)
         self._touched.clear()
+        tables = self._tables
+        tables.insert(cursor, "positions", fresh)
+        tables.upsert(cursor, "positions", changed, key=POSITION_KEY)
+        tables.delete(cursor, "lots", restated, key=POSITION_KEY)
+        tables.delete(cursor, "lots", gone, key=LOT_KEY)
+        tables.upsert(cursor, "lots", shrunk, key=LOT_KEY)
+        tables.insert(cursor, "lots", opened)
         if len(self._held) > HOLDINGS_MAX:
             self._held.clear()
             self._holds_all = False

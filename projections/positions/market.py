@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
 from projections.positions.tables import CalendarRow, CloseRow, PriceRow
-from projections.rows import Cursor, qualified, select_rows, upsert_rows
+from projections.rows import Cursor, Tables
 
 _PRICES = "SELECT * FROM {schema}.prices"
 _CALENDARS = "SELECT * FROM {schema}.calendars"
@@ -22,8 +22,8 @@ WHERE instrument = %s AND price IS NOT NULL ORDER BY at DESC LIMIT 1
 class Market:
     """Prices and calendars of one schema; both are few and stay in memory."""
 
-    def __init__(self, schema: str) -> None:
-        self._schema = schema
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
         self._prices: dict[str, PriceRow] = {}
         self._calendars: dict[str, CalendarRow] = {}
         self._is_loaded = False
@@ -50,17 +50,17 @@ class Market:
         """Write what was touched since the last time."""
         self._write_closes(cursor)
         prices = [self._prices[instrument] for instrument in self._touched]
-        upsert_rows(cursor, self._schema, "prices", prices, key=("instrument",))
+        self._tables.upsert(cursor, "prices", prices, key=("instrument",))
         calendars = [self._calendars[calendar] for calendar in self._touched_calendars]
-        upsert_rows(cursor, self._schema, "calendars", calendars, key=("calendar",))
+        self._tables.upsert(cursor, "calendars", calendars, key=("calendar",))
         self._touched.clear()
         self._touched_calendars.clear()
 
     def _load(self, cursor: Cursor) -> None:
-        for values in select_rows(cursor, qualified(self._schema, _PRICES)):
+        for values in self._tables.select(cursor, _PRICES):
             price = PriceRow(*values)
             self._prices[price.instrument] = price
-        for values in select_rows(cursor, qualified(self._schema, _CALENDARS)):
+        for values in self._tables.select(cursor, _CALENDARS):
             calendar = CalendarRow(*values)
             self._calendars[calendar.calendar] = calendar
         self._is_loaded = True
@@ -106,8 +106,8 @@ class Market:
         candidates: list[tuple[datetime, int, Decimal]] = []
         if row.tick_at is not None and row.tick_position is not None and row.tick_price is not None:
             candidates.append((row.tick_at, row.tick_position, row.tick_price))
-        statement = qualified(self._schema, _LAST_CLOSE)
-        for price, close_at, close_position in select_rows(cursor, statement, (instrument,)):
+        found = self._tables.select(cursor, _LAST_CLOSE, (instrument,))
+        for price, close_at, close_position in found:
             candidates.append((close_at, close_position, price))
         newest = max(candidates, default=None)
         before = (row.at, row.position, row.price)
@@ -118,5 +118,5 @@ class Market:
 
     def _write_closes(self, cursor: Cursor) -> None:
         closes = list(self._closes.values())
-        upsert_rows(cursor, self._schema, "closes", closes, key=("instrument", "at"))
+        self._tables.upsert(cursor, "closes", closes, key=("instrument", "at"))
         self._closes.clear()

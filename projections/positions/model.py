@@ -17,7 +17,7 @@ from projections.positions.holdings import Holdings
 from projections.positions.market import Market
 from projections.positions.tables import DDL, TABLES, InstrumentRow, PortfolioRow
 from projections.read_model import Decoded, Fold
-from projections.rows import upsert_rows
+from projections.rows import Tables
 
 _BOOKINGS: frozenset[type[Event]] = frozenset({TradeBooked, LotsClosed, LotsRestated})
 _MARKET: frozenset[type[Event]] = frozenset({MarketMarked, SessionClosed, CloseCorrected})
@@ -45,9 +45,9 @@ class PositionsFold:
     """Sorts a batch by what it concerns and has each part written once."""
 
     def __init__(self, schema: str) -> None:
-        self._schema = schema
-        self._holdings = Holdings(schema)
-        self._market = Market(schema)
+        self._tables = Tables(schema)
+        self._holdings = Holdings(self._tables)
+        self._market = Market(self._tables)
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
@@ -69,7 +69,7 @@ class PositionsFold:
                     tenant,
                     event.portfolio,
                     event.base_currency,
-                    event.cost_basis.value,
+                    event.cost_basis,
                     event.calendar,
                     event.allows_leverage,
                     event.allows_short,
@@ -81,9 +81,9 @@ class PositionsFold:
         if has_marks:
             self._market.write(cursor)
         rows = list(instruments.values())
-        upsert_rows(cursor, self._schema, "instruments", rows, key=("instrument",))
+        self._tables.upsert(cursor, "instruments", rows, key=("instrument",))
         opened = list(portfolios.values())
-        upsert_rows(cursor, self._schema, "portfolios", opened, key=("tenant", "portfolio"))
+        self._tables.upsert(cursor, "portfolios", opened, key=("tenant", "portfolio"))
 
 
 def _instrument_row(event: InstrumentRegistered, position: int) -> InstrumentRow:
@@ -91,7 +91,7 @@ def _instrument_row(event: InstrumentRegistered, position: int) -> InstrumentRow
         event.instrument,
         event.symbol,
         event.currency,
-        event.asset_class.value,
+        event.asset_class,
         event.calendar,
         event.sector,
         position,

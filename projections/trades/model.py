@@ -19,7 +19,7 @@ from domain.portfolio.events import TradeBooked
 from domain.rejection import Breach
 from domain.trade import Capture, TradeCaptured, TradeParked, TradeRefused, TradeReleased
 from projections.read_model import Decoded, Fold
-from projections.rows import Cursor, qualified, select_rows, upsert_rows
+from projections.rows import Tables
 
 _DDL = """
 CREATE TABLE {schema}.trades (
@@ -44,7 +44,7 @@ CREATE TABLE {schema}.trades (
     realised_gross numeric,
     realised_net numeric,
     is_late boolean,
-    breaches jsonb,
+    breaches text,
     judged_position bigint NOT NULL,
     released_position bigint,
     booked_position bigint,
@@ -54,16 +54,11 @@ CREATE TABLE {schema}.trades (
 );
 CREATE INDEX ON {schema}.trades (tenant, portfolio, position);
 CREATE INDEX ON {schema}.trades (trade_id);
-CREATE INDEX trades_waiting ON {schema}.trades (tenant, position) WHERE status = 'parked';
-CREATE INDEX trades_refused ON {schema}.trades (tenant, position) WHERE status = 'refused';
+CREATE INDEX ON {schema}.trades (tenant, position) WHERE status = 'refused';
+CREATE INDEX ON {schema}.trades (tenant, position)
+    WHERE status <> 'refused' AND booked_position IS NULL;
 """
-_OPEN = """
-SELECT DISTINCT ON (trade_id) found.*
-FROM unnest(%s::text[], %s::uuid[]) AS asked (tenant, trade_id)
-JOIN {schema}.trades AS found USING (tenant, trade_id)
-WHERE found.status <> 'refused'
-ORDER BY trade_id, position DESC
-"""
+_OPEN = "SELECT * FROM {schema}.trades WHERE status <> 'refused' AND booked_position IS NULL"
 _KEY = ("tenant", "position")
 
 
@@ -80,7 +75,7 @@ class TradeRow(msgspec.Struct, gc=False):
 
     Results are those of the booking: `cash_change` includes the fee, realised parts are what the
     trade realised when it was booked. `judged_position` is the market position it was judged
-    against, `released_position` is there when it had been parked.
+    against, `released_position` is there when it had been parked; `breaches` is a JSON array.
     """
 
     tenant: str
@@ -104,7 +99,7 @@ class TradeRow(msgspec.Struct, gc=False):
     realised_gross: Decimal | None
     realised_net: Decimal | None
     is_late: bool | None
-    breaches: tuple[Breach, ...] | None
+    breaches: str | None
     judged_position: int
     released_position: int | None
     booked_position: int | None
@@ -132,58 +127,47 @@ class Trades:
 
 
 class TradesFold:
-    """Keeps nothing between batches: what a batch continues is read back first."""
+    """Keeps the rows that wait for their booking, parked ones above all; they are few."""
 
     def __init__(self, schema: str) -> None:
-        self._schema = schema
+        self._tables = Tables(schema)
+        self._open: dict[tuple[str, UUID], TradeRow] | None = None
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
-        rows: list[TradeRow] = []
-        open_rows = self._continued(cursor, batch)
-        rows += open_rows.values()
+        if self._open is None:
+            rows = map(trade_row, self._tables.select(cursor, _OPEN))
+            self._open = {(row.tenant, row.trade_id): row for row in rows}
+        waiting = self._open
+        fresh: list[TradeRow] = []
+        changed: dict[tuple[str, UUID], TradeRow] = {}
+        begun = batch[0].position
         for position, tenant, recorded_at, event, _ in batch:
-            match event:
-                case TradeBooked():
-                    _book(open_rows[tenant, event.fill.trade_id], event, position)
-                case TradeReleased():
-                    _release(open_rows[tenant, event.trade_id], event, position)
-                case TradeCaptured() | TradeParked() | TradeRefused():
-                    row = _row(position, tenant, recorded_at, event)
-                    rows.append(row)
-                    if row.status is not Status.REFUSED:
-                        open_rows[tenant, row.trade_id] = row
-                case _:
-                    raise AssertionError(f"trades fold no {type(event).__name__}")
-        upsert_rows(cursor, self._schema, "trades", rows, key=_KEY)
-
-    def _continued(
-        self, cursor: Cursor, batch: Sequence[Decoded]
-    ) -> dict[tuple[str, UUID], TradeRow]:
-        """Read the rows that the batch changes and an earlier one had made."""
-        begun: set[tuple[str, UUID]] = set()
-        asked: set[tuple[str, UUID]] = set()
-        for _, tenant, _, event, _ in batch:
-            if isinstance(event, TradeCaptured | TradeParked):
-                begun.add((tenant, event.trade_id))
+            if isinstance(event, TradeBooked):
+                key = (tenant, event.fill.trade_id)
+                row = waiting.pop(key)
+                _book(row, event, position)
             elif isinstance(event, TradeReleased):
-                asked.add((tenant, event.trade_id))
-            elif isinstance(event, TradeBooked):
-                asked.add((tenant, event.fill.trade_id))
-        asked -= begun
-        if not asked:
-            return {}
-        columns = [list(column) for column in zip(*asked, strict=True)]
-        found = select_rows(cursor, qualified(self._schema, _OPEN), columns)
-        return {(row.tenant, row.trade_id): row for row in map(trade_row, found)}
+                key = (tenant, event.trade_id)
+                row = waiting[key]
+                _release(row, event, position)
+            else:
+                assert isinstance(event, TradeCaptured | TradeParked | TradeRefused)
+                row = _row(position, tenant, recorded_at, event)
+                fresh.append(row)
+                if row.status is not Status.REFUSED:
+                    waiting[tenant, row.trade_id] = row
+                continue
+            if row.position < begun:
+                changed[key] = row
+        self._tables.insert(cursor, "trades", fresh)
+        self._tables.upsert(cursor, "trades", list(changed.values()), key=_KEY)
 
 
 def trade_row(values: Sequence[Any]) -> TradeRow:
     """Make a row of what the table gives."""
     row = TradeRow(*values)
     row.status = Status(row.status)
-    if row.breaches is not None:
-        row.breaches = msgspec.convert(row.breaches, tuple[Breach, ...])
     return row
 
 
@@ -207,8 +191,8 @@ def _row(
         capture.instrument,
         capture.source,
         capture.external_id,
-        capture.intent.value,
-        capture.side.value,
+        capture.intent,
+        capture.side,
         capture.quantity,
         capture.price,
         capture.currency,
@@ -220,7 +204,7 @@ def _row(
         None,
         None,
         None,
-        breaches or None,
+        _json(breaches),
         event.market_position,
         None,
         None,
@@ -229,11 +213,15 @@ def _row(
     )
 
 
+def _json(breaches: tuple[Breach, ...]) -> str | None:
+    return msgspec.json.encode(breaches).decode() if breaches else None
+
+
 def _release(row: TradeRow, released: TradeReleased, position: int) -> None:
     row.status = Status.BOOKED
     row.released_position = position
     row.judged_position = released.market_position
-    row.breaches = released.breaches or None
+    row.breaches = _json(released.breaches)
     row.changed_position = position
 
 

@@ -1,0 +1,382 @@
+"""A story told in commands: events as the domain would decide them, appended to a real log.
+
+Each method is one command. Lots are decided by `domain.lots`, so folds meet consistent events; page
+sizes are small, so that paged events are met often.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+
+from domain import identity
+from domain.event import Event
+from domain.instrument import AssetClass, InstrumentRegistered
+from domain.lots import Book, ClosedLot, CostBasis, Fill, Side, match, refold
+from domain.market import Close, CloseCorrected, Mark, MarketMarked, SessionClosed
+from domain.money import ZERO, Money, product
+from domain.portfolio.events import (
+    BookTotals,
+    CashDeposited,
+    CashWithdrawn,
+    LotsClosed,
+    LotsRestated,
+    PortfolioOpened,
+    TradeBooked,
+)
+from domain.rejection import Breach
+from domain.trade import (
+    Capture,
+    Intent,
+    TradeCaptured,
+    TradeParked,
+    TradeRefused,
+    TradeReleased,
+)
+from eventstore.envelope import NewEvent
+from eventstore.log import Log
+from schemas.codec import encode, event_name
+
+MARKET = identity.MARKET_TENANT
+ACME, GLOBEX = "acme", "globex"
+DAY_ONE = date(2024, 3, 4)
+NEW_YORK = "XNYS"
+PAGE = 2
+
+Item = TypeVar("Item")
+
+
+def opening(day: date) -> datetime:
+    """The start of a session, 14:30 UTC."""
+    return datetime(day.year, day.month, day.day, 14, 30, tzinfo=UTC)
+
+
+def closing(day: date) -> datetime:
+    """The end of a session, 21:00 UTC."""
+    return datetime(day.year, day.month, day.day, 21, tzinfo=UTC)
+
+
+def pages_of(items: Sequence[Item]) -> list[tuple[Item, ...]]:
+    """Cut into pages; nothing gives one empty page."""
+    cut = [tuple(items[start : start + PAGE]) for start in range(0, len(items), PAGE)]
+    return cut or [()]
+
+
+class Account:
+    """What the story knows of a portfolio."""
+
+    def __init__(self, tenant: str, name: str, basis: CostBasis) -> None:
+        self.tenant = tenant
+        self.name = name
+        self.basis = basis
+        self.cash: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        self.fills: dict[str, list[Fill]] = defaultdict(list)
+        self.books: dict[str, Book] = defaultdict(Book)
+
+    def book(self, instrument: str, fill: Fill, currency: str) -> list[Event]:
+        """Decide a fill: its booking and the pages that follow."""
+        change = fill.consideration if fill.side is Side.SELL else -fill.consideration
+        self.cash[currency] += change - fill.fee
+        self.fills[instrument].append(fill)
+        before = self.books[instrument]
+        is_late = before.last_key is not None and fill.key < before.last_key
+        if is_late:
+            book, steps = refold(self.fills[instrument], self.basis)
+            self.books[instrument] = book
+            matching = next(done for each, done in steps if each is fill)
+        else:
+            book = before
+            matching = match(book, fill, self.basis)
+            book.take(matching)
+            book.last_key = fill.key
+        pages = pages_of(matching.closed)
+        booked = TradeBooked(
+            portfolio=self.name,
+            instrument=instrument,
+            currency=currency,
+            fill=fill,
+            totals=totals_of(book),
+            cash_change=change - fill.fee,
+            cash_after=self.cash[currency],
+            realised_gross=matching.realised_gross,
+            realised_net=matching.realised_net,
+            is_late=is_late,
+            opened=None if is_late else matching.opened,
+            closed=() if is_late else pages[0],
+            closed_pages=0 if is_late else len(pages) - 1,
+        )
+        if is_late:
+            return [booked, *self._restated(instrument, fill, currency)]
+        return [booked, *self._closed(instrument, pages[1:])]
+
+    def _closed(self, instrument: str, pages: list[tuple[ClosedLot, ...]]) -> Iterator[Event]:
+        for number, page in enumerate(pages, start=1):
+            yield LotsClosed(
+                portfolio=self.name,
+                instrument=instrument,
+                trade_id=self.fills[instrument][-1].trade_id,
+                page=number,
+                pages=len(pages),
+                closed=page,
+            )
+
+    def _restated(self, instrument: str, fill: Fill, currency: str) -> Iterator[Event]:
+        book = self.books[instrument]
+        pages = pages_of(list(book.lots))
+        for number, page in enumerate(pages, start=1):
+            yield LotsRestated(
+                portfolio=self.name,
+                instrument=instrument,
+                currency=currency,
+                from_trade_id=fill.trade_id,
+                from_date=fill.trade_date,
+                page=number,
+                pages=len(pages),
+                totals=totals_of(book),
+                lots=page,
+            )
+
+
+def totals_of(book: Book) -> BookTotals:
+    """The totals an event carries."""
+    return BookTotals(book.quantity, book.cost, book.fees, book.realised_gross, book.realised_net)
+
+
+class Story:
+    """Tells events command by command; `append_to` puts what is new into a log."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[tuple[str, str], Account] = {}
+        self.parked: dict[str, list[tuple[Account, Capture, Fill]]] = defaultdict(list)
+        self.registered: set[str] = set()
+        self._versions: dict[UUID, int] = defaultdict(int)
+        self._commands: list[list[NewEvent]] = []
+        self._told = 0
+        self._external = 0
+
+    def tell(self, *events: tuple[str, UUID, Event]) -> None:
+        """Put the events (tenant, stream, event) of one command behind what was told."""
+        self._told += 1
+        command = identity.command_id(events[0][0], f"command-{self._told}")
+        self._commands.append([self._new(command, *event) for event in events])
+
+    def _new(self, command: UUID, tenant: str, stream: UUID, event: Event) -> NewEvent:
+        self._versions[stream] += 1
+        bookings = TradeBooked | LotsClosed | LotsRestated
+        return NewEvent(
+            stream_id=stream,
+            stream_version=self._versions[stream],
+            event_type=event_name(event),
+            data=encode(event),
+            key=event.instrument if isinstance(event, bookings) else None,
+            tenant=tenant,
+            actor="storyteller",
+            command_id=command,
+            correlation_id=command,
+            causation_id=None,
+            trace_context=None,
+        )
+
+    def append_to(self, log: Log, *, together: int = 500) -> int:
+        """Append what was not yet appended, so many commands at a time; give the head."""
+        while self._commands:
+            now, self._commands = self._commands[:together], self._commands[together:]
+            with log.writing() as transaction:
+                transaction.append([event for command in now for event in command], [])
+        return log.head().position
+
+    def register(self, *instruments: str, calendar: str = NEW_YORK) -> None:
+        """Register instruments in USD; parked trades are released."""
+        for instrument in instruments:
+            event = InstrumentRegistered(
+                instrument=instrument,
+                symbol=instrument,
+                currency="USD",
+                asset_class=AssetClass.EQUITY,
+                calendar=calendar,
+                sector="Technology",
+            )
+            self.registered.add(instrument)
+            self.tell((MARKET, identity.instrument_stream(instrument), event))
+            for account, capture, fill in self.parked.pop(instrument, []):
+                released = TradeReleased(
+                    trade_id=fill.trade_id,
+                    portfolio=account.name,
+                    instrument=instrument,
+                    market_position=0,
+                )
+                self._tell_booking(account, capture, fill, released)
+
+    def open(
+        self, portfolio: str, *, tenant: str = ACME, basis: CostBasis = CostBasis.FIFO
+    ) -> None:
+        """Open a portfolio in USD."""
+        self.accounts[tenant, portfolio] = Account(tenant, portfolio, basis)
+        event = PortfolioOpened(
+            portfolio=portfolio,
+            base_currency="USD",
+            cost_basis=basis,
+            calendar=NEW_YORK,
+            allows_leverage=True,
+            allows_short=True,
+        )
+        self.tell((tenant, identity.portfolio_stream(tenant, portfolio), event))
+
+    def deposit(
+        self, portfolio: str, amount: str, *, tenant: str = ACME, currency: str = "USD"
+    ) -> None:
+        """Pay cash in."""
+        self._move(CashDeposited, tenant, portfolio, Decimal(amount), currency)
+
+    def withdraw(
+        self, portfolio: str, amount: str, *, tenant: str = ACME, currency: str = "USD"
+    ) -> None:
+        """Pay cash out."""
+        self._move(CashWithdrawn, tenant, portfolio, Decimal(amount), currency)
+
+    def _move(
+        self,
+        kind: type[CashDeposited | CashWithdrawn],
+        tenant: str,
+        portfolio: str,
+        amount: Decimal,
+        currency: str,
+    ) -> None:
+        account = self.accounts[tenant, portfolio]
+        account.cash[currency] += amount if kind is CashDeposited else -amount
+        event = kind(
+            portfolio=portfolio,
+            amount=Money(amount, currency),
+            balance=account.cash[currency],
+            value_date=DAY_ONE,
+        )
+        self.tell((tenant, identity.portfolio_stream(tenant, portfolio), event))
+
+    def trade(
+        self,
+        portfolio: str,
+        instrument: str,
+        quantity: str,
+        price: str,
+        *,
+        tenant: str = ACME,
+        fee: str = "0",
+        day: date = DAY_ONE,
+        executed_at: datetime | None = None,
+    ) -> UUID:
+        """Capture an executed trade, a sale if the quantity is negative; parked if unknown."""
+        account = self.accounts[tenant, portfolio]
+        capture = self._capture(portfolio, instrument, quantity, price, fee, day, executed_at)
+        trade_id = identity.trade_id(tenant, capture.source, capture.external_id, None)
+        fill = Fill(
+            trade_id=trade_id,
+            source=capture.source,
+            external_id=capture.external_id,
+            side=capture.side,
+            quantity=capture.quantity,
+            price=capture.price,
+            consideration=product(capture.quantity, capture.price),
+            fee=capture.fee,
+            trade_date=day,
+            executed_at=executed_at,
+        )
+        if instrument in self.registered:
+            captured = TradeCaptured(trade_id=trade_id, capture=capture, market_position=0)
+            self._tell_booking(account, capture, fill, captured)
+        else:
+            parked = TradeParked(trade_id=trade_id, capture=capture, market_position=0)
+            self.tell((tenant, trade_id, parked))
+            self.parked[instrument].append((account, capture, fill))
+        return trade_id
+
+    def refuse(self, portfolio: str, instrument: str, *, tenant: str = ACME) -> UUID:
+        """Capture a proposed trade that is refused for two reasons."""
+        capture = self._capture(portfolio, instrument, "1", "1", "0", DAY_ONE, None)
+        capture = msgspec.structs.replace(capture, intent=Intent.PROPOSED)
+        trade_id = identity.trade_id(tenant, capture.source, capture.external_id, None)
+        refused = TradeRefused(
+            trade_id=trade_id,
+            capture=capture,
+            market_position=0,
+            breaches=(
+                Breach("insufficient_cash", "Cash is short.", "10", "11"),
+                Breach("short_sale", 'Quotes " and \\ survive.'),
+            ),
+        )
+        self.tell((tenant, identity.refusals_stream(tenant, capture.source), refused))
+        return trade_id
+
+    def _capture(
+        self,
+        portfolio: str,
+        instrument: str,
+        quantity: str,
+        price: str,
+        fee: str,
+        day: date,
+        executed_at: datetime | None,
+    ) -> Capture:
+        self._external += 1
+        signed = Decimal(quantity)
+        return Capture(
+            portfolio=portfolio,
+            source="desk-1",
+            external_id=f"e\\{self._external}",
+            intent=Intent.EXECUTED,
+            instrument=instrument,
+            side=Side.SELL if signed < 0 else Side.BUY,
+            quantity=abs(signed),
+            price=Decimal(price),
+            currency="USD",
+            fee=Decimal(fee),
+            trade_date=day,
+            executed_at=executed_at,
+        )
+
+    def _tell_booking(
+        self,
+        account: Account,
+        capture: Capture,
+        fill: Fill,
+        first: TradeCaptured | TradeReleased,
+    ) -> None:
+        stream = identity.portfolio_stream(account.tenant, account.name)
+        booking = account.book(capture.instrument, fill, capture.currency)
+        events: Iterable[tuple[str, UUID, Event]] = [
+            (account.tenant, stream, event) for event in booking
+        ]
+        self.tell((account.tenant, fill.trade_id, first), *events)
+
+    def mark(self, at: datetime, **prices: str) -> None:
+        """Mark instruments."""
+        marks = tuple(Mark(name, Decimal(price)) for name, price in prices.items())
+        event = MarketMarked(source="feed", at=at, marks=marks)
+        self.tell((MARKET, identity.marks_stream("feed"), event))
+
+    def close(self, day: date, *, calendar: str = NEW_YORK, **prices: str) -> None:
+        """Close a session."""
+        event = SessionClosed(
+            calendar=calendar,
+            session=day,
+            starts_at=opening(day),
+            ends_at=closing(day),
+            closes=tuple(Close(instrument=n, price=Decimal(p)) for n, p in prices.items()),
+        )
+        self.tell((MARKET, identity.sessions_stream(calendar), event))
+
+    def correct(self, day: date, instrument: str, price: str | None) -> None:
+        """Correct a close, or cancel it."""
+        event = CloseCorrected(
+            calendar=NEW_YORK,
+            session=day,
+            ends_at=closing(day),
+            instrument=instrument,
+            price=None if price is None else Decimal(price),
+            replaces=Decimal(1),
+            reason="wrong print",
+        )
+        self.tell((MARKET, identity.sessions_stream(NEW_YORK), event))
