@@ -77,9 +77,13 @@ class Lot(msgspec.Struct, frozen=True, gc=False):
 
 
 class ClosedLot(msgspec.Struct, frozen=True, gc=False):
-    """The part of a lot a fill closed: quantity and cost signed as the lot's, and its result."""
+    """The part of a lot a fill closed: quantity and cost signed as the lot's, and its result.
+
+    `trade_id` and `trade_date` are those of the trade that opened the lot.
+    """
 
     trade_id: UUID
+    trade_date: date
     quantity: Decimal
     cost: Decimal
     opening_fee: Decimal
@@ -225,7 +229,9 @@ def _close(
         cost_done += cost
         fee_done += fee
         quantity = taken if lot.quantity > 0 else -taken
-        parts.append(ClosedLot(lot.trade_id, quantity, cost, fee, proceeds_part - cost))
+        parts.append(
+            ClosedLot(lot.trade_id, lot.trade_date, quantity, cost, fee, proceeds_part - cost)
+        )
         if is_last:
             break
     return tuple(parts)
