@@ -1,0 +1,351 @@
+"""A naive model of `performance`: everything computed again from the list of all facts.
+
+Independent of the code under test: exact fractions, plain loops, no state kept. Slow on purpose.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+from typing import Any, NamedTuple, TypeAlias
+
+from domain.event import Event
+from domain.lots import Side
+from domain.market import CloseCorrected, MarketMarked, SessionClosed
+from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened, TradeBooked
+
+Told = tuple[str, Event]
+Row = dict[str, Any]
+RowKey = tuple[str, str, date]
+
+FlowEvent: TypeAlias = CashDeposited | CashWithdrawn
+FLOWS = (CashDeposited, CashWithdrawn)
+
+
+class MarkRow(NamedTuple):
+    """A mark as it stands: where it is in time and in the log, and which close it is, if one."""
+
+    name: str
+    at: datetime
+    position: int
+    price: Decimal | None
+    close: tuple[str, date] | None
+
+
+def rounded(value: Fraction, places: int) -> Decimal:
+    """Round half-even to decimal places, exactly."""
+    scaled = round(value * 10**places)
+    return Decimal(scaled).scaleb(-places).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+
+
+class Naive:
+    """What is known after some events."""
+
+    def __init__(self, told: Sequence[Told]) -> None:
+        self.told = told
+        self.sessions: dict[str, list[SessionClosed]] = {}
+        self.marks: list[MarkRow] = []
+        for position, (_, event) in enumerate(told, start=1):
+            if isinstance(event, MarketMarked):
+                for mark in event.marks:
+                    self._mark(mark.instrument, event.at, position, mark.price)
+                for rate in event.rates:
+                    self._mark(f"{rate.base}/{rate.quote}", event.at, position, rate.rate)
+            elif isinstance(event, SessionClosed):
+                self.sessions.setdefault(event.calendar, []).append(event)
+                for close in event.closes:
+                    key = (event.calendar, event.session)
+                    self._mark(close.instrument, event.ends_at, position, close.price, key)
+            elif isinstance(event, CloseCorrected):
+                key = (event.calendar, event.session)
+                name = event.instrument
+                self.marks = [m for m in self.marks if (m.name, m.close) != (name, key)]
+                self._mark(name, event.ends_at, position, event.price, key)
+
+    def _mark(
+        self, name: str, at: datetime, position: int, price: Decimal | None,
+        close: tuple[str, date] | None = None,
+    ) -> None:  # fmt: skip
+        self.marks.append(MarkRow(name, at, position, price, close))
+
+    def price(self, name: str, at: datetime) -> tuple[datetime, Fraction] | None:
+        """The price in force."""
+        found = [m for m in self.marks if m.name == name and m.at <= at and m.price is not None]
+        if not found:
+            return None
+        best = max(found, key=lambda m: (m.at, m.position))
+        assert best.price is not None
+        return best.at, Fraction(best.price)
+
+    def rows(self) -> dict[RowKey, Row]:
+        """Every current row."""
+        made: dict[RowKey, Row] = {}
+        for tenant, event in self.told:
+            if isinstance(event, PortfolioOpened):
+                book = NaiveBook(self, tenant, event)
+                for session, row in book.rows():
+                    made[tenant, event.portfolio, session] = row
+        return made
+
+
+def session_of(sessions: list[SessionClosed], event: Event) -> int:
+    """The index of the first session a fact belongs to; their number if it waits."""
+    for index, session in enumerate(sessions):
+        if isinstance(event, TradeBooked):
+            if session.session >= event.fill.trade_date:
+                return index
+        elif isinstance(event, FLOWS):
+            if event.at is not None and session.ends_at > event.at:
+                return index
+            if event.at is None and session.session >= event.value_date:
+                return index
+    return len(sessions)
+
+
+class NaiveBook:
+    """One portfolio, valued from nothing at each session."""
+
+    def __init__(self, market: Naive, tenant: str, event: PortfolioOpened) -> None:
+        self.market = market
+        self.base = event.base_currency
+        self.sessions = market.sessions.get(event.calendar, [])
+        mine = [
+            each for owner, each in market.told
+            if owner == tenant and getattr(each, "portfolio", None) == event.portfolio
+            and isinstance(each, TradeBooked | CashDeposited | CashWithdrawn)
+        ]  # fmt: skip
+        self.facts = [(session_of(self.sessions, each), each) for each in mine]
+        self.facts = [(index, each) for index, each in self.facts if index < len(self.sessions)]
+
+    def rows(self) -> list[tuple[date, Row]]:
+        """The rows of the sessions from the first fact on."""
+        if not self.facts:
+            return []
+        self.first = min(index for index, _ in self.facts)
+        self.start, self.emptied = Fraction(0), True
+        self.since: date | None = None
+        self.pending: list[tuple[int, FlowEvent]] = []
+        return [
+            (self.sessions[index].session, self._row(index))
+            for index in range(self.first, len(self.sessions))
+        ]
+
+    def rate(self, currency: str, at: datetime) -> tuple[datetime, Fraction, bool] | None:
+        """Units of base for one of a currency, since when, and whether it is the inverse."""
+        direct = self.market.price(f"{currency}/{self.base}", at)
+        inverse = self.market.price(f"{self.base}/{currency}", at)
+        if direct and (not inverse or inverse[0] <= direct[0]):
+            return *direct, False
+        return (inverse[0], 1 / inverse[1], True) if inverse and inverse[1] else None
+
+    def in_base(self, amount: Fraction, currency: str, at: datetime) -> Fraction | None:
+        """Convert; an inverse rate rounds to 12 decimals."""
+        if currency == self.base or not amount:
+            return amount
+        rate = self.rate(currency, at)
+        if rate is None:
+            return None
+        exact = amount * rate[1]
+        return Fraction(rounded(exact, 12)) if rate[2] else exact
+
+    def value(self, facts: list[tuple[int, Any]], at: datetime, fresh: datetime) -> Row:
+        """Value what facts leave at a moment."""
+        held: dict[str, Fraction] = {}
+        cash: dict[str, Fraction] = {}
+        trades: dict[str, list[TradeBooked]] = {}
+        for _, event in facts:
+            if isinstance(event, TradeBooked):
+                sign = -1 if event.fill.side is Side.SELL else 1
+                name = event.instrument
+                held[name] = held.get(name, Fraction(0)) + sign * Fraction(event.fill.quantity)
+                add_to(cash, event.currency, Fraction(event.cash_change))
+                trades.setdefault(name, []).append(event)
+            else:
+                add_to(cash, event.amount.currency, signed(event))
+        is_empty = not any(held.values()) and not any(cash.values())
+        stale, by_trade, unpriced = [], [], []
+        for name, quantity in held.items():
+            if not quantity:
+                continue
+            found = self.market.price(name, at)
+            if found is None:
+                last = max(trades[name], key=lambda each: each.fill.key).fill
+                by_trade.append(name)
+                begun = next(s for s in self.sessions if s.session >= last.trade_date)
+                found = (last.executed_at or begun.starts_at, Fraction(last.price))
+            if found[0] < fresh:
+                stale.append(name)
+            add_to(cash, trades[name][0].currency, quantity * found[1])
+        priced = Fraction(0)
+        for currency, amount in cash.items():
+            converted = self.in_base(amount, currency, at)
+            if converted is None:
+                unpriced.append(f"FX:{currency}/{self.base}")
+                continue
+            priced += converted
+            rate = self.rate(currency, at)
+            if currency != self.base and rate and rate[0] < at - timedelta(days=4):
+                stale.append(f"FX:{currency}/{self.base}")
+        return {
+            "nav": None if unpriced else priced, "priced": priced, "unpriced": sorted(unpriced),
+            "stale": sorted(stale), "priced_by_trade": sorted(by_trade), "is_empty": is_empty,
+        }  # fmt: skip
+
+    def _row(self, index: int) -> Row:
+        session = self.sessions[index]
+        known = [(i, each) for i, each in self.facts if i <= index]
+        row = self.value(known, session.ends_at, session.starts_at)
+        flows = [(i, each) for i, each in known if i == index and isinstance(each, FLOWS)]
+        amounts = [self._flow(each, index) for _, each in flows]
+        known_amounts = [amount for amount in amounts if amount is not None]
+        row["flows"] = sum(known_amounts, Fraction(0)) if known_amounts == amounts else None
+        row["nav_status"] = "incomplete" if row["nav"] is None else "complete"
+        row["return_from"] = self.since
+        self.pending += flows
+        if row["nav"] is None:
+            row |= {"daily_return": None, "return_reason": "nav_incomplete", "return_method": None}
+            row["is_emptied"] = self.emptied
+            return row
+        last = self.sessions[index - 1].session if index > self.first else None
+        self._return(row, index, is_gap=self.since != last)
+        self.start, self.since, self.pending = row["nav"], session.session, []
+        row["is_emptied"] = self.emptied
+        return row
+
+    def _flow(self, event: FlowEvent, index: int) -> Fraction | None:
+        """A flow in base, at its moment's rate, else at its own session's end."""
+        ends_at = self.sessions[index].ends_at
+        currency = event.amount.currency
+        found = None if event.at is None else self.in_base(signed(event), currency, event.at)
+        return self.in_base(signed(event), currency, ends_at) if found is None else found
+
+    def _pending_flow(self, index: int, event: FlowEvent, now: int) -> Fraction | None:
+        found = self._flow(event, index)
+        if found is None:
+            found = self.in_base(signed(event), event.amount.currency, self.sessions[now].ends_at)
+        return found
+
+    def _return(self, row: Row, index: int, *, is_gap: bool) -> None:
+        flows = [(each, self._pending_flow(i, each, index)) for i, each in self.pending]
+        row["return_method"] = "true"
+        has_unvalued = any(amount is None for _, amount in flows)
+        valued = [(each, amount) for each, amount in flows if amount is not None]
+        timed = sorted(
+            {each.at for each, _ in valued if each.at is not None} if not is_gap else set()
+        )
+        before = {at: self._before(index, at) for at in timed}
+        if any(value["nav"] is None for value in before.values()):
+            timed = []
+        into = sum((a for e, a in valued if a > 0 and e.at not in timed), Fraction(0))
+        out = -sum((a for e, a in valued if a < 0 and e.at not in timed), Fraction(0))
+        if into or out:
+            row["return_method"] = "daily_in_start_out_end"
+        steps = [
+            (before[at]["nav"], before[at]["is_empty"],
+             sum((a for e, a in valued if e.at == at), Fraction(0)))
+            for at in timed
+        ]  # fmt: skip
+        steps.append((row["nav"] + out, row["is_empty"] and not out, -out))
+        product: Fraction | None = Fraction(1)
+        start = self.start + into
+        emptied = self.emptied and start == 0
+        for value, is_empty, amount in steps:
+            rests = emptied and value == 0 and is_empty
+            if not rests:
+                if start <= 0 or product is None:
+                    product = None
+                else:
+                    product *= max(value, Fraction(0)) / start
+            start = value + amount
+            emptied = start == 0 and ((amount < 0 < value) or (rests and amount == 0))
+        self.emptied = emptied
+        row["return_reason"] = None
+        row["daily_return"] = None if product is None else rounded(product - 1, 18)
+        if product is None:
+            row["return_reason"] = "start_value_not_positive"
+        if has_unvalued:
+            row["daily_return"], row["return_reason"] = None, "flow_without_rate"
+
+    def _before(self, index: int, at: datetime) -> Row:
+        """The value just before a moment of a session."""
+        counted = []
+        for i, event in self.facts:
+            if isinstance(event, TradeBooked):
+                made = event.fill.executed_at
+                is_before = made is not None and made < at
+            else:
+                is_before = event.at < at if event.at is not None else signed(event) > 0
+            if i < index or (i == index and is_before):
+                counted.append((i, event))
+        return self.value(counted, at, at)
+
+
+def add_to(sums: dict[str, Fraction], name: str, amount: Fraction) -> None:
+    """Add to a sum."""
+    sums[name] = sums.get(name, Fraction(0)) + amount
+
+
+def signed(event: FlowEvent) -> Fraction:
+    """A flow's amount, negative when it went out."""
+    amount = Fraction(event.amount.amount)
+    return amount if isinstance(event, CashDeposited) else -amount
+
+
+COMPARED = (
+    "nav", "nav_status", "priced", "unpriced", "stale", "priced_by_trade", "flows",
+    "daily_return", "return_reason", "return_method", "return_from", "is_emptied",
+)  # fmt: skip
+
+
+def shown(row: Row) -> Row:
+    """The columns of a row that are compared; numbers as fractions."""
+    made = {name: row[name] for name in COMPARED}
+    numbers = ("nav", "priced", "flows", "daily_return")
+    return made | {n: None if made[n] is None else Fraction(made[n]) for n in numbers}
+
+
+def history(told: Sequence[Told]) -> dict[RowKey, Row]:
+    """All rows with what was struck and what restated them, event by event."""
+    made: dict[RowKey, Row] = {}
+    before: dict[RowKey, Row] = {}
+    for position in range(1, len(told) + 1):
+        event = told[position - 1][1]
+        known = {key: shown(row) for key, row in Naive(told[:position]).rows().items()}
+        reason = reason_of(event)
+        for key, row in known.items():
+            is_new = key not in made
+            kept = made.setdefault(key, {"struck": None, "restated": (None, None)})
+            kept["current"] = row
+            is_own = isinstance(event, SessionClosed) and event.session == key[2] and is_new
+            if is_own:
+                kept["struck"], kept["changed"] = row, position
+            elif reason in {"late_trade", "late_flow"}:
+                if belongs_behind(told, position, key):
+                    kept["restated"], kept["changed"] = (position, reason), position
+            elif before.get(key) != row:
+                kept["restated"], kept["changed"] = (position, reason), position
+        before = known
+    return made
+
+
+def reason_of(event: Event) -> str:
+    """What an event would be called as the reason of a restatement."""
+    if isinstance(event, TradeBooked):
+        return "late_trade"
+    if isinstance(event, FLOWS):
+        return "late_flow"
+    return "corrected_close" if isinstance(event, CloseCorrected) else "late_mark"
+
+
+def belongs_behind(told: Sequence[Told], position: int, key: RowKey) -> bool:
+    """Whether the fact at a position restates the row: its portfolio's, from its session on."""
+    tenant, event = told[position - 1]
+    if (tenant, getattr(event, "portfolio", None)) != key[:2]:
+        return False
+    opening = next(
+        each for owner, each in told
+        if isinstance(each, PortfolioOpened) and (owner, each.portfolio) == key[:2]
+    )  # fmt: skip
+    sessions = Naive(told[:position]).sessions.get(opening.calendar, [])
+    first = session_of(sessions, event)
+    return first < len(sessions) and sessions[first].session <= key[2]

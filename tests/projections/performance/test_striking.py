@@ -1,0 +1,400 @@
+"""Valuing sessions as they close: NAV, its status, prices and returns (conventions 5 and 11)."""
+
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+
+from tests.projections.performance.telling import (
+    FRANKFURT,
+    GLOBEX,
+    at,
+    closed,
+    day,
+    flow,
+    folded,
+    marked,
+    opened,
+    trade,
+)
+
+Connection = psycopg.Connection[Any]
+
+
+class TestClosingASession:
+    """A session closed: a row is struck for every portfolio that has begun."""
+
+    def test_values_cash_and_positions_at_the_close(self, connection: Connection) -> None:
+        """NAV is cash and quantity x close; what is struck is what is known."""
+        tables = folded(
+            connection,
+            opened(),
+            flow("1000", 1),
+            trade("AAPL", "10", "20", 1, fee="1"),
+            closed(1, {"AAPL": "21"}),
+        )
+
+        assert tables.days("session, nav, nav_status, struck_nav, struck_position") == [
+            (day(1), Decimal(1009), "complete", Decimal(1009), 4)
+        ]
+
+    def test_leaves_out_a_portfolio_without_a_fact(self, connection: Connection) -> None:
+        """Rows begin with the session of the first flow or trade."""
+        tables = folded(connection, opened(), closed(1), flow("5", 2), closed(2), closed(3))
+
+        assert tables.days("session, nav") == [(day(2), Decimal(5)), (day(3), Decimal(5))]
+
+    def test_leaves_out_facts_of_later_sessions(self, connection: Connection) -> None:
+        """A trade already in the log, dated tomorrow, is not in today's NAV."""
+        tables = folded(
+            connection,
+            opened(),
+            flow("100", 1),
+            trade("AAPL", "1", "50", 2),
+            closed(1, {"AAPL": "60"}),
+            closed(2, {"AAPL": "60"}),
+        )
+
+        assert tables.days("nav") == [(Decimal(100),), (Decimal(110),)]
+
+    def test_takes_a_trade_of_a_day_without_session_to_the_next(
+        self, connection: Connection
+    ) -> None:
+        """A trade date between two sessions belongs to the later one, whatever its hour."""
+        tables = folded(
+            connection,
+            opened(),
+            flow("100", 1),
+            closed(1),
+            trade("AAPL", "1", "50", 2, moment=at(1, 15)),
+            closed(3, {"AAPL": "60"}),
+        )
+
+        assert tables.days("session, nav") == [(day(1), Decimal(100)), (day(3), Decimal(110))]
+
+    def test_takes_a_flow_at_its_end_to_the_next_session(self, connection: Connection) -> None:
+        """A session is [starts_at, ends_at): a microsecond before is inside, the end is not."""
+        tables = folded(
+            connection,
+            opened(),
+            flow("1", moment=at(1, 20, 59)),
+            flow("2", moment=at(1, 21)),
+            closed(1),
+            closed(2),
+        )
+
+        assert tables.days("nav") == [(Decimal(1),), (Decimal(3),)]
+
+    def test_values_only_portfolios_of_its_calendar(self, connection: Connection) -> None:
+        """Another market's close strikes nothing here."""
+        tables = folded(
+            connection,
+            opened(),
+            opened("german", calendar=FRANKFURT),
+            flow("1", 1),
+            flow("2", 1, portfolio="german"),
+            closed(1, calendar=FRANKFURT, ends_at=at(1, 16)),
+        )
+
+        assert tables.days("nav") == []
+        assert tables.days("nav", "german") == [(Decimal(2),)]
+
+    def test_keeps_tenants_apart(self, connection: Connection) -> None:
+        """Two tenants' portfolios of one name are two portfolios."""
+        tables = folded(
+            connection,
+            opened(),
+            opened(tenant=GLOBEX),
+            flow("1", 1),
+            flow("2", 1, tenant=GLOBEX),
+            closed(1),
+        )
+
+        assert tables.days("tenant, nav") == [("acme", Decimal(1)), ("globex", Decimal(2))]
+
+
+class TestPricing:
+    """The price in force: last mark, else own last trade, else none."""
+
+    def test_takes_the_last_mark_up_to_the_close(self, connection: Connection) -> None:
+        """A mark after the close, though logged before it, waits for the next session."""
+        tables = folded(
+            connection,
+            opened(),
+            trade("AAPL", "1", "10", 1),
+            marked(at(1, 20), {"AAPL": "11"}),
+            marked(at(1, 21, 1), {"AAPL": "12"}),
+            closed(1),
+            closed(2),
+        )
+
+        assert tables.days("nav") == [(Decimal(1),), (Decimal(2),)]
+
+    def test_takes_the_later_of_two_marks_with_one_time(self, connection: Connection) -> None:
+        """At one business time the later log position wins."""
+        tables = folded(
+            connection,
+            opened(),
+            trade("AAPL", "1", "10", 1),
+            marked(at(1, 20), {"AAPL": "11"}),
+            marked(at(1, 20), {"AAPL": "12"}),
+            closed(1),
+        )
+
+        assert tables.days("nav") == [(Decimal(2),)]
+
+    def test_lists_a_mark_of_an_earlier_session_as_stale(self, connection: Connection) -> None:
+        """Before the session's start a mark is stale, from the start on it is fresh."""
+        tables = folded(
+            connection,
+            opened(),
+            trade("AAPL", "1", "10", 1),
+            trade("MSFT", "1", "10", 1),
+            closed(1, {"AAPL": "10", "MSFT": "10"}),
+            marked(at(2, 14, 29), {"AAPL": "11"}),
+            marked(at(2, 14, 30), {"MSFT": "11"}),
+            closed(2),
+        )
+
+        assert tables.days("nav, stale") == [(Decimal(0), []), (Decimal(2), ["AAPL"])]
+
+    def test_falls_back_to_the_last_trade_in_book_order(self, connection: Connection) -> None:
+        """Without a mark the own last executed price counts, named as such, and grows stale."""
+        tables = folded(
+            connection,
+            opened(),
+            trade("AAPL", "1", "12", 1, moment=at(1, 16)),
+            trade("AAPL", "1", "11", 1, moment=at(1, 15)),
+            closed(1),
+            closed(2),
+        )
+
+        assert tables.days("nav, priced_by_trade, stale") == [
+            (Decimal(1), ["AAPL"], []),
+            (Decimal(1), ["AAPL"], ["AAPL"]),
+        ]
+
+    def test_needs_no_price_for_a_position_that_is_closed(self, connection: Connection) -> None:
+        """Quantity zero is worth nothing at any price."""
+        tables = folded(
+            connection,
+            opened(),
+            trade("AAPL", "1", "10", 1),
+            trade("AAPL", "-1", "12", 1),
+            closed(1),
+        )
+
+        assert tables.days("nav, priced_by_trade") == [(Decimal(2), [])]
+
+
+class TestForeignCurrency:
+    """Cash and positions in another currency take the rate in force."""
+
+    def test_converts_at_a_direct_rate_exactly(self, connection: Connection) -> None:
+        """EUR/USD is units of USD for one EUR."""
+        tables = folded(
+            connection,
+            opened(),
+            marked(at(1), {"EUR/USD": "1.1234"}),
+            flow("100", 1, currency="EUR"),
+            trade("SAP", "2", "10", 1, currency="EUR"),
+            closed(1, {"SAP": "11"}),
+        )
+
+        assert tables.days("nav, nav_status") == [(Decimal("114.5868"), "complete")]
+
+    def test_divides_by_an_inverse_rate(self, connection: Connection) -> None:
+        """A rate the other way round divides, rounded half-even to 12 decimals."""
+        tables = folded(
+            connection,
+            opened(),
+            marked(at(1), {"USD/EUR": "0.9"}),
+            flow("1", 1, currency="EUR"),
+            closed(1),
+        )
+
+        assert tables.days("nav") == [(Decimal("1.111111111111"),)]
+
+    def test_takes_the_newer_of_both_directions(self, connection: Connection) -> None:
+        """The newest rate counts, and of two with one time the direct one."""
+        tables = folded(
+            connection,
+            opened(),
+            flow("1", 1, currency="EUR"),
+            marked(at(1), {"EUR/USD": "2"}),
+            marked(at(1, 13), {"USD/EUR": "0.25"}),
+            closed(1),
+            marked(at(2), {"USD/EUR": "0.25", "EUR/USD": "5"}),
+            closed(2),
+        )
+
+        assert tables.days("nav") == [(Decimal(4),), (Decimal(5),)]
+
+    def test_is_incomplete_without_a_rate(self, connection: Connection) -> None:
+        """NAV is null, the priced part and the missing rate are shown; cash of zero needs none."""
+        tables = folded(
+            connection,
+            opened(),
+            flow("7", 1),
+            flow("1", 1, currency="EUR"),
+            flow("1", 1, currency="CHF"),
+            flow("-1", 1, currency="CHF"),
+            closed(1),
+        )
+
+        assert tables.days("nav, nav_status, priced, unpriced, return_reason") == [
+            (None, "incomplete", Decimal(7), ["FX:EUR/USD"], "nav_incomplete")
+        ]
+
+    def test_lists_a_rate_older_than_four_days_as_stale(self, connection: Connection) -> None:
+        """Four days after its time a rate is fresh, five days after it is stale."""
+        tables = folded(
+            connection,
+            opened(),
+            flow("1", 1, currency="EUR"),
+            marked(at(1, 21), {"EUR/USD": "2"}),
+            closed(5),
+            closed(6),
+        )
+
+        assert tables.days("stale") == [([],), (["FX:EUR/USD"],)]
+
+
+class TestReturns:
+    """Daily returns of rows: methods, gaps and the places where there is none."""
+
+    def test_takes_a_flow_without_time_in_at_start_and_out_at_end(
+        self, connection: Connection
+    ) -> None:
+        """100 in on 100, up 10 in all: 5 %; then 21 out of 210 that became 231: 10 %."""
+        tables = folded(
+            connection,
+            opened(),
+            flow("100", 1),
+            closed(1),
+            trade("AAPL", "10", "10", 2),
+            flow("100", 2),
+            closed(2, {"AAPL": "11"}),
+            trade("AAPL", "-10", "13.1", 3),
+            flow("-21", 3),
+            closed(3),
+        )
+
+        assert tables.days("nav, flows, daily_return, return_method, return_from") == [
+            (Decimal(100), Decimal(100), Decimal(0), "daily_in_start_out_end", None),
+            (Decimal(210), Decimal(100), Decimal("0.05"), "daily_in_start_out_end", day(1)),
+            (Decimal(210), Decimal(-21), Decimal("0.1"), "daily_in_start_out_end", day(2)),
+        ]
+
+    def test_values_just_before_a_flow_with_a_time(self, connection: Connection) -> None:
+        """Up 10 % before 110 come in at noon, down 5 % of all behind it: 1.1 x 0.95 - 1."""
+        tables = folded(
+            connection,
+            opened(),
+            flow("100", 1),
+            trade("AAPL", "10", "10", 1),
+            closed(1, {"AAPL": "10"}),
+            marked(at(2, 11), {"AAPL": "11"}),
+            flow("110", moment=at(2, 12)),
+            trade("AAPL", "10", "11", 2, moment=at(2, 12)),
+            closed(2, {"AAPL": "10.45"}),
+        )
+
+        assert tables.days("daily_return, return_method")[1] == (Decimal("0.045"), "true")
+
+    def test_counts_trades_before_the_flow_and_dated_trades_behind_it(
+        self, connection: Connection
+    ) -> None:
+        """A purchase at 11:59 has its gain before the flow, one without a time behind it."""
+        story = (
+            opened(),
+            flow("100", 1),
+            closed(1),
+            marked(at(2, 11), {"AAPL": "20"}),
+            flow("100", moment=at(2, 12)),
+        )
+        early = trade("AAPL", "10", "10", 2, moment=at(2, 11, 59))
+        dated = trade("AAPL", "10", "10", 2)
+
+        before = folded(connection, *story, early, closed(2)).days("daily_return")[1]
+        behind = folded(connection, *story, dated, closed(2)).days("daily_return")[1]
+
+        assert before == (Decimal(1),)
+        assert behind == (Decimal("0.5"),)
+
+    def test_spans_a_gap_with_one_return(self, connection: Connection) -> None:
+        """An incomplete day has none; the next complete day's covers both, flows in at start."""
+        tables = folded(
+            connection,
+            opened(),
+            flow("100", 1),
+            closed(1),
+            flow("50", 2, currency="EUR"),
+            closed(2),
+            marked(at(3), {"EUR/USD": "2"}),
+            trade("AAPL", "10", "10", 3),
+            closed(3, {"AAPL": "12"}),
+        )
+
+        assert tables.days("nav, daily_return, return_reason, return_from") == [
+            (Decimal(100), Decimal(0), None, None),
+            (None, None, "nav_incomplete", day(1)),
+            (Decimal(220), Decimal("0.1"), None, day(1)),
+        ]
+
+    def test_has_none_from_a_start_that_is_not_positive(self, connection: Connection) -> None:
+        """Bought on credit: undefined while the start is 0, then the chain restarts."""
+        tables = folded(
+            connection,
+            opened(),
+            trade("AAPL", "1", "10", 1),
+            closed(1, {"AAPL": "11"}),
+            closed(2, {"AAPL": "12"}),
+        )
+
+        assert tables.days("daily_return, return_reason") == [
+            (None, "start_value_not_positive"),
+            (Decimal(1), None),
+        ]
+
+    def test_is_zero_while_emptied_and_a_total_loss_is_minus_one(
+        self, connection: Connection
+    ) -> None:
+        """Holding nothing after a withdrawal loses nothing; losing everything is -100 %."""
+        tables = folded(
+            connection,
+            opened(),
+            flow("100", 1),
+            flow("-100", 1),
+            closed(1),
+            closed(2),
+            flow("10", 3),
+            trade("AAPL", "1", "10", 3),
+            closed(3, {"AAPL": "0"}),
+            closed(4),
+        )
+
+        assert tables.days("daily_return, return_reason, is_emptied") == [
+            (Decimal(0), None, True),
+            (Decimal(0), None, True),
+            (Decimal(-1), None, False),
+            (None, "start_value_not_positive", False),
+        ]
+
+    def test_has_none_where_a_flow_had_no_rate(self, connection: Connection) -> None:
+        """Foreign cash in and out again within the day leaves a NAV but no return."""
+        tables = folded(
+            connection,
+            opened(),
+            flow("100", 1),
+            closed(1),
+            flow("1", 2, currency="CHF"),
+            flow("-1", 2, currency="CHF"),
+            closed(2),
+            closed(3),
+        )
+
+        assert tables.days("nav, flows, daily_return, return_reason")[1:] == [
+            (Decimal(100), None, None, "flow_without_rate"),
+            (Decimal(100), Decimal(0), Decimal(0), None),
+        ]
