@@ -22,7 +22,6 @@ NUMBER_DESCRIPTION = (
 )
 EARLIEST = date(1900, 1, 1)
 LATEST = date(2199, 12, 31)
-EXACT_DIGITS_MAX = 100
 JSON_TYPE = b"application/json"
 
 Number = Annotated[
@@ -133,10 +132,7 @@ def number_fault(field: str, value: object) -> BodyFault:
     if not isinstance(value, str):
         return BodyFault("field_invalid", advice, field)
     try:
-        number = Decimal(value)
-        if number.is_finite() and len(number.as_tuple().digits) > EXACT_DIGITS_MAX:
-            return BodyFault("over_precise", f"{field} has too many digits.", field)
-        checked(field, number)
+        checked(field, Decimal(value))
     except InvalidOperation:
         return BodyFault("field_invalid", advice, field)
     except Rejection as rejection:

@@ -33,6 +33,16 @@ IDEMPOTENCY_PARAMETER: Json = {
 }
 
 
+HEADERS_OF_PROBLEMS: dict[int, dict[str, str]] = {
+    401: {"WWW-Authenticate": "How to authenticate (RFC 6750)."},
+    429: {"Retry-After": "Seconds until trying again makes sense."},
+    503: {
+        "Retry-After": "Seconds until trying again makes sense.",
+        "Location": "Where the outcome of the command is told, if it is not known yet.",
+    },
+}
+
+
 class Answer(NamedTuple):
     """One documented answer: its status, its content by media type, and its own headers.
 
@@ -73,7 +83,7 @@ def problem_answers(codes: Iterable[str], described: Mapping[int, str]) -> list[
         told = [described[status]] if status in described else []
         if listed:
             told.append("Codes: " + ", ".join(f"`{code}`" for code in sorted(set(listed))) + ".")
-        answers.append(Answer(status, " ".join(told), content))
+        answers.append(Answer(status, " ".join(told), content, HEADERS_OF_PROBLEMS.get(status, {})))
     return answers
 
 

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from gateway.access import Action
 from gateway.interface import Endpoint, Handle, Interface, Surroundings
-from gateway.openapi import Answer, PathParameter, json_answer
+from gateway.openapi import PathParameter, json_answer
 from write_api.answers import Acceptance, BatchResults, CommandOutcome
 from write_api.batches import BatchParameters
 from write_api.bodies import (
@@ -30,14 +30,8 @@ your own write. Numbers are strings, times ISO 8601; errors are `application/pro
 stable `code`."""
 NAMED_ONCE = "Sent again under the same key it gets the same outcome, with `replayed`."
 CAPTURES = (Action.CAPTURE_PROPOSED, Action.CAPTURE_EXECUTED)
-RETRY_AFTER = "Seconds until trying again makes sense."
-_PROBLEM_HEADERS = (
-    Answer(503, "", {}, {"Retry-After": RETRY_AFTER, "Location": "Where the outcome is told."}),
-    Answer(429, "", {}, {"Retry-After": RETRY_AFTER}),
-    Answer(401, "", {}, {"WWW-Authenticate": "How to authenticate."}),
-)
-ACCEPTED = (json_answer(201, Acceptance, "Accepted, now or before."), *_PROBLEM_HEADERS)
-RESULTS = (json_answer(200, BatchResults, "Decided, item by item."), *_PROBLEM_HEADERS)
+ACCEPTED = (json_answer(201, Acceptance, "Accepted, now or before."),)
+RESULTS = (json_answer(200, BatchResults, "Decided, item by item."),)
 REFUSALS = (
     (409, "Conflict: the key or the name is taken by other content, named in `fields`."),
     (422, "Rejected by the state of the world: every breach is listed."),
@@ -179,7 +173,7 @@ def _outcomes(resources: Resources) -> Endpoint:
         "What became of a command",
         (Action.ASK_OUTCOME,),
         resources.tell_outcome,
-        (json_answer(200, CommandOutcome, "What is known of the command."), *_PROBLEM_HEADERS),
+        (json_answer(200, CommandOutcome, "What is known of the command."),),
         description="Commands of other tenants are never seen.",
         parts=(COMMAND,),
         problems=("not_ready",),

@@ -1,0 +1,96 @@
+"""OpenAPI documents as contracts: a snapshot of each, and Schemathesis against the live server."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import load_all_checks, not_a_server_error
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi import checks
+
+load_all_checks()
+
+Operation = Any
+UPDATE = "PMS_UPDATE_SNAPSHOTS"
+# Left out: `positive_data_acceptance`. What the schema permits the world may still refuse (422),
+# and a schema cannot say that two fields are needed between them.
+CHECKS = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+    checks.missing_required_header,
+    checks.unsupported_method,
+    checks.ignored_auth,
+]
+
+
+def assert_snapshot(application: FastAPI, path: Path) -> None:
+    """Compare an application's document with the committed one; a difference is a decision.
+
+    With PMS_UPDATE_SNAPSHOTS=1 the committed one is written anew.
+    """
+    document = json.loads(json.dumps(application.openapi()))
+    if os.environ.get(UPDATE):
+        path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    committed = json.loads(path.read_text(encoding="utf-8"))
+    assert document == committed, f"{path.name} differs; if that is meant, run with {UPDATE}=1"
+
+
+def assert_documented(application: FastAPI) -> None:
+    """Check that every operation documents its errors in the one form they have."""
+    document = application.openapi()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            responses = operation["responses"]
+            needed = {"500", "400"} | ({"401", "403"} if path.startswith("/v1/") else set())
+            assert needed <= set(responses), f"{method} {path} documents {sorted(responses)}"
+            for status, response in responses.items():
+                assert response["description"], f"{method} {path} {status} says nothing"
+                if int(status) >= 400:
+                    assert set(response["content"]) == {"application/problem+json"}
+
+
+def operations(snapshot: Path) -> list[Operation]:
+    """List the operations of a committed document."""
+    if not snapshot.exists():
+        return []
+    schema = schemathesis.openapi.from_path(str(snapshot))
+    return [found.ok() for found in schema.get_all_operations()]
+
+
+def label(operation: Operation) -> str:
+    """Name an operation in a test report."""
+    return str(operation.label)
+
+
+def assert_kept(operation: Operation, address: str, bearer: str, *, examples_max: int) -> None:
+    """Send generated requests to an operation and check each answer against the document."""
+    modes = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+    for mode in modes:
+        strategy = operation.as_strategy(generation_mode=mode)
+
+        @given(case=strategy)
+        @settings(
+            max_examples=examples_max,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        def keeps(case: schemathesis.Case) -> None:
+            case.call_and_validate(
+                base_url=address,
+                headers={"Authorization": f"Bearer {bearer}"},
+                checks=CHECKS,
+                timeout=60,
+            )
+
+        keeps()
