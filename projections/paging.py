@@ -7,9 +7,12 @@ one that was altered, is refused by name. It grants nothing: the tenant is part 
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
+
+from projections.asking import PAGE_ROWS_MAX, Answered
 
 _CHECKSUM_BYTES = 6
 _CURSOR_TEXT_MAX = 1_000
@@ -61,6 +64,23 @@ def read_cursor(question: str, cursor: str, kind: type[Key]) -> Key:
         return msgspec.json.decode(payload, type=kind)
     except (binascii.Error, ValueError) as error:
         raise CursorInvalid("The cursor is not one that was given out.") from error
+
+
+def page_of(
+    question: str,
+    answered: Answered,
+    rows: list[Row],
+    *,
+    limit: int,
+    key: Callable[[Row], object],
+) -> Page[Row]:
+    """Make a page of up to `limit` rows; one row more was asked for, to see whether more follow."""
+    assert 1 <= limit <= PAGE_ROWS_MAX, "the caller has checked the limit"
+    next_cursor = None
+    if len(rows) > limit:
+        rows = rows[:limit]
+        next_cursor = write_cursor(question, key(rows[-1]))
+    return Page(rows, answered.position, answered.market_position, next_cursor)
 
 
 def _checksum(question: str, payload: bytes) -> bytes:

@@ -61,6 +61,8 @@ CREATE INDEX ON {schema}.trades (tenant, position)
 _OPEN = "SELECT * FROM {schema}.trades WHERE status <> 'refused' AND booked_position IS NULL"
 _KEY = ("tenant", "position")
 
+_read_breaches = msgspec.json.Decoder(tuple[Breach, ...]).decode
+
 
 class Status(StrEnum):
     """What became of a capture."""
@@ -105,6 +107,11 @@ class TradeRow(msgspec.Struct, gc=False):
     booked_position: int | None
     recorded_at: datetime
     changed_position: int
+
+    @property
+    def every_breach(self) -> tuple[Breach, ...]:
+        """The rules it breaks, as structs."""
+        return () if self.breaches is None else _read_breaches(self.breaches)
 
 
 class Trades:

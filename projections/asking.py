@@ -1,0 +1,69 @@
+"""Asking a read model: rows and the checkpoint they belong to, from one snapshot.
+
+The checkpoint is part of the same SQL statement as the rows. While a rebuild is swapped in, a
+statement may still have found the retired tables under the old name; their checkpoint says so, and
+the question is asked again.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from domain.money import canonical
+
+PAGE_ROWS_MAX = 1_000
+
+_ATTEMPTS_MAX = 10
+_QUESTION = """
+SELECT checkpoint.position, checkpoint.market_position, checkpoint.edition, answer.*
+FROM {{schema}}.checkpoint LEFT JOIN LATERAL (SELECT true AS is_row, {rows}) AS answer ON true
+{order}
+"""
+
+
+class ReadModelMissing(Exception):
+    """The read model has no tables yet: no projector has begun with it."""
+
+
+class Answered(NamedTuple):
+    """The rows of an answer and the position all of them are of."""
+
+    position: int
+    market_position: int
+    rows: list[tuple[Any, ...]]
+
+
+def ask(
+    connection: psycopg.Connection[Any],
+    schema: str,
+    rows: str,
+    parameters: Sequence[object],
+    *,
+    order: str = "",
+) -> Answered:
+    """Ask for `rows`, a SELECT without its first word; decimals come in canonical form.
+
+    Raises:
+        ReadModelMissing: there are no tables yet.
+    """
+    statement = sql.SQL(_QUESTION.format(rows=rows, order=order)).format(
+        schema=sql.Identifier(schema)
+    )
+    for _ in range(_ATTEMPTS_MAX):
+        try:
+            with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+                found = cursor.execute(statement, parameters).fetchall()
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            raise ReadModelMissing(f"read model {schema} has no tables yet") from error
+        if found and found[0][2] >= 0:
+            position, market_position = found[0][:2]
+            return Answered(position, market_position, [_plain(row) for row in found if row[3]])
+    raise ReadModelMissing(f"read model {schema} is being replaced")
+
+
+def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(canonical(value) if type(value) is Decimal else value for value in row[4:])

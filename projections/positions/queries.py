@@ -1,0 +1,253 @@
+"""What is asked of `positions`: portfolios, positions with their value, lots.
+
+Positions and prices meet here, both at the checkpoint's position. A price is the mark in force,
+else the position's own last executed price in book order (convention 5).
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from domain.lots import CostBasis
+from domain.money import ONE, ZERO, canonical, share
+from projections.asking import PAGE_ROWS_MAX, ask
+from projections.paging import Answer, Page, page_of, read_cursor
+from projections.positions.tables import PortfolioRow
+
+_PORTFOLIOS = """
+* FROM {schema}.portfolios
+WHERE tenant = %s AND portfolio > %s AND (%s::text IS NULL OR portfolio = %s)
+ORDER BY portfolio LIMIT %s
+"""
+_POSITIONS = """
+positions.portfolio, positions.instrument, instruments.symbol, instruments.sector,
+    instruments.asset_class, portfolios.cost_basis, positions.currency, positions.quantity,
+    positions.cost, positions.fees, positions.realised_gross, positions.realised_net,
+    prices.price, prices.at, calendars.ends_at, positions.traded_price, positions.traded_at,
+    positions.traded_date, positions.changed_position
+FROM {schema}.positions
+JOIN {schema}.portfolios USING (tenant, portfolio)
+LEFT JOIN {schema}.instruments USING (instrument)
+LEFT JOIN {schema}.calendars ON calendars.calendar = instruments.calendar
+LEFT JOIN {schema}.prices USING (instrument)
+WHERE tenant = %s AND portfolio = %s AND instrument > %s
+    AND (%s::text IS NULL OR instrument = %s) AND (%s OR quantity <> 0)
+ORDER BY instrument LIMIT %s
+"""
+_LOTS = """
+lots.instrument, lots.trade_id, lots.trade_date, lots.quantity, lots.cost, lots.fee,
+    positions.currency, portfolios.cost_basis, positions.quantity AS held, positions.cost AS pool,
+    positions.fees AS pool_fees, lots.order_position, lots.order_index
+FROM {schema}.lots
+JOIN {schema}.positions USING (tenant, portfolio, instrument)
+JOIN {schema}.portfolios USING (tenant, portfolio)
+WHERE tenant = %s AND portfolio = %s
+    AND (instrument, order_position, order_index) > (%s, %s, %s)
+    AND (%s::text IS NULL OR instrument = %s)
+ORDER BY instrument, order_position, order_index LIMIT %s
+"""
+
+
+class PriceSource(StrEnum):
+    """Where a position's price comes from."""
+
+    MARK = "mark"
+    TRADE = "trade"
+    NONE = "none"
+
+
+class PositionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A position with its value; amounts in `currency`, signed, negative for shorts.
+
+    `price_at` is absent where the price is that of a trade without a time of day; `price_date` is
+    that trade's date. `market_value` and `unrealised_gross` are absent where there is no price.
+    """
+
+    portfolio: str
+    instrument: str
+    symbol: str | None
+    sector: str | None
+    asset_class: str | None
+    cost_basis: CostBasis
+    currency: str
+    quantity: Decimal
+    cost: Decimal
+    average_cost: Decimal | None
+    fees: Decimal
+    realised_gross: Decimal
+    realised_net: Decimal
+    price: Decimal | None
+    price_source: PriceSource
+    price_at: datetime | None
+    price_date: date | None
+    is_stale: bool
+    market_value: Decimal | None
+    unrealised_gross: Decimal | None
+    changed_position: int
+
+
+class LotView(msgspec.Struct, frozen=True, kw_only=True):
+    """An open lot; under AVERAGE its cost and fee are its part of the pool's."""
+
+    instrument: str
+    trade_id: UUID
+    trade_date: date
+    currency: str
+    quantity: Decimal
+    cost: Decimal
+    unit_cost: Decimal
+    fee: Decimal
+
+
+def portfolios_of(
+    connection: psycopg.Connection[Any],
+    *,
+    tenant: str,
+    cursor: str | None = None,
+    limit: int = PAGE_ROWS_MAX,
+) -> Page[PortfolioRow]:
+    """List a tenant's portfolios by name.
+
+    Raises:
+        CursorInvalid: the cursor is not of this question.
+    """
+    question = f"portfolios {tenant}"
+    after = "" if cursor is None else read_cursor(question, cursor, str)
+    parameters = (tenant, after, None, None, limit + 1)
+    answered = ask(connection, "positions", _PORTFOLIOS, parameters, order="ORDER BY portfolio")
+    rows = [PortfolioRow(*values) for values in answered.rows]
+    return page_of(question, answered, rows, limit=limit, key=lambda row: row.portfolio)
+
+
+def portfolio_of(
+    connection: psycopg.Connection[Any], *, tenant: str, portfolio: str
+) -> Answer[PortfolioRow]:
+    """Find one portfolio; another tenant's is not there."""
+    parameters = (tenant, "", portfolio, portfolio, 1)
+    answered = ask(connection, "positions", _PORTFOLIOS, parameters)
+    row = PortfolioRow(*answered.rows[0]) if answered.rows else None
+    return Answer(row, answered.position, answered.market_position)
+
+
+def positions_of(
+    connection: psycopg.Connection[Any],
+    *,
+    tenant: str,
+    portfolio: str,
+    include_closed: bool = False,
+    cursor: str | None = None,
+    limit: int = PAGE_ROWS_MAX,
+) -> Page[PositionView]:
+    """List a portfolio's positions by instrument, closed ones on request.
+
+    Raises:
+        CursorInvalid: the cursor is not of this question.
+    """
+    question = f"positions {tenant} {portfolio}"
+    after = "" if cursor is None else read_cursor(question, cursor, str)
+    parameters = (tenant, portfolio, after, None, None, include_closed, limit + 1)
+    answered = ask(connection, "positions", _POSITIONS, parameters, order="ORDER BY instrument")
+    rows = [_position(values) for values in answered.rows]
+    return page_of(question, answered, rows, limit=limit, key=lambda row: row.instrument)
+
+
+def position_of(
+    connection: psycopg.Connection[Any], *, tenant: str, portfolio: str, instrument: str
+) -> Answer[PositionView]:
+    """Find one position, also when it is closed."""
+    parameters = (tenant, portfolio, "", instrument, instrument, True, 1)
+    answered = ask(connection, "positions", _POSITIONS, parameters)
+    row = _position(answered.rows[0]) if answered.rows else None
+    return Answer(row, answered.position, answered.market_position)
+
+
+def lots_of(
+    connection: psycopg.Connection[Any],
+    *,
+    tenant: str,
+    portfolio: str,
+    instrument: str | None = None,
+    cursor: str | None = None,
+    limit: int = PAGE_ROWS_MAX,
+) -> Page[LotView]:
+    """List open lots by instrument, oldest first in book order.
+
+    Raises:
+        CursorInvalid: the cursor is not of this question.
+    """
+    question = f"lots {tenant} {portfolio} {instrument}"
+    start = ("", 0, 0)
+    after = start if cursor is None else read_cursor(question, cursor, tuple[str, int, int])
+    parameters = (tenant, portfolio, *after, instrument, instrument, limit + 1)
+    order = "ORDER BY instrument, order_position, order_index"
+    answered = ask(connection, "positions", _LOTS, parameters, order=order)
+    places = {values[1]: (values[0], *values[-2:]) for values in answered.rows}
+    rows = [_lot(values) for values in answered.rows]
+    return page_of(question, answered, rows, limit=limit, key=lambda lot: places[lot.trade_id])
+
+
+def _position(values: Sequence[Any]) -> PositionView:
+    (
+        portfolio, instrument, symbol, sector, asset_class, cost_basis, currency,
+        quantity, cost, fees, realised_gross, realised_net,
+        marked_price, marked_at, session_end, traded_price, traded_at, traded_date,
+        changed_position,
+    ) = values  # fmt: skip
+    price, source, is_stale = traded_price, PriceSource.TRADE, True
+    price_at, price_date = traded_at, traded_date
+    if marked_price is not None:
+        price, source, price_at, price_date = marked_price, PriceSource.MARK, marked_at, None
+        is_stale = session_end is not None and marked_at < session_end
+    elif traded_price is None:
+        source = PriceSource.NONE
+    value = None if price is None else canonical(quantity * price)
+    if not quantity:
+        value = ZERO
+    return PositionView(
+        portfolio=portfolio,
+        instrument=instrument,
+        symbol=symbol,
+        sector=sector,
+        asset_class=asset_class,
+        cost_basis=CostBasis(cost_basis),
+        currency=currency,
+        quantity=quantity,
+        cost=cost,
+        average_cost=share(cost, ONE, quantity) if quantity else None,
+        fees=fees,
+        realised_gross=realised_gross,
+        realised_net=realised_net,
+        price=price,
+        price_source=source,
+        price_at=price_at,
+        price_date=price_date,
+        is_stale=is_stale,
+        market_value=value,
+        unrealised_gross=None if value is None else canonical(value - cost),
+        changed_position=changed_position,
+    )
+
+
+def _lot(values: Sequence[Any]) -> LotView:
+    (
+        instrument, trade_id, trade_date, quantity, cost, fee,
+        currency, cost_basis, held, pool_cost, pool_fees, _, _,
+    ) = values  # fmt: skip
+    if cost_basis == CostBasis.AVERAGE and held:
+        cost, fee = share(pool_cost, quantity, held), share(pool_fees, quantity, held)
+    return LotView(
+        instrument=instrument,
+        trade_id=trade_id,
+        trade_date=trade_date,
+        currency=currency,
+        quantity=quantity,
+        cost=cost,
+        unit_cost=share(cost, ONE, quantity),
+        fee=fee,
+    )

@@ -1,0 +1,68 @@
+"""What is asked of `trades`: the blotter, refusals, exceptions that wait, one trade."""
+
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from projections.asking import PAGE_ROWS_MAX, ask
+from projections.paging import Answer, Page, page_of, read_cursor
+from projections.trades.model import Status, TradeRow, trade_row
+
+_POSITION_MAX = 2**63 - 1
+_TRADES = """
+* FROM {{schema}}.trades WHERE tenant = %s AND position < %s {filters}
+ORDER BY position DESC LIMIT %s
+"""
+_TRADE = """
+* FROM {schema}.trades WHERE tenant = %s AND trade_id = %s
+ORDER BY status = 'refused', position DESC LIMIT 1
+"""
+# Written out rather than passed in, so that the planner sees the partial indexes apply.
+_BY_STATUS = {
+    Status.BOOKED: "AND status = 'booked'",
+    Status.PARKED: "AND status <> 'refused' AND booked_position IS NULL AND status = 'parked'",
+    Status.REFUSED: "AND status = 'refused'",
+}
+
+
+def blotter(
+    connection: psycopg.Connection[Any],
+    *,
+    tenant: str,
+    portfolio: str | None = None,
+    instrument: str | None = None,
+    status: Status | None = None,
+    cursor: str | None = None,
+    limit: int = PAGE_ROWS_MAX,
+) -> Page[TradeRow]:
+    """List captures, newest first: refusals with `status` refused, exceptions with parked.
+
+    Raises:
+        CursorInvalid: the cursor is not of this question.
+    """
+    question = f"trades {tenant} {portfolio} {instrument} {status}"
+    before = _POSITION_MAX if cursor is None else read_cursor(question, cursor, int)
+    filters = [] if status is None else [_BY_STATUS[status]]
+    parameters: list[object] = [tenant, before]
+    if portfolio is not None:
+        filters.append("AND portfolio = %s")
+        parameters.append(portfolio)
+    if instrument is not None:
+        filters.append("AND instrument = %s")
+        parameters.append(instrument)
+    statement = _TRADES.format(filters=" ".join(filters))
+    parameters.append(limit + 1)
+    order = "ORDER BY answer.position DESC"
+    answered = ask(connection, "trades", statement, parameters, order=order)
+    rows = [trade_row(values) for values in answered.rows]
+    return page_of(question, answered, rows, limit=limit, key=lambda row: row.position)
+
+
+def trade_of(
+    connection: psycopg.Connection[Any], *, tenant: str, trade_id: UUID
+) -> Answer[TradeRow]:
+    """Find what became of a trade: booked or waiting, else its last refusal."""
+    answered = ask(connection, "trades", _TRADE, (tenant, trade_id))
+    row = trade_row(answered.rows[0]) if answered.rows else None
+    return Answer(row, answered.position, answered.market_position)
