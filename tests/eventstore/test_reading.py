@@ -12,7 +12,7 @@ from eventstore.failures import LogBehindCheckpoint, LogUnavailable
 from eventstore.log import Log
 from eventstore.reading import PARKING, SHARED
 from infra.database import Database
-from tests.eventstore.samples import SettableClock, new_event, stream_of
+from tests.eventstore.samples import SettableClock, new_event, new_receipt, stream_of
 
 
 def append(log: Log, events: list[NewEvent]) -> None:
@@ -119,6 +119,21 @@ class TestReadingAStream:
             asked[1]: 2,
         }
         assert log.stream_versions([]) == {}
+
+
+class TestProbingForWhatIsKnown:
+    """One question about command ids and stream ids together."""
+
+    def test_names_answered_commands_and_existing_streams(self, log: Log) -> None:
+        """What is new is absent, whichever of the two it is."""
+        event, receipt = new_event(), new_receipt(0)
+        with log.writing() as writing:
+            writing.append([event], [receipt])
+
+        known = log.known([receipt.command_id, uuid4()], [event.stream_id, uuid4()])
+
+        assert known == {receipt.command_id, event.stream_id}
+        assert log.known([event.stream_id], [receipt.command_id]) == set()
 
 
 class TestServingBehindACheckpoint:
