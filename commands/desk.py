@@ -247,7 +247,8 @@ class Desk:
         deadline = time.monotonic() + RESOLVE_SECONDS
         while True:
             try:
-                receipts = self._log.resolve(turn.command_ids)
+                left = max(deadline - time.monotonic(), RETRY_SECONDS)
+                receipts = self._log.resolve(turn.command_ids, wait_seconds=left)
                 break
             except LogUnavailable as error:
                 if time.monotonic() > deadline:

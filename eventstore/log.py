@@ -16,7 +16,7 @@ from uuid import UUID
 import psycopg
 
 from eventstore import packing, reading
-from eventstore.connections import Connection, LogDatastore, connect
+from eventstore.connections import LOCK_WAIT_SECONDS, Connection, LogDatastore, connect
 from eventstore.envelope import Head, Receipt, RecordedEvent
 from eventstore.failures import LogBehindCheckpoint, LogUnavailable
 from eventstore.following import follow_log
@@ -176,17 +176,24 @@ class Log:
                 transaction.roll_back()
                 raise
 
-    def resolve(self, command_ids: Iterable[UUID]) -> dict[UUID, Receipt]:
+    def resolve(
+        self, command_ids: Iterable[UUID], wait_seconds: float = LOCK_WAIT_SECONDS
+    ) -> dict[UUID, Receipt]:
         """Find the truth after `CommitUnknown`: receipts of all of the batch, or of none.
 
         Waits on a connection of its own for the append lock: whoever holds it, the transaction in
         doubt has ended by then, and what it wrote is there to see or never will be.
+
+        Raises:
+            LogUnavailable: also when the lock was not free within `wait_seconds`.
         """
         try:
             with (
                 connect(self._conninfo, application_name="pms log resolve") as connection,
                 connection.transaction(),
             ):
+                longest = max(int(wait_seconds * 1_000), 1)
+                connection.execute(f"SET LOCAL lock_timeout = {longest}")
                 connection.execute(LOCK_STATEMENT)
                 return reading.read_receipts(connection, command_ids)
         except psycopg.Error as error:

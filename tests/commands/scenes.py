@@ -89,9 +89,7 @@ def register(instrument: str = APPLE, currency: str = "USD") -> RegisterInstrume
 
 def open_alpha(desk: Desk, *, tenant: str = ACME, cash: int = 100_000, **how: Any) -> None:
     """Open the portfolio alpha with cash, and register AAPL."""
-    opened = OpenPortfolio(
-        portfolio="alpha", base_currency="USD", cost_basis=CostBasis.FIFO, **how
-    )
+    opened = OpenPortfolio(portfolio="alpha", base_currency="USD", cost_basis=CostBasis.FIFO, **how)
     done(desk, opened, tenant=tenant)
     money = Money(Decimal(cash), "USD")
     done(desk, DepositCash(portfolio="alpha", amount=money, value_date=MONDAY), tenant=tenant)
