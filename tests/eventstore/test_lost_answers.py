@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from eventstore.connections import LOCK_WAIT_SECONDS
 from eventstore.envelope import NewEvent, NewReceipt, Receipt
-from eventstore.failures import CommitUnknown
+from eventstore.failures import CommitUnknown, LogUnavailable
 from eventstore.log import Log
 from eventstore.tables import APPEND_LOCK
 from infra.database import Database
@@ -110,6 +112,19 @@ class TestLosingTheAnswerToCommit:
         assert unresolved
         assert sorted(found) == sorted(command_ids)
         assert log.head().position == RECEIPTS
+
+
+class TestResolvingWhileTheLockIsHeld:
+    """The truth may take longer than a caller can wait."""
+
+    def test_gives_up_in_time(self, log: Log) -> None:
+        """It says that nothing is known yet, rather than that nothing was written."""
+        started = time.monotonic()
+
+        with log.writing(), pytest.raises(LogUnavailable):
+            log.resolve([uuid4()], wait_seconds=0.2)
+
+        assert time.monotonic() - started < LOCK_WAIT_SECONDS / 2
 
 
 def wait_for_a_waiter(database: Database, *, seconds: float = 10) -> None:
