@@ -36,8 +36,10 @@ def running_desk(conninfo: str) -> Iterator[Desk]:
     with Log(conninfo, clock=lambda: datetime.now(UTC), build="test") as log:
         desk = Desk(log)
         desk.start()
-        yield desk
-        desk.stop(WAIT_SECONDS)
+        try:
+            yield desk
+        finally:
+            desk.stop(WAIT_SECONDS)
 
 
 @contextmanager
@@ -171,8 +173,8 @@ class TestLosingTheLog:
         """Sessions are ended by the administrator; the next commands find new ones."""
         with running_desk(log_database.app_conninfo) as desk:
             open_alpha(desk)
-            with psycopg.connect(log_database.owner_conninfo, autocommit=True) as owner:
-                owner.execute(
+            with psycopg.connect(log_database.app_conninfo, autocommit=True) as peer:
+                peer.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND pid <> pg_backend_pid() "
                     "AND usename = 'pms_app'"
