@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.metadata import version
 from uuid import uuid4
 
 from prometheus_client import REGISTRY
 
 from commands.desk import Desk
+from commands.reactions.release import run_releases
 from eventstore.failures import LogUnavailable
+from eventstore.leading import lead
 from eventstore.log import Log
 from gateway.interface import Readiness, Surroundings
 from gateway.tokens import TokenVerifier
@@ -34,6 +37,13 @@ def run(settings: Settings, stop: threading.Event) -> None:
         require_log_not_behind(log, settings.app_conninfo)
         desk = Desk(log)
         desk.start()
+        ending = threading.Event()
+        releases = threading.Thread(
+            target=lead,
+            args=(settings.app_conninfo, "release", partial(run_releases, desk, log), ending),
+            name="reactions",
+        )
+        releases.start()
         try:
             surroundings = Surroundings(
                 verify_token=TokenVerifier(public_key(DataDirectory(settings.data)), clock=now),
@@ -48,7 +58,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
                     create_app(desk, surroundings), host=settings.host, port=settings.write_port
                 )
         finally:
+            ending.set()
             desk.stop(timeout=DRAIN_SECONDS)
+            releases.join(DRAIN_SECONDS)
 
 
 def readiness_of(desk: Desk, log: Log) -> Callable[[], Awaitable[Readiness]]:
