@@ -6,6 +6,7 @@ around it happens here: token, role, parameters, problems, health, metrics, the 
 
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -138,7 +139,14 @@ def json_response(value: Any, *, status: int = 200, **headers: str) -> Response:
 class Interface:
     """Declare endpoints on an application that is complete around them."""
 
-    def __init__(self, surroundings: Surroundings, *, title: str, description: str) -> None:
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        *,
+        title: str,
+        description: str,
+        lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+    ) -> None:
         self._surroundings = surroundings
         self._kinds: list[Any] = [ProblemDocument, Health]
         self.application = FastAPI(
@@ -148,6 +156,7 @@ class Interface:
             docs_url=None,  # the documentation pages would load scripts from elsewhere
             redoc_url=None,
             redirect_slashes=False,
+            lifespan=lifespan,
         )
         self.application.router.route_class = DirectRoute
         self.application.add_exception_handler(Problem, _answer_problem)

@@ -36,6 +36,7 @@ IDEMPOTENCY_PARAMETER: Json = {
 HEADERS_OF_PROBLEMS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "How to authenticate (RFC 6750)."},
     429: {"Retry-After": "Seconds until trying again makes sense."},
+    504: {"Retry-After": "Seconds until trying again makes sense."},
     503: {
         "Retry-After": "Seconds until trying again makes sense.",
         "Location": "Where the outcome of the command is told, if it is not known yet.",

@@ -1,0 +1,158 @@
+"""From a request to a query and back: wait for the position asked for, ask, shape the answer."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any, Protocol, TypeVar
+
+import msgspec
+
+from gateway.interface import Call, not_found
+from gateway.problem import Problem
+from projections.asking import ReadModelMissing
+from projections.paging import CursorInvalid
+from projections.positions.queries import portfolio_of
+from projections.reading import Reading, ReadingUnavailable
+from read_api.waiting import PositionWatch
+
+WAIT_SECONDS_MAX = 30.0
+PAGE_ITEMS_MAX = 1_000
+POSITIONS = "positions"
+
+MinPosition = Annotated[
+    int,
+    msgspec.Meta(
+        ge=0,
+        le=2**63 - 1,
+        description="Wait until the answer is of this log position or a later one: "
+        "the `position` of a write's answer, to read that write.",
+    ),
+]
+WaitSeconds = Annotated[
+    float,
+    msgspec.Meta(
+        ge=0, le=WAIT_SECONDS_MAX, description="The longest wait for `min_position`, in seconds."
+    ),
+]
+Limit = Annotated[
+    int, msgspec.Meta(ge=1, le=PAGE_ITEMS_MAX, description="The most items of one page.")
+]
+Cursor = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Za-z0-9_\-]{1,1000}\Z",
+        description="The `next_cursor` of the page before, with the same other parameters.",
+    ),
+]
+
+
+class Asked(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What every query takes."""
+
+    min_position: MinPosition = 0
+    wait_seconds: WaitSeconds = 5.0
+
+
+class PageAsked(Asked, kw_only=True):
+    """What every query of a list takes."""
+
+    cursor: Cursor | None = None
+    limit: Limit = 100
+
+
+class Positioned(Protocol):
+    """An answer that says which log position it is of."""
+
+    @property
+    def position(self) -> int:
+        """The log position all of it is of."""
+        ...
+
+
+AnswerT = TypeVar("AnswerT", bound=Positioned)
+ValueT = TypeVar("ValueT")
+Query = Callable[[Any], AnswerT]
+
+
+class Asking:
+    """Ask the read models, off the event loop."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._executor = ThreadPoolExecutor(reading.pool_size, thread_name_prefix="query")
+        self.watch = PositionWatch(self._read_positions)
+
+    def close(self) -> None:
+        """End the threads that ask."""
+        self._executor.shutdown()
+
+    async def answer(self, call: Call, model: str, query: Query[AnswerT]) -> AnswerT:
+        """Ask a query of one model, at the position the call wants.
+
+        `query` gets a connection; it runs in a thread and shapes its answer there.
+
+        Raises:
+            Problem: `position_not_reached`, `cursor_invalid`, `not_found` or `not_ready`.
+        """
+        wanted: int = call.parameters.min_position
+        deadline = time.monotonic() + call.parameters.wait_seconds
+        # Whether a portfolio exists is told by `positions`, so that one has to be as far too.
+        models = frozenset({model, POSITIONS})
+        while True:
+            if wanted and not await self._reached(models, wanted, deadline):
+                raise _not_reached(wanted)
+            answer = await self._run(lambda: self._reading.answer(query))
+            if answer.position >= wanted:
+                return answer
+            self.watch.heard(model, answer.position)
+            if time.monotonic() >= deadline:
+                raise _not_reached(wanted)
+
+    async def _reached(self, models: frozenset[str], wanted: int, deadline: float) -> bool:
+        try:
+            return await self.watch.reach(models, wanted, deadline)
+        except ReadingUnavailable:
+            raise _not_ready("The database cannot be asked now; try again.") from None
+
+    async def _read_positions(self, models: Iterable[str]) -> Mapping[str, int | None]:
+        return await self._in_thread(lambda: self._reading.positions(models))
+
+    async def _run(self, ask: Callable[[], AnswerT]) -> AnswerT:
+        try:
+            return await self._in_thread(ask)
+        except CursorInvalid:
+            raise Problem(
+                "cursor_invalid",
+                "Use `next_cursor` as it was given, with the same parameters; or begin anew.",
+                fields=("cursor",),
+            ) from None
+        except ReadModelMissing:
+            raise _not_ready("The projector has not begun yet; try again.") from None
+        except ReadingUnavailable:
+            raise _not_ready("The database cannot be asked now; try again.") from None
+
+    async def _in_thread(self, ask: Callable[[], ValueT]) -> ValueT:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
+
+
+def require_portfolio(connection: Any, *, tenant: str, portfolio: str) -> None:  # noqa: ANN401
+    """Let pass only a portfolio of the tenant; absent and another's are the same.
+
+    Raises:
+        Problem: `not_found`.
+    """
+    if portfolio_of(connection, tenant=tenant, portfolio=portfolio).row is None:
+        raise not_found()
+
+
+def _not_reached(wanted: int) -> Problem:
+    return Problem(
+        "position_not_reached",
+        f"Position {wanted} is not folded yet; ask again, or with a larger wait_seconds.",
+        headers={"Retry-After": "1"},
+    )
+
+
+def _not_ready(detail: str) -> Problem:
+    return Problem("not_ready", detail, headers={"Retry-After": "1"})

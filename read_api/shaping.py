@@ -1,0 +1,320 @@
+"""What readers are told: pages of items, each page of one log position.
+
+Amounts and prices are exact decimals as strings, without exponent; returns are fractions. A field
+that is null is not known or does not apply; its model says which.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from domain.rejection import Breach
+
+Amount = Annotated[
+    str, msgspec.Meta(pattern=r"^-?[0-9]+(\.[0-9]+)?\Z", description="An exact decimal.")
+]
+
+
+class Shaped(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a reader is told."""
+
+
+class Portfolio(Shaped, frozen=True):
+    """A portfolio as it was opened; `calendar` names the market that values it."""
+
+    portfolio: str
+    base_currency: str
+    cost_basis: str
+    calendar: str
+    allows_leverage: bool
+    allows_short: bool
+    opened_at: datetime
+    changed_position: int
+
+
+class Position(Shaped, frozen=True):
+    """A position and its value, signed, negative for shorts; amounts in `currency`.
+
+    `price_source` is `mark`, `trade` (its own last execution) or `none`; only then are `price`,
+    `market_value` and `unrealised_gross` null. `fees` are the opening fees of open lots.
+    """
+
+    portfolio: str
+    instrument: str
+    symbol: str | None
+    sector: str | None
+    asset_class: str | None
+    cost_basis: str
+    currency: str
+    quantity: Amount
+    cost: Amount
+    average_cost: Amount | None
+    fees: Amount
+    realised_gross: Amount
+    realised_net: Amount
+    price: Amount | None
+    price_source: str
+    price_at: datetime | None
+    price_date: date | None
+    is_stale: bool
+    market_value: Amount | None
+    unrealised_gross: Amount | None
+    changed_position: int
+
+
+class Lot(Shaped, frozen=True):
+    """An open lot, named by the trade that opened it."""
+
+    instrument: str
+    trade_id: UUID
+    trade_date: date
+    currency: str
+    quantity: Amount
+    cost: Amount
+    unit_cost: Amount
+    fee: Amount
+
+
+class Balance(Shaped, frozen=True):
+    """What is held in a currency, and the sums of its legs by kind, which add up to it."""
+
+    currency: str
+    balance: Amount
+    deposits: Amount
+    withdrawals: Amount
+    principal: Amount
+    fees: Amount
+    changed_position: int
+
+
+class Movement(Shaped, frozen=True):
+    """One leg of one event; `balance_after` is the balance behind the whole event."""
+
+    position: int
+    leg: int
+    kind: str
+    currency: str
+    amount: Amount
+    balance_after: Amount
+    value_date: date
+    at: datetime | None
+    trade_id: UUID | None
+    instrument: str | None
+    recorded_at: datetime
+
+
+class Trade(Shaped, frozen=True):
+    """A capture and what became of it: `booked`, `parked` or `refused`.
+
+    The results are the booking's; `breaches` are the rules it breaks: reasons of a refusal,
+    warnings of an executed trade. `released_position` is there when it had been parked before.
+    """
+
+    position: int
+    trade_id: UUID
+    status: str
+    portfolio: str
+    instrument: str
+    source: str
+    external_id: str
+    intent: str
+    side: str
+    quantity: Amount
+    price: Amount
+    currency: str
+    fee: Amount
+    trade_date: date | None
+    executed_at: datetime | None
+    consideration: Amount | None
+    cash_change: Amount | None
+    realised_gross: Amount | None
+    realised_net: Amount | None
+    is_late: bool | None
+    breaches: tuple[Breach, ...]
+    judged_position: int
+    released_position: int | None
+    booked_position: int | None
+    recorded_at: datetime
+    changed_position: int
+
+
+class Valuation(Shaped, frozen=True):
+    """A session's valuation in the portfolio's currency; the return is a fraction.
+
+    With `nav_status` incomplete, `nav` is null, `priced` is the part that has prices and `unpriced`
+    names the rest. A null return says why in `return_reason`.
+    """
+
+    nav: Amount | None
+    nav_status: str
+    priced: Amount
+    unpriced: tuple[str, ...]
+    stale: tuple[str, ...]
+    priced_by_trade: tuple[str, ...]
+    flows: Amount | None
+    daily_return: Amount | None
+    return_reason: str | None
+    return_method: str | None
+    return_from: date | None
+
+
+class PerformanceDay(Shaped, frozen=True):
+    """One session: `struck` as it was valued then (null if it was not), `current` as known now.
+
+    `restated_position` and `restated_reason` tell since when and why they differ.
+    `cumulative_return` chains the current returns from the first session asked for.
+    """
+
+    portfolio: str
+    session: date
+    ends_at: datetime
+    currency: str
+    struck_position: int | None
+    struck: Valuation | None
+    current: Valuation
+    restated_position: int | None
+    restated_reason: str | None
+    changed_position: int
+    cumulative_return: Amount | None
+
+
+class PerformanceSummary(Shaped, frozen=True):
+    """A portfolio over a range of sessions; result = nav_end - nav_start - flows."""
+
+    portfolio: str
+    currency: str
+    calendar: str
+    position: int
+    market_position: int
+    first_session: date | None
+    last_session: date | None
+    sessions: int
+    nav_start: Amount | None
+    nav_end: Amount | None
+    flows: Amount | None
+    result: Amount | None
+    cumulative_return: Amount | None
+    incomplete_sessions: int
+    undefined_sessions: int
+    restated_sessions: int
+    restated_position: int | None
+
+
+class JudgedClose(Shaped, frozen=True):
+    """A close with what was found about it; null `price`: it was cancelled."""
+
+    calendar: str
+    session: date
+    instrument: str
+    ends_at: datetime
+    price: Amount | None
+    status: str
+    findings: tuple[str, ...]
+    replaces: Amount | None
+    reason: str | None
+    corrected_position: int | None
+
+
+class _Page(Shaped, frozen=True):
+    position: int
+    market_position: int
+    next_cursor: str | None
+
+
+class Portfolios(_Page, frozen=True):
+    """A page of portfolios, by name."""
+
+    items: tuple[Portfolio, ...]
+
+
+class Positions(_Page, frozen=True):
+    """A page of positions, by instrument."""
+
+    items: tuple[Position, ...]
+
+
+class Lots(_Page, frozen=True):
+    """A page of open lots, by instrument, oldest first."""
+
+    items: tuple[Lot, ...]
+
+
+class Balances(_Page, frozen=True):
+    """Balances by currency."""
+
+    items: tuple[Balance, ...]
+
+
+class Movements(_Page, frozen=True):
+    """A page of cash movements, newest first."""
+
+    items: tuple[Movement, ...]
+
+
+class Trades(_Page, frozen=True):
+    """A page of captures, newest first."""
+
+    items: tuple[Trade, ...]
+
+
+class PerformanceDays(_Page, frozen=True):
+    """A page of sessions, oldest first."""
+
+    items: tuple[PerformanceDay, ...]
+
+
+class JudgedCloses(_Page, frozen=True):
+    """A page of closes, by instrument and time."""
+
+    items: tuple[JudgedClose, ...]
+
+
+class _One(Shaped, frozen=True):
+    position: int
+    market_position: int
+
+
+class OnePortfolio(_One, frozen=True):
+    """One portfolio."""
+
+    item: Portfolio
+
+
+class OnePosition(_One, frozen=True):
+    """One position."""
+
+    item: Position
+
+
+class OneTrade(_One, frozen=True):
+    """One trade: booked or waiting, else its last refusal."""
+
+    item: Trade
+
+
+ShapedT = TypeVar("ShapedT", bound=Shaped)
+PageT = TypeVar("PageT", bound=_Page)
+OneT = TypeVar("OneT", bound=_One)
+
+
+def shaped(kind: type[ShapedT], row: Any, **further: Any) -> ShapedT:  # noqa: ANN401
+    """Make what readers are told of a row, field by field of the same name."""
+    values = {
+        name: further[name] if name in further else plain(getattr(row, name))
+        for name in kind.__struct_fields__
+    }
+    return kind(**values)
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401
+    """Write a decimal without exponent; leave anything else as it is."""
+    return format(value, "f") if type(value) is Decimal else value
+
+
+def page_shaped(kind: type[PageT], page: Any, items: Iterable[Shaped]) -> PageT:  # noqa: ANN401
+    """Make a page of shaped items."""
+    return shaped(kind, page, items=tuple(items))
