@@ -75,7 +75,7 @@ CREATE TABLE {{schema}}.marks (
     status text, findings text[], replaces numeric, reason text, corrected_position bigint,
     PRIMARY KEY (name, at, position)
 );
-CREATE INDEX ON {{schema}}.marks (status, session, name, calendar)
+CREATE INDEX ON {{schema}}.marks (status, name, at, position)
     WHERE status IN ('suspect', 'corrected', 'cancelled');
 CREATE TABLE {{schema}}.days (
     tenant {_TEXT}, portfolio {_TEXT}, session date, ends_at timestamptz NOT NULL,

@@ -1,0 +1,253 @@
+"""Questions to `performance`: a portfolio's days, its summary over a range, and what changed.
+
+Each is one statement, so rows and checkpoint are of one snapshot. The tenant is part of every
+question. Returns are fractions; cumulative ones chain the current returns of the asked range.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import psycopg
+
+from domain.money import ZERO
+from domain.returns import ReturnReason, cumulative
+from projections.asking import PAGE_ROWS_MAX, ask
+from projections.paging import Answer, Page, page_of, read_cursor
+
+NAME = "performance"
+
+_VALUED = """
+{0}nav, {0}nav_status, {0}priced, {0}unpriced, {0}stale, {0}priced_by_trade, {0}flows,
+{1}return, {0}return_reason, {0}return_method, {0}return_from
+"""
+_DAY = (
+    "days.portfolio, days.session, days.ends_at, days.currency, days.struck_position, "
+    + _VALUED.format("struck_", "struck_")
+    + ", "
+    + _VALUED.format("", "daily_")
+    + ", restated_position, restated_reason, changed_position"
+)
+_DAILY = """
+earlier.returns, earlier.reasons, day.* FROM (
+    SELECT array_agg(daily_return ORDER BY session) AS returns,
+        array_agg(return_reason ORDER BY session) AS reasons
+    FROM {schema}.days
+    WHERE tenant = %s AND portfolio = %s AND session >= %s AND session <= %s
+) AS earlier
+CROSS JOIN LATERAL (
+    SELECT {day} FROM {schema}.days
+    WHERE tenant = %s AND portfolio = %s AND session >= %s AND session > %s AND session <= %s
+    ORDER BY session LIMIT %s
+) AS day
+""".replace("{day}", _DAY)
+_SUMMARY = """
+portfolios.base_currency, portfolios.calendar, days.session, days.nav, days.flows,
+    days.daily_return, days.return_reason, days.restated_position, days.session >= %s
+FROM {schema}.portfolios LEFT JOIN {schema}.days
+    ON days.tenant = portfolios.tenant AND days.portfolio = portfolios.portfolio
+        AND days.session <= %s AND days.session >= coalesce(
+            (
+                SELECT max(before.session) FROM {schema}.days AS before
+                WHERE before.tenant = %s AND before.portfolio = %s AND before.session < %s
+            ),
+            %s
+        )
+WHERE portfolios.tenant = %s AND portfolios.portfolio = %s
+"""
+_CHANGED = """
+{day} FROM {schema}.days WHERE tenant = %s AND changed_position > %s
+ORDER BY changed_position, portfolio, session LIMIT %s
+""".replace("{day}", _DAY)
+
+
+class Valued(msgspec.Struct, frozen=True):
+    """A session's valuation: NAV null where incomplete, and the return, null with its reason.
+
+    `flows` are the net external flows of the session in the base currency, null where one had no
+    rate; `return_from` is the session of the valuation the return starts at, null at the first.
+    """
+
+    nav: Decimal | None
+    nav_status: str
+    priced: Decimal
+    unpriced: list[str]
+    stale: list[str]
+    priced_by_trade: list[str]
+    flows: Decimal | None
+    daily_return: Decimal | None
+    return_reason: str | None
+    return_method: str | None
+    return_from: date | None
+
+
+class PerformanceDay(msgspec.Struct, frozen=True):
+    """One session of a portfolio, as struck (absent where it was not) and as known now."""
+
+    portfolio: str
+    session: date
+    ends_at: datetime
+    currency: str
+    struck_position: int | None
+    struck: Valued | None
+    current: Valued
+    restated_position: int | None
+    restated_reason: str | None
+    changed_position: int
+    cumulative_return: Decimal | None = None
+
+
+class PerformanceSummary(msgspec.Struct, frozen=True):
+    """A portfolio over a range of sessions, as known now.
+
+    `nav_start` is the NAV of the session before the range, 0 before the first; `result` is
+    nav_end - nav_start - flows. Each is null where a NAV or a flow it needs is not known.
+    """
+
+    portfolio: str
+    currency: str
+    calendar: str
+    first_session: date | None
+    last_session: date | None
+    sessions: int
+    nav_start: Decimal | None
+    nav_end: Decimal | None
+    flows: Decimal | None
+    result: Decimal | None
+    cumulative_return: Decimal | None
+    incomplete_sessions: int
+    undefined_sessions: int
+    restated_sessions: int
+    restated_position: int | None
+
+
+def daily_performance(
+    connection: psycopg.Connection[Any],
+    *,
+    tenant: str,
+    portfolio: str,
+    since: date | None = None,
+    until: date | None = None,
+    cursor: str | None = None,
+    limit: int = PAGE_ROWS_MAX,
+) -> Page[PerformanceDay]:
+    """List a portfolio's days in order; none for one that the tenant does not have.
+
+    `cumulative_return` chains the returns from `since` on: null on a day without a return, and
+    behind a day whose return is undefined.
+
+    Raises:
+        CursorInvalid: the cursor is not of this question.
+    """
+    question = f"performance {tenant} {portfolio} {since} {until}"
+    first, last = since or date.min, until or date.max
+    after = date.min if cursor is None else read_cursor(question, cursor, date)
+    owner = (tenant, portfolio)
+    parameters = (*owner, first, after, *owner, first, after, last, limit + 1)
+    answered = ask(connection, NAME, _DAILY, parameters, order="ORDER BY session")
+    days = [_day(row[2:]) for row in answered.rows]
+    returns, reasons = answered.rows[0][:2] if days else (None, None)
+    chained = list(zip(returns or (), map(_reason, reasons or ()), strict=True))
+    behind = len(chained)
+    chained += [(day.current.daily_return, _reason(day.current.return_reason)) for day in days]
+    rows = [
+        msgspec.structs.replace(day, cumulative_return=value)
+        for day, value in zip(days, list(cumulative(chained))[behind:], strict=True)
+    ]
+    return page_of(question, answered, rows, limit=limit, key=lambda day: day.session)
+
+
+def performance_summary(
+    connection: psycopg.Connection[Any],
+    *,
+    tenant: str,
+    portfolio: str,
+    since: date | None = None,
+    until: date | None = None,
+) -> Answer[PerformanceSummary]:
+    """Sum a portfolio up over a range; no row when the tenant has no such portfolio."""
+    first, last = since or date.min, until or date.max
+    owner = (tenant, portfolio)
+    parameters = (first, last, *owner, first, first, *owner)
+    answered = ask(connection, NAME, _SUMMARY, parameters, order="ORDER BY session")
+    summary = _summary(portfolio, answered.rows) if answered.rows else None
+    return Answer(summary, answered.position, answered.market_position)
+
+
+def changed_performance(
+    connection: psycopg.Connection[Any], *, tenant: str, after: int, limit: int = PAGE_ROWS_MAX
+) -> Page[PerformanceDay]:
+    """List a tenant's days that changed behind a log position, oldest change first.
+
+    Without `limit` rows there are no more; with them, ask again behind the last complete position.
+    They carry no cumulative return.
+    """
+    order = "ORDER BY changed_position, portfolio, session"
+    answered = ask(connection, NAME, _CHANGED, (tenant, after, limit), order=order)
+    rows = [_day(row) for row in answered.rows]
+    return Page(rows, answered.position, answered.market_position)
+
+
+def _summary(portfolio: str, found: list[tuple[Any, ...]]) -> PerformanceSummary:
+    currency, calendar = found[0][:2]
+    rows = [row[2:] for row in found if row[2] is not None]
+    before = [row for row in rows if not row[6]]
+    inside = [row for row in rows if row[6]]
+    nav_start = before[-1][1] if before else ZERO
+    nav_end = inside[-1][1] if inside else None
+    flows = _sum([row[2] for row in inside])
+    result = None
+    if nav_start is not None and nav_end is not None and flows is not None:
+        result = nav_end - nav_start - flows
+    chained = list(cumulative((row[3], _reason(row[4])) for row in inside))
+    reasons = [row[4] for row in inside if row[4] is not None]
+    restated = [row[5] for row in inside if row[5] is not None]
+    incomplete = reasons.count(ReturnReason.NAV_INCOMPLETE)
+    return PerformanceSummary(
+        portfolio=portfolio,
+        currency=currency,
+        calendar=calendar,
+        first_session=inside[0][0] if inside else None,
+        last_session=inside[-1][0] if inside else None,
+        sessions=len(inside),
+        nav_start=nav_start,
+        nav_end=nav_end,
+        flows=flows,
+        result=result,
+        cumulative_return=chained[-1] if chained else None,
+        incomplete_sessions=incomplete,
+        undefined_sessions=len(reasons) - incomplete,
+        restated_sessions=len(restated),
+        restated_position=max(restated, default=None),
+    )
+
+
+def _day(row: Sequence[Any]) -> PerformanceDay:
+    struck = Valued(*row[5:16]) if row[4] is not None else None
+    return PerformanceDay(
+        portfolio=row[0],
+        session=row[1],
+        ends_at=row[2],
+        currency=row[3],
+        struck_position=row[4],
+        struck=struck,
+        current=Valued(*row[16:27]),
+        restated_position=row[27],
+        restated_reason=row[28],
+        changed_position=row[29],
+    )
+
+
+def _reason(text: str | None) -> ReturnReason | None:
+    return None if text is None else ReturnReason(text)
+
+
+def _sum(amounts: list[Decimal | None]) -> Decimal | None:
+    total = ZERO
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return total
