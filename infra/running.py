@@ -21,15 +21,18 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from eventstore.failures import LogUnavailable
+from eventstore.log import Log
 from eventstore.tables import create_log
 from infra.build_name import build_name
 from infra.child_processes import service_account
+from infra.clock import now
 from infra.data_directory import DataDirectory, write_closed
 from infra.database import Database
 from infra.embedded_postgres import EmbeddedPostgres, free_port
 from infra.embedded_valkey import EmbeddedValkey
 from infra.errors import OperatorError
 from infra.keys import signing_key
+from infra.read_models import require_log_not_behind
 from infra.settings import Settings
 from infra.supervisor import ChildProcess, Supervised, Supervisor
 
@@ -96,6 +99,7 @@ def running_system(
         stack.enter_context(data.locked())
         settings = settings.model_copy(update=_chosen_ports(settings))
         servers, database, redis_url = _start_servers(stack, settings, data, say)
+        _require_sound_log(database)
         signing_key(data)  # made before the processes look for it
         settings = settings.model_copy(
             update={
@@ -155,6 +159,12 @@ def _start_servers(
     valkey = stack.enter_context(EmbeddedValkey(data, port=settings.redis_port))
     servers.append(valkey)
     return servers, database, valkey.url
+
+
+def _require_sound_log(database: Database) -> None:
+    """Say at once, and once, what every process would refuse to start on."""
+    with Log(database.app_conninfo, clock=now, build=build_name(), pool_size=1) as log:
+        require_log_not_behind(log, database.app_conninfo)
 
 
 def _processes(

@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     postgres_app: SecretStr | None = None
     redis_url: SecretStr | None = None
     log_level: LogLevel = "info"
-    build: str | None = None
+    build: str | None = Field(default=None, min_length=1, max_length=128)
     """The name of the build that events record; taken from git where not given."""
 
     @model_validator(mode="after")

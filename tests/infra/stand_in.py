@@ -1,7 +1,8 @@
 """Small stand-ins for the three processes, and an `up` made of them: the supervisor is real.
 
 `python -m tests.infra.stand_in process NAME` answers probes until SIGTERM; with a file
-`NAME.broken` in the data directory it ends at once. `… up DIRECTORY` is `pms up` with these.
+`NAME.broken` in the data directory it ends at once. `… up DIRECTORY [NAME ...]` is `pms up` with
+these; the processes named are the real ones.
 """
 
 from __future__ import annotations
@@ -9,18 +10,21 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
 from infra.errors import OperatorError
 from infra.probe_server import Readiness, probe_server
-from infra.running import StopRequested, running_system
+from infra.running import StopRequested, process_command_line, running_system
 from infra.settings import Settings, load_settings
 from infra.stopping import stop_signals
 
 
-def command_line(name: str) -> list[str]:
-    """Say how a stand-in is started."""
+def command_line(name: str, real: Sequence[str] = ()) -> list[str]:
+    """Say how a stand-in, or the real process, is started."""
+    if name in real:
+        return process_command_line(name)
     return [sys.executable, "-m", "tests.infra.stand_in", "process", name]
 
 
@@ -50,7 +54,7 @@ def say(stream: TextIO, sentence: str) -> None:
     stream.flush()
 
 
-def run_up(directory: Path) -> None:
+def run_up(directory: Path, real: Sequence[str]) -> None:
     """Run the whole system until a signal; say `ready` on standard output."""
     settings = load_settings(data=directory, write_port=0, read_port=0, projector_port=0)
     with stop_signals() as stop:
@@ -59,7 +63,7 @@ def run_up(directory: Path) -> None:
                 settings,
                 say=lambda sentence: say(sys.stderr, sentence),
                 stop=stop,
-                command_line=command_line,
+                command_line=lambda name: command_line(name, real),
             ):
                 say(sys.stdout, "ready")
                 stop.wait()
@@ -72,6 +76,6 @@ if __name__ == "__main__":
         if sys.argv[1] == "process":
             run_process(sys.argv[2], load_settings())
         else:
-            run_up(Path(sys.argv[2]))
+            run_up(Path(sys.argv[2]), sys.argv[3:])
     except OperatorError as error:
         sys.exit(str(error))

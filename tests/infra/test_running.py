@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,88 +13,15 @@ import psutil
 import psycopg
 import pytest
 
-from infra.data_directory import DataDirectory
-from infra.running import running_addresses
-from tests.conftest import reachable_directory
-
-PATIENCE_SECONDS = 60.0
+from tests.infra.up import PATIENCE_SECONDS, Up, wait_until
 
 pytestmark = pytest.mark.slow
-
-
-class Up:
-    """An `up` in a process of its own, made of stand-in processes and real servers."""
-
-    def __init__(self, directory: Path) -> None:
-        self.data = DataDirectory(directory)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.infra.stand_in", "up", str(directory)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # a process group of its own, as a shell gives to a job
-        )
-
-    def wait_until_ready(self) -> None:
-        """Wait for its word."""
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "ready\n", self.end()
-
-    def family(self) -> list[psutil.Process]:
-        """Every process below it, and itself."""
-        process = psutil.Process(self.process.pid)
-        return [process, *process.children(recursive=True)]
-
-    def addresses(self) -> dict[str, Any]:
-        """What it left word of."""
-        found = running_addresses(self.data)
-        assert found is not None
-        return found
-
-    def end(self, number: signal.Signals | None = None) -> tuple[int, str]:
-        """Send a signal, wait for the end; the exit status and what it said."""
-        if number is not None:
-            self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=PATIENCE_SECONDS)
-        return self.process.returncode, said
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    """A data directory of the test's own."""
-    made = reachable_directory()
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest.fixture
-def start_up(directory: Path) -> Iterator[Callable[[], Up]]:
-    """Start an `up` on the test's directory; whatever still runs at the end is killed."""
-    started: list[Up] = []
-
-    def start() -> Up:
-        started.append(Up(directory))
-        return started[-1]
-
-    yield start
-    for up in started:
-        if up.process.poll() is None:
-            up.process.kill()
-        up.process.communicate()
-
-
-def wait_until(is_true: Callable[[], bool]) -> None:
-    """Look again and again until something is true, at most `PATIENCE_SECONDS`."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_true():
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.02)
 
 
 class TestASecondUp:
     """One directory has one owner."""
 
-    def test_is_refused_on_the_same_directory(self, start_up: Callable[[], Up]) -> None:
+    def test_is_refused_on_the_same_directory(self, start_up: Callable[..., Up]) -> None:
         """The message names the directory and the holder; the first one is not disturbed."""
         first = start_up()
         first.wait_until_ready()
@@ -111,7 +34,7 @@ class TestASecondUp:
         assert first.process.poll() is None
         assert first.end(signal.SIGTERM)[0] == 0
 
-    def test_is_welcome_after_a_crash(self, start_up: Callable[[], Up]) -> None:
+    def test_is_welcome_after_a_crash(self, start_up: Callable[..., Up]) -> None:
         """A killed `up` leaves its lock file; the lock itself died with it."""
         first = start_up()
         first.wait_until_ready()
@@ -128,7 +51,7 @@ class TestStopping:
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     def test_leaves_no_process_behind(
-        self, start_up: Callable[[], Up], number: signal.Signals
+        self, start_up: Callable[..., Up], number: signal.Signals
     ) -> None:
         """Every process of the family is gone when `up` is gone, and so is its word."""
         up = start_up()
@@ -143,7 +66,7 @@ class TestStopping:
         assert not (up.data.run / "addresses.json").exists()
 
     def test_ends_writing_first_and_reading_last(
-        self, start_up: Callable[[], Up], directory: Path
+        self, start_up: Callable[..., Up], directory: Path
     ) -> None:
         """What was written last is still projected, and readers are served to the end."""
         up = start_up()
@@ -154,7 +77,7 @@ class TestStopping:
         assert (directory / "ends").read_text().split() == ["write", "projector", "read"]
 
     def test_by_a_terminals_ctrl_c_is_as_orderly(
-        self, start_up: Callable[[], Up], directory: Path
+        self, start_up: Callable[..., Up], directory: Path
     ) -> None:
         """A terminal signals the whole job at once; only `up` may hear it, or the order is lost."""
         up = start_up()
@@ -167,7 +90,7 @@ class TestStopping:
         assert "ended unasked" not in said
         assert (directory / "ends").read_text().split() == ["write", "projector", "read"]
 
-    def test_by_sigkill_leaves_no_process_behind(self, start_up: Callable[[], Up]) -> None:
+    def test_by_sigkill_leaves_no_process_behind(self, start_up: Callable[..., Up]) -> None:
         """Even an `up` that could do nothing more takes everything with it."""
         up = start_up()
         up.wait_until_ready()
@@ -178,7 +101,7 @@ class TestStopping:
         _, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
         assert alive == []
 
-    def test_while_starting_is_heard(self, start_up: Callable[[], Up]) -> None:
+    def test_while_starting_is_heard(self, start_up: Callable[..., Up]) -> None:
         """A signal before everything is up ends it in good order too."""
         up = start_up()
         wait_until(lambda: len(up.family()) > 1)
@@ -190,7 +113,7 @@ class TestStopping:
         psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
         assert [process for process in family if process.is_running()] == []
 
-    def test_twice_forces(self, start_up: Callable[[], Up]) -> None:
+    def test_twice_forces(self, start_up: Callable[..., Up]) -> None:
         """A second signal does not wait for a process that does not end."""
         up = start_up()
         up.wait_until_ready()
@@ -215,7 +138,7 @@ def _line(up: Up) -> str:
 class TestStartingAgain:
     """A stop keeps every byte."""
 
-    def test_finds_what_was_committed(self, start_up: Callable[[], Up]) -> None:
+    def test_finds_what_was_committed(self, start_up: Callable[..., Up]) -> None:
         """Rows and passwords are the same after the restart; the log is the same log."""
         first = start_up()
         first.wait_until_ready()
@@ -241,7 +164,7 @@ class TestACrashedUnit:
 
     @pytest.mark.parametrize("name", ["write", "projector", "valkey", "postgresql"])
     def test_is_started_again_at_the_same_address(
-        self, start_up: Callable[[], Up], name: str
+        self, start_up: Callable[..., Up], name: str
     ) -> None:
         """The restarted unit has another process id and everything else stays as it was."""
         up = start_up()
@@ -262,7 +185,7 @@ class TestACrashedUnit:
         assert f"{name} ended unasked; starting it again" in said
 
     def test_that_never_becomes_ready_ends_the_start(
-        self, start_up: Callable[[], Up], directory: Path
+        self, start_up: Callable[..., Up], directory: Path
     ) -> None:
         """A process that ends again and again while starting is reported with its last words."""
         (directory / "projector.broken").touch()
@@ -276,7 +199,7 @@ class TestACrashedUnit:
 class TestTheAddresses:
     """The word left for `verify`, `rebuild` and tests."""
 
-    def test_are_readable_by_the_owner_only(self, start_up: Callable[[], Up]) -> None:
+    def test_are_readable_by_the_owner_only(self, start_up: Callable[..., Up]) -> None:
         """They hold passwords; the processes themselves never get the owner's."""
         up = start_up()
         up.wait_until_ready()

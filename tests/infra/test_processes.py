@@ -1,0 +1,133 @@
+"""The real processes under the real supervisor: what was answered stays answered."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.infra.up import Up, wait_until
+
+REAL = ("write", "projector")
+PORTFOLIO = {"portfolio": "alpha", "base_currency": "USD", "cost_basis": "FIFO"}
+
+pytestmark = pytest.mark.slow
+
+
+def open_portfolio(up: Up, key: str) -> httpx.Response:
+    """Send one command with a token the command line issued."""
+    issued = subprocess.run(
+        [
+            sys.executable, "-m", "infra.cli", "token", "--tenant", "acme", "--subject", "desk-1",
+            "--role", "portfolio_manager", "--data", str(up.data.path),
+        ],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return httpx.post(
+        f"{up.addresses()['write_url']}/v1/portfolios",
+        json=PORTFOLIO,
+        headers={"Authorization": f"Bearer {issued.stdout.strip()}", "Idempotency-Key": key},
+        timeout=30,
+    )
+
+
+def projected_position(up: Up) -> int:
+    """Ask the projector how far its slowest read model has come."""
+    answer = httpx.get(f"{up.addresses()['projector_url']}/health/ready", timeout=10)
+    models: dict[str, dict[str, Any]] = answer.json()["checks"]["models"]
+    return min(int(model["position"]) for model in models.values())
+
+
+class TestACommand:
+    """From a token to a read model, through real processes."""
+
+    def test_is_projected_and_outlives_a_restart(self, start_up: Callable[..., Up]) -> None:
+        """After stop and start the same key gets the first outcome, and nothing is written."""
+        up = start_up(*REAL)
+        up.wait_until_ready()
+
+        first = open_portfolio(up, "key-1")
+        position = first.json()["position"]
+        wait_until(lambda: projected_position(up) >= position)
+        up.end(signal.SIGTERM)
+        again = start_up(*REAL)
+        again.wait_until_ready()
+        second = open_portfolio(again, "key-1")
+
+        assert first.status_code == 201, first.text
+        assert second.status_code == 201, second.text
+        assert second.json()["replayed"] is True
+        assert second.json()["position"] == position
+        assert projected_position(again) == position
+        assert again.end(signal.SIGTERM)[0] == 0
+
+    def test_survives_the_death_of_the_process_that_took_it(
+        self, start_up: Callable[..., Up]
+    ) -> None:
+        """SIGKILL right after the answer loses nothing; the supervisor brings the process back."""
+        up = start_up(*REAL)
+        up.wait_until_ready()
+        first = open_portfolio(up, "key-1")
+        killed = up.addresses()["process_ids"]["write"]
+
+        os.kill(killed, signal.SIGKILL)
+        ready = f"{up.addresses()['write_url']}/health/ready"
+        wait_until(lambda: up.addresses()["process_ids"].get("write", killed) != killed)
+        wait_until(lambda: _answers(ready))
+        second = open_portfolio(up, "key-1")
+
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert second.json()["position"] == first.json()["position"]
+        assert up.end(signal.SIGTERM)[0] == 0
+
+    def test_leaves_its_identities_in_the_log_file_and_no_token(
+        self, start_up: Callable[..., Up]
+    ) -> None:
+        """The JSON log can be searched by command and correlation id."""
+        up = start_up(*REAL)
+        up.wait_until_ready()
+        answered = open_portfolio(up, "key-1")
+        up.end(signal.SIGTERM)
+
+        text = (up.data.logs / "write.jsonl").read_text(encoding="utf-8")
+        lines = [json.loads(line) for line in text.splitlines()]
+        told = [line for line in lines if line.get("command_id") == answered.json()["command_id"]]
+
+        assert told
+        assert told[0]["correlation_id"]
+        assert "eyJ" not in text
+        assert lines[-1]["event"] == "stopped"
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+class TestALogBehindItsReadModels:
+    """A restored old backup would give out positions that were given out before."""
+
+    def test_is_not_served(self, start_up: Callable[..., Up]) -> None:
+        """The start ends with the reason, and names a read model that knows more."""
+        up = start_up(*REAL)
+        up.wait_until_ready()
+        position = open_portfolio(up, "key-1").json()["position"]
+        wait_until(lambda: projected_position(up) >= position)
+        with psycopg.connect(up.addresses()["postgres_owner"]) as owner:
+            owner.execute("TRUNCATE log.events, log.receipts")
+        up.end(signal.SIGTERM)
+
+        status, said = start_up(*REAL).end()
+
+        assert status == 1
+        assert "The log lacks events that positions has folded: the log ends at 0" in said
