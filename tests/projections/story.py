@@ -37,7 +37,7 @@ from domain.trade import (
     TradeRefused,
     TradeReleased,
 )
-from eventstore.envelope import NewEvent
+from eventstore.envelope import NewEvent, RecordedEvent
 from eventstore.log import Log
 from schemas.codec import encode, event_name
 
@@ -180,6 +180,19 @@ class Story:
             causation_id=None,
             trace_context=None,
         )
+
+    def recorded(self) -> list[RecordedEvent]:
+        """Give what was not yet appended as a log would hold it, from position 1 on."""
+        new = [event for command in self._commands for event in command]
+        return [
+            RecordedEvent(
+                position=position,
+                recorded_at=closing(DAY_ONE),
+                build="test",
+                **msgspec.structs.asdict(event),
+            )
+            for position, event in enumerate(new, start=1)
+        ]
 
     def append_to(self, log: Log, *, together: int = 500) -> int:
         """Append what was not yet appended, so many commands at a time; give the head."""

@@ -1,0 +1,57 @@
+"""Folding recorded events by hand, in any batches, and comparing what came of it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+
+from eventstore.envelope import RecordedEvent
+from projections.batches import decode_batch
+from projections.comparing import Difference, first_difference
+from projections.read_model import ReadModel
+
+
+def make_tables(connection: psycopg.Connection[Any], model: ReadModel, schema: str) -> None:
+    """Make a model's tables anew, without a checkpoint."""
+    connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")
+    connection.execute(model.ddl(schema).encode())
+
+
+def cut(events: Sequence[RecordedEvent], sizes: Iterable[int]) -> list[Sequence[RecordedEvent]]:
+    """Cut events into batches of the given sizes, used again from the first when they run out."""
+    wanted = list(sizes)
+    batches: list[Sequence[RecordedEvent]] = []
+    start = 0
+    while start < len(events):
+        size = wanted[len(batches) % len(wanted)]
+        batches.append(events[start : start + size])
+        start += size
+    return batches
+
+
+def fold_by_hand(
+    connection: psycopg.Connection[Any],
+    model: ReadModel,
+    schema: str,
+    batches: Iterable[Sequence[RecordedEvent]],
+    *,
+    forgets: bool = False,
+) -> None:
+    """Fold batches into fresh tables; with `forgets`, each batch meets a new fold."""
+    make_tables(connection, model, schema)
+    fold = model.new_fold(schema)
+    for batch in batches:
+        if forgets:
+            fold = model.new_fold(schema)
+        decoded = decode_batch(batch, model.event_types).decoded
+        if decoded:
+            with connection.transaction(), connection.cursor() as cursor:
+                fold.fold(cursor, decoded)
+
+
+def difference(
+    connection: psycopg.Connection[Any], model: ReadModel, *, live: str, rebuilt: str
+) -> Difference | None:
+    """Find the first difference between two schemas of a model."""
+    with connection.cursor() as cursor:
+        return first_difference(cursor, model.compared_tables, live=live, rebuilt=rebuilt)

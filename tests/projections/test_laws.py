@@ -1,0 +1,156 @@
+"""Laws of every fold: batches of any size give the same tables, with or without memory."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.lots import CostBasis
+from infra.database import Database
+from projections.cash.model import Cash
+from projections.positions.model import Positions
+from projections.read_model import ReadModel
+from projections.rows import Tables
+from projections.trades.model import Trades
+from tests.projections.folding import cut, difference, fold_by_hand
+from tests.projections.story import ACME, DAY_ONE, GLOBEX, Story, opening
+
+MODELS: tuple[ReadModel, ...] = (Positions(), Cash(), Trades())
+INSTRUMENTS = ("AAPL", "TSLA", "MSFT")
+PORTFOLIOS = ((ACME, "one"), (ACME, "two"), (GLOBEX, "one"))
+
+Deed = Callable[[Story], object]
+
+
+class Memory(Enum):
+    """Whether one fold takes all batches, or each batch meets a new one."""
+
+    KEPT = 1
+    NONE = 2
+
+
+days = st.integers(0, 3).map(lambda number: DAY_ONE + timedelta(days=number))
+prices = st.integers(1, 40).map(lambda quarters: str(Decimal(quarters) / 4))
+quantities = st.integers(-6, 6).filter(bool).map(str)
+
+
+@st.composite
+def trades(draw: st.DrawFn) -> Deed:
+    """A fill on any day: late, on time, parked, short, through zero."""
+    tenant, portfolio = draw(st.sampled_from(PORTFOLIOS))
+    instrument, quantity = draw(st.sampled_from(INSTRUMENTS)), draw(quantities)
+    price, fee, day = draw(prices), draw(st.sampled_from(("0", "0.10", "1"))), draw(days)
+    return lambda story: story.trade(
+        portfolio, instrument, quantity, price, tenant=tenant, fee=fee, day=day
+    )
+
+
+@st.composite
+def other_deeds(draw: st.DrawFn) -> Deed:
+    """Cash, refusals, registrations, marks, closes and their corrections."""
+    (tenant, portfolio), instrument = (
+        draw(st.sampled_from(PORTFOLIOS)),
+        draw(st.sampled_from(INSTRUMENTS)),
+    )
+    price, day = draw(prices), draw(days)
+    deeds: tuple[Deed, ...] = (
+        lambda story: story.deposit(portfolio, price, tenant=tenant),
+        lambda story: story.withdraw(portfolio, price, tenant=tenant, currency="EUR"),
+        lambda story: story.refuse(portfolio, instrument, tenant=tenant),
+        lambda story: story.register(instrument),
+        lambda story: story.mark(opening(day), **{instrument: price}),
+        lambda story: story.close(day, **{instrument: price}),
+        lambda story: story.correct(day, instrument, None),
+        lambda story: story.correct(day, instrument, price),
+    )
+    return draw(st.sampled_from(deeds))
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    """A story of up to forty deeds, mostly trades."""
+    story = Story()
+    story.register(INSTRUMENTS[0])
+    for number, (tenant, portfolio) in enumerate(PORTFOLIOS):
+        story.open(
+            portfolio, tenant=tenant, basis=CostBasis.AVERAGE if number == 1 else CostBasis.FIFO
+        )
+    for deed in draw(st.lists(st.one_of(trades(), trades(), other_deeds()), max_size=40)):
+        deed(story)
+    return story
+
+
+@pytest.fixture
+def tables(database: Database) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to a database without a log: these folds meet events made by hand."""
+    with psycopg.connect(database.app_conninfo, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = warning")
+        yield connection
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+class TestCuttingTheLog:
+    """Where a batch ends leaves no trace in any table."""
+
+    @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        story=stories(),
+        sizes=st.lists(st.integers(1, 9), min_size=1),
+        memory=st.sampled_from(Memory),
+    )
+    def test_any_batches_give_the_same_tables(
+        self,
+        model: ReadModel,
+        tables: psycopg.Connection[Any],
+        story: Story,
+        sizes: list[int],
+        memory: Memory,
+    ) -> None:
+        """One batch of everything, and small ones, the fold remembering or starting anew."""
+        events = story.recorded()
+        fold_by_hand(tables, model, "whole", [events])
+
+        fold_by_hand(tables, model, "pieces", cut(events, sizes), forgets=memory is Memory.NONE)
+
+        assert difference(tables, model, live="pieces", rebuilt="whole") is None
+
+
+class TestAddingUp:
+    """What a story books adds up in the tables."""
+
+    @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(story=stories())
+    def test_legs_and_lots_add_up(self, tables: psycopg.Connection[Any], story: Story) -> None:
+        """Lots to positions, legs by kind to balances, both to what the domain holds."""
+        events = story.recorded()
+        fold_by_hand(tables, Positions(), "positions", cut(events, [7]))
+        fold_by_hand(tables, Cash(), "cash", cut(events, [7]))
+        with tables.cursor() as cursor:
+            quantities = Tables("positions").select(
+                cursor,
+                "SELECT tenant, portfolio, instrument, positions.quantity,"
+                " coalesce(sum(lots.quantity), 0) FROM {schema}.positions"
+                " LEFT JOIN {schema}.lots USING (tenant, portfolio, instrument)"
+                " GROUP BY tenant, portfolio, instrument, positions.quantity",
+            )
+            balances = Tables("cash").select(
+                cursor,
+                "SELECT tenant, portfolio, currency, balance,"
+                " deposits + withdrawals + principal + fees, (SELECT sum(amount)"
+                " FROM {schema}.movements WHERE (tenant, portfolio, currency)"
+                " = (balances.tenant, balances.portfolio, balances.currency))"
+                " FROM {schema}.balances",
+            )
+
+        for tenant, portfolio, instrument, quantity, of_lots in quantities:
+            book = story.accounts[tenant, portfolio].books[instrument]
+            assert quantity == of_lots == book.quantity
+        for tenant, portfolio, currency, balance, of_kinds, of_legs in balances:
+            held = story.accounts[tenant, portfolio].cash[currency]
+            assert balance == of_kinds == of_legs == held
