@@ -62,7 +62,7 @@ VALUES (%(name)s, %(at)s, %(position)s, %(price)s, %(calendar)s, %(session)s, %(
 _JUDGE_ANEW = """
 UPDATE {schema}.marks SET findings = %(findings)s, status = CASE
     WHEN price IS NULL THEN 'cancelled'
-    WHEN cardinality(%(findings)s) > 0 THEN 'suspect'
+    WHEN cardinality(%(findings)s::text[]) > 0 THEN 'suspect'
     WHEN corrected_position IS NOT NULL THEN 'corrected' ELSE 'accepted' END
 WHERE name = %(name)s AND at = %(at)s AND calendar = %(calendar)s AND session = %(session)s
 """

@@ -174,6 +174,19 @@ class TestPricing:
             (Decimal(1), ["AAPL"], ["AAPL"]),
         ]
 
+    def test_takes_the_newest_of_several_days_trades(self, connection: Connection) -> None:
+        """A price remembered from one close gives way to a trade before the next."""
+        tables = folded(
+            connection,
+            opened(),
+            trade("AAPL", "1", "10", 1),
+            closed(1),
+            trade("AAPL", "1", "12", 2),
+            closed(2),
+        )
+
+        assert tables.days("nav, stale") == [(Decimal(0), []), (Decimal(2), [])]
+
     def test_needs_no_price_for_a_position_that_is_closed(self, connection: Connection) -> None:
         """Quantity zero is worth nothing at any price."""
         tables = folded(
@@ -314,13 +327,16 @@ class TestReturns:
             flow("100", moment=at(2, 12)),
         )
         early = trade("AAPL", "10", "10", 2, moment=at(2, 11, 59))
+        same_moment = trade("AAPL", "10", "10", 2, moment=at(2, 12))
         dated = trade("AAPL", "10", "10", 2)
 
-        before = folded(connection, *story, early, closed(2)).days("daily_return")[1]
-        behind = folded(connection, *story, dated, closed(2)).days("daily_return")[1]
+        before, beside, behind = (
+            folded(connection, *story, each, closed(2)).days("daily_return")[1]
+            for each in (early, same_moment, dated)
+        )
 
         assert before == (Decimal(1),)
-        assert behind == (Decimal("0.5"),)
+        assert beside == behind == (Decimal("0.5"),)
 
     def test_spans_a_gap_with_one_return(self, connection: Connection) -> None:
         """An incomplete day has none; the next complete day's covers both, flows in at start."""
