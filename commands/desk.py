@@ -150,12 +150,18 @@ class Desk:
         elif self._world is None:
             turn.fail(Status.NOT_ATTEMPTED, *LOST)
         elif turn.writes:
-            appending = self._appender.submit(turn.append)
-            turn.send(appending)
-            appending.add_done_callback(lambda _: self._intake.nudge())
-            self._flight = turn
+            self._send(turn)
         else:
             turn.land(None)
+
+    def _send(self, turn: Turn) -> None:
+        """Append a turn: beside this thread if there is enough to decide meanwhile, else in it."""
+        self._flight = turn
+        if turn.size < OVERLAPPED_COMMANDS_MIN and self._intake.queued < OVERLAPPED_COMMANDS_MIN:
+            return
+        appending = self._appender.submit(turn.append)
+        turn.send(appending)
+        appending.add_done_callback(lambda _: self._intake.nudge())
 
     def _decide_meanwhile(self, turn: Turn, flight: Turn) -> None:
         """While a commit is in flight, decide what comes in numbers worth a probe of the log."""

@@ -52,8 +52,8 @@ class Turn:
         return len(self._entries)
 
     def has_landed(self) -> bool:
-        """Say whether its append has ended, well or not."""
-        return self._appending is not None and self._appending.done()
+        """Say whether no append of it is under way beside the desk's thread any more."""
+        return self._appending is None or self._appending.done()
 
     @property
     def writes(self) -> bool:
@@ -154,9 +154,8 @@ class Turn:
         return transaction.append(self.layer.events, self.layer.receipts)
 
     def appended(self) -> Appended:
-        """Wait for the append under way and give its result, or raise its failure."""
-        assert self._appending is not None, "only a turn that was sent is waited for"
-        return self._appending.result()
+        """Give the result of the append under way, or append now; raise its failure."""
+        return self.append() if self._appending is None else self._appending.result()
 
     def land(self, appended: Appended | None) -> None:
         """Merge what is now in the log into the world, and answer every caller."""

@@ -62,6 +62,7 @@ def refusals_stream(tenant: str, source: str) -> UUID:
     return stream_id(tenant, "refusals", source)
 
 
+@lru_cache(maxsize=8_192)
 def trade_id(tenant: str, source: str, external_id: str, trade_date: date | None) -> UUID:
     """Name a trade, which is also its stream.
 

@@ -82,10 +82,11 @@ def trade_is_not_from_the_future(proposal: Proposal) -> Breach | None:
     executed_at = proposal.fill.executed_at
     if executed_at is not None and executed_at > latest:
         return _from_the_future(executed_at, proposal.now)
+    trade_date = proposal.fill.trade_date
+    if trade_date < latest.date():
+        return None  # No market's day is behind the UTC day by more than one.
     today = local_date(proposal.instrument.calendar, latest)
-    if proposal.fill.trade_date > today:
-        return _from_the_future(proposal.fill.trade_date, today)
-    return None
+    return None if trade_date <= today else _from_the_future(trade_date, today)
 
 
 def _from_the_future(actual: date, limit: date) -> Breach:
