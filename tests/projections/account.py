@@ -1,0 +1,102 @@
+"""An account as the storyteller keeps it: cash and books, decided by `domain.lots`."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+from domain.event import Event
+from domain.lots import Book, ClosedLot, CostBasis, Fill, Side, match, refold
+from domain.money import ZERO
+from domain.portfolio.events import BookTotals, LotsClosed, LotsRestated, TradeBooked
+
+PAGE = 2
+"""Lots per page: small, so that paged events are met often."""
+
+Item = TypeVar("Item")
+
+
+def pages_of(items: Sequence[Item]) -> list[tuple[Item, ...]]:
+    """Cut into pages; nothing gives one empty page."""
+    cut = [tuple(items[start : start + PAGE]) for start in range(0, len(items), PAGE)]
+    return cut or [()]
+
+
+class Account:
+    """What the story knows of a portfolio."""
+
+    def __init__(self, tenant: str, name: str, basis: CostBasis) -> None:
+        self.tenant = tenant
+        self.name = name
+        self.basis = basis
+        self.cash: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        self.fills: dict[str, list[Fill]] = defaultdict(list)
+        self.books: dict[str, Book] = defaultdict(Book)
+
+    def book(self, instrument: str, fill: Fill, currency: str) -> list[Event]:
+        """Decide a fill: its booking and the pages that follow."""
+        change = fill.consideration if fill.side is Side.SELL else -fill.consideration
+        self.cash[currency] += change - fill.fee
+        self.fills[instrument].append(fill)
+        before = self.books[instrument]
+        is_late = before.last_key is not None and fill.key < before.last_key
+        if is_late:
+            book, steps = refold(self.fills[instrument], self.basis)
+            self.books[instrument] = book
+            matching = next(done for each, done in steps if each is fill)
+        else:
+            book = before
+            matching = match(book, fill, self.basis)
+            book.take(matching)
+            book.last_key = fill.key
+        pages = pages_of(matching.closed)
+        booked = TradeBooked(
+            portfolio=self.name,
+            instrument=instrument,
+            currency=currency,
+            fill=fill,
+            totals=totals_of(book),
+            cash_change=change - fill.fee,
+            cash_after=self.cash[currency],
+            realised_gross=matching.realised_gross,
+            realised_net=matching.realised_net,
+            is_late=is_late,
+            opened=None if is_late else matching.opened,
+            closed=() if is_late else pages[0],
+            closed_pages=0 if is_late else len(pages) - 1,
+        )
+        if is_late:
+            return [booked, *self._restated(instrument, fill, currency)]
+        return [booked, *self._closed(instrument, pages[1:])]
+
+    def _closed(self, instrument: str, pages: list[tuple[ClosedLot, ...]]) -> Iterator[Event]:
+        for number, page in enumerate(pages, start=1):
+            yield LotsClosed(
+                portfolio=self.name,
+                instrument=instrument,
+                trade_id=self.fills[instrument][-1].trade_id,
+                page=number,
+                pages=len(pages),
+                closed=page,
+            )
+
+    def _restated(self, instrument: str, fill: Fill, currency: str) -> Iterator[Event]:
+        book = self.books[instrument]
+        pages = pages_of(list(book.lots))
+        for number, page in enumerate(pages, start=1):
+            yield LotsRestated(
+                portfolio=self.name,
+                instrument=instrument,
+                currency=currency,
+                from_trade_id=fill.trade_id,
+                from_date=fill.trade_date,
+                page=number,
+                pages=len(pages),
+                totals=totals_of(book),
+                lots=page,
+            )
+
+
+def totals_of(book: Book) -> BookTotals:
+    """The totals an event carries."""
+    return BookTotals(book.quantity, book.cost, book.fees, book.realised_gross, book.realised_net)
