@@ -6,25 +6,19 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
-from importlib.metadata import version
-from uuid import uuid4
-
-from prometheus_client import REGISTRY
 
 from commands.desk import Desk
 from commands.reactions.release import run_releases
 from eventstore.failures import LogUnavailable
 from eventstore.leading import lead
 from eventstore.log import Log
-from gateway.interface import Readiness, Surroundings
-from gateway.tokens import TokenVerifier
+from gateway.interface import Readiness
 from infra.build_name import build_name
 from infra.clock import now
-from infra.data_directory import DataDirectory
 from infra.http_server import serve_http
-from infra.keys import public_key
 from infra.read_models import require_log_not_behind
 from infra.settings import Settings
+from infra.surroundings import http_surroundings
 from write_api.application import create_app
 
 DRAIN_SECONDS = 10.0
@@ -45,14 +39,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         )
         releases.start()
         try:
-            surroundings = Surroundings(
-                verify_token=TokenVerifier(public_key(DataDirectory(settings.data)), clock=now),
-                clock=now,
-                new_id=uuid4,
-                readiness=readiness_of(desk, log),
-                registry=REGISTRY,
-                version=version("pms"),
-            )
+            surroundings = http_surroundings(settings, readiness=readiness_of(desk, log))
             if not stop.is_set():
                 serve_http(
                     create_app(desk, surroundings), host=settings.host, port=settings.write_port

@@ -16,14 +16,14 @@ import pytest
 
 from tests.infra.up import Up, wait_until
 
-REAL = ("write", "projector")
+REAL = ("write", "projector", "read")
 PORTFOLIO = {"portfolio": "alpha", "base_currency": "USD", "cost_basis": "FIFO"}
 
 pytestmark = pytest.mark.slow
 
 
-def open_portfolio(up: Up, key: str) -> httpx.Response:
-    """Send one command with a token the command line issued."""
+def authorization(up: Up) -> dict[str, str]:
+    """Have the command line issue a token."""
     issued = subprocess.run(
         [
             sys.executable, "-m", "infra.cli", "token", "--tenant", "acme", "--subject", "desk-1",
@@ -31,10 +31,15 @@ def open_portfolio(up: Up, key: str) -> httpx.Response:
         ],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
+    return {"Authorization": f"Bearer {issued.stdout.strip()}"}
+
+
+def open_portfolio(up: Up, key: str) -> httpx.Response:
+    """Send one command."""
     return httpx.post(
         f"{up.addresses()['write_url']}/v1/portfolios",
         json=PORTFOLIO,
-        headers={"Authorization": f"Bearer {issued.stdout.strip()}", "Idempotency-Key": key},
+        headers={**authorization(up), "Idempotency-Key": key},
         timeout=30,
     )
 
@@ -48,6 +53,23 @@ def projected_position(up: Up) -> int:
 
 class TestACommand:
     """From a token to a read model, through real processes."""
+
+    def test_is_read_at_its_own_position(self, start_up: Callable[..., Up]) -> None:
+        """Read your writes: the answer is of the write's position or a later one."""
+        up = start_up(*REAL)
+        up.wait_until_ready()
+        position = open_portfolio(up, "key-1").json()["position"]
+
+        answer = httpx.get(
+            f"{up.addresses()['read_url']}/v1/portfolios/alpha",
+            params={"min_position": position},
+            headers=authorization(up),
+            timeout=30,
+        )
+
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["position"] >= position
+        assert up.end(signal.SIGTERM)[0] == 0
 
     def test_is_projected_and_outlives_a_restart(self, start_up: Callable[..., Up]) -> None:
         """After stop and start the same key gets the first outcome, and nothing is written."""

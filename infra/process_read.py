@@ -1,0 +1,45 @@
+"""The process that answers queries: the read models behind their HTTP interface."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from gateway.interface import Readiness
+from infra.http_server import serve_http
+from infra.read_models import READ_MODELS
+from infra.settings import Settings
+from infra.surroundings import http_surroundings
+from projections.listening import listen
+from projections.reading import Reading, ReadingUnavailable
+from read_api.application import create_app
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Answer queries until a signal; those under way are answered first."""
+    with Reading(settings.app_conninfo) as reading:
+        redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+        application = create_app(
+            reading,
+            http_surroundings(settings, readiness=readiness_of(reading)),
+            listen=None if redis_url is None else partial(listen, redis_url),
+        )
+        if not stop.is_set():
+            serve_http(application, host=settings.host, port=settings.read_port)
+
+
+def readiness_of(reading: Reading) -> Callable[[], Awaitable[Readiness]]:
+    """Judge readiness: PostgreSQL answers, and every read model has its tables."""
+    names = [model.name for model in READ_MODELS]
+
+    async def judge() -> Readiness:
+        try:
+            positions = await asyncio.to_thread(reading.positions, names)
+        except ReadingUnavailable:
+            return Readiness(False, {"database_reachable": False, "positions": {}})
+        checks: dict[str, object] = {"database_reachable": True, "positions": positions}
+        return Readiness(all(found is not None for found in positions.values()), checks)
+
+    return judge
