@@ -67,13 +67,23 @@ class Story:
         self._commands: list[list[NewEvent]] = []
         self._told = 0
         self._external = 0
+        self._damaged_type: str | None = None
         self._last_refusal: tuple[str, UUID, Event] | None = None
 
     def tell(self, *events: tuple[str, UUID, Event]) -> None:
         """Put the events (tenant, stream, event) of one command behind what was told."""
         self._told += 1
         command = identity.command_id(events[0][0], f"command-{self._told}")
-        self._commands.append([self._new(command, *event) for event in events])
+        new = [self._new(command, *event) for event in events]
+        if self._damaged_type is not None:
+            damage = {"event_type": self._damaged_type, "data": b'{"portfolio": 7}'}
+            new = [msgspec.structs.replace(event, **damage) for event in new]
+            self._damaged_type = None
+        self._commands.append(new)
+
+    def damage_next(self, event_type: str) -> None:
+        """Let the next command's events have this type, and bytes that nobody can read."""
+        self._damaged_type = event_type
 
     def _new(self, command: UUID, tenant: str, stream: UUID, event: Event) -> NewEvent:
         self._versions[stream] += 1

@@ -1,0 +1,421 @@
+"""The projector: shared reading, checkpoints by compare-and-set, isolation, recovery."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+
+from eventstore.failures import LogBehindCheckpoint
+from eventstore.log import Log
+from infra.database import Database
+from projections.announcing import CHANNEL
+from projections.building import Building, ignore_progress
+from projections.cash.model import Cash
+from projections.checkpoint import read_checkpoint
+from projections.positions.model import Positions
+from projections.read_model import ReadModel
+from projections.standing import POISONED, POSITION
+from projections.trades.model import Trades
+from tests.projections.folding import difference
+from tests.projections.running import (
+    Brittle,
+    deposits,
+    described,
+    running,
+    wait_for_position,
+    wait_until,
+)
+from tests.projections.story import Story
+
+APPLE, FUND = "AAPL", "growth"
+MODELS: tuple[ReadModel, ...] = (Positions(), Cash(), Trades())
+
+Connection = psycopg.Connection[Any]
+
+
+def tell_trades(story: Story, count: int) -> None:
+    """Trades back and forth, some with fees."""
+    for number in range(count):
+        quantity = "3" if number % 3 else "-4"
+        story.trade(FUND, APPLE, quantity, str(10 + number % 7), fee="0.5")
+
+
+@pytest.fixture(autouse=True)
+def begun(story: Story) -> None:
+    """Every story here begins with one instrument and one portfolio."""
+    story.register(APPLE)
+    story.open(FUND)
+
+
+@pytest.fixture
+def as_rebuilt(log: Log, connection: Connection) -> Callable[[ReadModel], bool]:
+    """Compare a live model with one folded anew up to the head."""
+
+    def compare(model: ReadModel) -> bool:
+        with Building(model, log, connection, f"{model.name}_anew") as building:
+            building.fold_until(log.head().position, ignore_progress)
+            found = difference(connection, model, live=model.name, rebuilt=building.schema)
+        assert found is None, str(found)
+        return True
+
+    return compare
+
+
+class TestFollowing:
+    """The projector folds what is there and what arrives, all models together."""
+
+    def test_it_folds_what_is_there_and_what_arrives(
+        self,
+        log: Log,
+        log_database: Database,
+        story: Story,
+        as_rebuilt: Callable[[ReadModel], bool],
+    ) -> None:
+        """Every table equals a fold from the first event."""
+        tell_trades(story, 60)
+        story.append_to(log)
+
+        with running(log, log_database, MODELS) as projector:
+            tell_trades(story, 60)
+            head = story.append_to(log, together=7)
+            wait_for_position(projector, head, *MODELS)
+
+            assert all(as_rebuilt(model) for model in MODELS)
+            health = projector.health()
+            assert (health["ready"], health["degraded"], health["head"]) == (True, [], head)
+
+    def test_models_at_one_position_commit_together(
+        self, log: Log, log_database: Database, story: Story, connection: Connection
+    ) -> None:
+        """No reader ever sees two of them at different positions, nor half a command."""
+        tell_trades(story, 1)
+        story.append_to(log)
+        seen: set[tuple[int, int, int]] = set()
+        with running(log, log_database, MODELS, batch_events_max=9) as projector:
+            wait_for_position(projector, 4, *MODELS)
+            tell_trades(story, 100)
+            head = story.append_to(log, together=5)
+
+            def look() -> bool:
+                row = connection.execute(
+                    "SELECT p.position, c.position, t.position FROM positions.checkpoint AS p,"
+                    " cash.checkpoint AS c, trades.checkpoint AS t"
+                ).fetchone()
+                assert row is not None
+                seen.add(row)
+                half = connection.execute(
+                    "SELECT count(*) FROM trades.trades WHERE booked_position IS NULL"
+                ).fetchone()
+                assert half == (0,)
+                return bool(row[0] == head)
+
+            wait_until(look, "the head")
+
+        assert all(len(set(positions)) == 1 for positions in seen)
+
+    def test_a_late_comer_catches_up_and_joins(
+        self,
+        log: Log,
+        log_database: Database,
+        story: Story,
+        as_rebuilt: Callable[[ReadModel], bool],
+    ) -> None:
+        """A model that stands behind reads for itself until it is level."""
+        tell_trades(story, 120)
+        head = story.append_to(log)
+        with running(log, log_database, [Cash()]) as projector:
+            wait_for_position(projector, head, Cash())
+
+        with running(log, log_database, MODELS) as projector:
+            tell_trades(story, 30)
+            head = story.append_to(log)
+            wait_for_position(projector, head, *MODELS)
+
+        assert all(as_rebuilt(model) for model in MODELS)
+
+    def test_the_checkpoint_says_where_the_market_stands(
+        self, log: Log, log_database: Database, story: Story, connection: Connection
+    ) -> None:
+        """The last event of the tenant `market`, also for a model that folds none of them."""
+        story.deposit(FUND, "10")
+        story.register("TSLA")
+        story.deposit(FUND, "10")
+        head = story.append_to(log)
+        with running(log, log_database, [Cash()]) as projector:
+            wait_for_position(projector, head, Cash())
+
+        with connection.cursor() as cursor:
+            checkpoint = read_checkpoint(cursor, "cash")
+
+        assert checkpoint is not None
+        assert (checkpoint.position, checkpoint.market_position) == (5, 4)
+        assert checkpoint.log_id == log.log_id
+
+
+class TestAnnouncing:
+    """Each commit is announced on Valkey, and Valkey may be away."""
+
+    def test_checkpoints_are_published(
+        self, log: Log, log_database: Database, story: Story, valkey: str
+    ) -> None:
+        """The newest checkpoint of each model arrives as JSON."""
+        with redis.Redis.from_url(valkey) as client, client.pubsub() as listening:
+            listening.subscribe(CHANNEL)
+            tell_trades(story, 3)
+            head = story.append_to(log)
+            heard: dict[str, dict[str, Any]] = {}
+
+            def hear() -> bool:
+                message = listening.get_message(timeout=0.05)
+                if message is not None and message["type"] == "message":
+                    told = json.loads(message["data"])
+                    heard[told["model"]] = told
+                positions = [told["position"] for told in heard.values()]
+                return positions == [head, head, head]
+
+            with running(log, log_database, MODELS, redis_url=valkey):
+                wait_until(hear, "all models announced at the head")
+
+        assert heard["cash"] == {"model": "cash", "position": head, "market_position": 1}
+
+    def test_without_valkey_everything_goes_on(
+        self, log: Log, log_database: Database, story: Story
+    ) -> None:
+        """An address where nobody listens costs nothing."""
+        tell_trades(story, 3)
+        head = story.append_to(log)
+        with running(log, log_database, MODELS, redis_url="redis://127.0.0.1:1/0") as projector:
+            wait_for_position(projector, head, *MODELS)
+
+
+class TestRacing:
+    """Two projectors on the same tables change nothing twice."""
+
+    def test_whoever_loses_a_move_loads_anew(
+        self,
+        log: Log,
+        log_database: Database,
+        story: Story,
+        as_rebuilt: Callable[[ReadModel], bool],
+        connection: Connection,
+    ) -> None:
+        """With both at work all the time, the tables equal a fold by one."""
+        models = (*MODELS, Brittle())
+        with (
+            running(log, log_database, models, batch_events_max=5) as one,
+            running(log, log_database, models, batch_events_max=8) as other,
+        ):
+            for number in range(40):
+                tell_trades(story, 2)
+                story.deposit(FUND, str(number))
+                head = story.append_to(log)
+            wait_for_position(one, head, *models)
+            wait_for_position(other, head, *models)
+
+        assert all(as_rebuilt(model) for model in models)
+        assert [row.amount for row in deposits(connection)] == [str(n) for n in range(40)]
+
+
+class TestRecovering:
+    """Nothing folded is lost or folded twice, whatever ends in between."""
+
+    def test_a_projector_started_again_goes_on(
+        self,
+        log: Log,
+        log_database: Database,
+        story: Story,
+        as_rebuilt: Callable[[ReadModel], bool],
+    ) -> None:
+        """Each start loads what it needs from the tables."""
+        for _ in range(4):
+            tell_trades(story, 20)
+            head = story.append_to(log)
+            with running(log, log_database, MODELS, batch_events_max=7) as projector:
+                wait_for_position(projector, head, *MODELS)
+
+        assert all(as_rebuilt(model) for model in MODELS)
+
+    def test_a_lost_connection_is_opened_again(
+        self,
+        log: Log,
+        log_database: Database,
+        story: Story,
+        as_rebuilt: Callable[[ReadModel], bool],
+        connection: Connection,
+    ) -> None:
+        """The session is ended by the server again and again, in the middle of the work."""
+        with running(log, log_database, MODELS, batch_events_max=6) as projector:
+            for _ in range(10):
+                tell_trades(story, 12)
+                head = story.append_to(log)
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name = 'pms projector' AND datname = current_database()"
+                )
+            wait_for_position(projector, head, *MODELS)
+
+        assert all(as_rebuilt(model) for model in MODELS)
+
+    def test_dropped_tables_are_made_anew(
+        self,
+        log: Log,
+        log_database: Database,
+        story: Story,
+        as_rebuilt: Callable[[ReadModel], bool],
+        connection: Connection,
+    ) -> None:
+        """Read models are disposable, also while the projector runs."""
+        tell_trades(story, 10)
+        head = story.append_to(log)
+        with running(log, log_database, MODELS) as projector:
+            wait_for_position(projector, head, *MODELS)
+            connection.execute("SET client_min_messages = warning; DROP SCHEMA cash CASCADE")
+            tell_trades(story, 10)
+            head = story.append_to(log)
+            wait_for_position(projector, head, *MODELS)
+
+        assert all(as_rebuilt(model) for model in MODELS)
+
+    def test_a_log_behind_a_checkpoint_is_refused(
+        self, log: Log, log_database: Database, story: Story, connection: Connection
+    ) -> None:
+        """A log restored from a backup must not be folded on top of newer tables."""
+        tell_trades(story, 3)
+        head = story.append_to(log)
+        with running(log, log_database, [Cash()]) as projector:
+            wait_for_position(projector, head, Cash())
+        connection.execute("UPDATE cash.checkpoint SET position = position + 1")
+
+        with pytest.raises(LogBehindCheckpoint), running(log, log_database, [Cash()]) as projector:
+            wait_until(lambda: described(projector, "cash")["position"] > head, "never")
+
+
+class TestBeingPoisoned:
+    """An event that cannot be folded stops one model at its position, and no other."""
+
+    @pytest.mark.parametrize("poisoned_at", [0, 7, 19])
+    def test_a_fold_that_raises_stops_only_its_model(
+        self,
+        log: Log,
+        log_database: Database,
+        story: Story,
+        connection: Connection,
+        poisoned_at: int,
+    ) -> None:
+        """Everything before the event is folded; health and metrics name it."""
+        for number in range(20):
+            story.deposit(FUND, str(number))
+        head = story.append_to(log)
+        models: tuple[ReadModel, ...] = (*MODELS, Brittle(str(poisoned_at)))
+        poisoned_position = 3 + poisoned_at
+
+        with running(log, log_database, models) as projector:
+            wait_until(lambda: projector.health()["degraded"] == ["brittle"], "the poison")
+            wait_for_position(projector, head, *MODELS)
+            described_brittle = described(projector, "brittle")
+
+        assert described_brittle["state"] == "poisoned"
+        assert described_brittle["position"] == poisoned_position - 1
+        assert described_brittle["poison"] == {
+            "position": poisoned_position,
+            "event_type": "portfolio.cash_deposited.v1",
+            "error": f"ValueError: cannot fold {poisoned_at}",
+        }
+        assert len(deposits(connection)) == poisoned_at
+        assert POISONED.labels("brittle")._value.get() == 1
+        assert POSITION.labels("brittle")._value.get() == poisoned_position - 1
+
+    def test_a_mended_model_goes_on_from_there(
+        self, log: Log, log_database: Database, story: Story, connection: Connection
+    ) -> None:
+        """After the next start nothing is missing and nothing is there twice."""
+        for number in range(20):
+            story.deposit(FUND, str(number))
+        head = story.append_to(log)
+        with running(log, log_database, [Brittle("7")]) as projector:
+            wait_until(lambda: projector.health()["degraded"] == ["brittle"], "the poison")
+
+        with running(log, log_database, [Brittle()]) as projector:
+            wait_for_position(projector, head, Brittle())
+
+        assert [row.amount for row in deposits(connection)] == [str(n) for n in range(20)]
+
+    @pytest.mark.parametrize(
+        ("event_type", "stopped"),
+        [
+            ("portfolio.cash_deposited.v1", {"cash", "brittle"}),
+            ("portfolio.unheard_of.v1", {"cash", "brittle", "trades", "positions"}),
+        ],
+    )
+    def test_bytes_nobody_can_read_stop_those_who_need_them(
+        self,
+        log: Log,
+        log_database: Database,
+        story: Story,
+        event_type: str,
+        stopped: set[str],
+    ) -> None:
+        """A damaged event stops who folds its type; an unknown name might concern anybody."""
+        story.deposit(FUND, "1")
+        story.damage_next(event_type)
+        story.deposit(FUND, "2")
+        story.deposit(FUND, "3")
+        head = story.append_to(log)
+        models: tuple[ReadModel, ...] = (*MODELS, Brittle())
+
+        with running(log, log_database, models) as projector:
+            wait_until(lambda: set(projector.health()["degraded"]) == stopped, "the poison")  # type: ignore[call-overload]
+            others = [model for model in models if model.name not in stopped]
+            wait_for_position(projector, head, *others)
+
+            assert all(described(projector, name)["position"] == 3 for name in stopped)
+            assert all(
+                described(projector, name)["poison"]["event_type"] == event_type for name in stopped
+            )
+
+
+class TestRenumbering:
+    """A model of another calculation version is rebuilt beside the old rows, then swapped in."""
+
+    def test_a_new_calculation_version_is_rebuilt_at_start(
+        self, log: Log, log_database: Database, story: Story, connection: Connection
+    ) -> None:
+        """Every row is of the new version; the other models never stop."""
+        for number in range(20):
+            story.deposit(FUND, str(number))
+        head = story.append_to(log)
+        with running(log, log_database, [Brittle(), Cash()]) as projector:
+            wait_for_position(projector, head, Brittle(), Cash())
+
+        newer = Brittle(calculation_version=2)
+        with running(log, log_database, [newer, Cash()]) as projector:
+            story.deposit(FUND, "20")
+            head = story.append_to(log)
+            wait_for_position(projector, head, newer, Cash())
+            wait_until(lambda: projector.health()["ready"], "readiness")
+
+        assert [(row.amount, row.calculation_version) for row in deposits(connection)] == [
+            (str(n), 2) for n in range(21)
+        ]
+        with connection.cursor() as cursor:
+            checkpoint = read_checkpoint(cursor, "brittle")
+        assert checkpoint is not None
+        assert (checkpoint.calculation_version, checkpoint.edition) == (2, 1)
+
+    def test_a_rebuild_that_fails_leaves_the_old_rows(
+        self, log: Log, log_database: Database, story: Story, connection: Connection
+    ) -> None:
+        """The model is poisoned, its rows are those of before."""
+        for number in range(5):
+            story.deposit(FUND, str(number))
+        head = story.append_to(log)
+        with running(log, log_database, [Brittle()]) as projector:
+            wait_for_position(projector, head, Brittle())
+
+        with running(log, log_database, [Brittle("3", calculation_version=2)]) as projector:
+            wait_until(lambda: projector.health()["degraded"] == ["brittle"], "the poison")
+
+        assert {row.calculation_version for row in deposits(connection)} == {1}
