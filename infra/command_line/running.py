@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from typing import Annotated
 
 import typer
@@ -17,7 +20,7 @@ from infra.command_line.options import (
 )
 from infra.processes import ProcessName, run_process
 from infra.running import RunningSystem, StopRequested, running_system
-from infra.settings import load_settings
+from infra.settings import default_data_directory, load_settings
 from infra.stopping import stop_signals
 
 
@@ -39,7 +42,7 @@ def up(
     with stop_signals() as stop:
         try:
             with running_system(settings, say=say, stop=stop) as system:
-                console.print(welcome(system))
+                welcome(system)
                 stop.wait()
         except StopRequested:
             say("stopped before everything was up")
@@ -47,10 +50,9 @@ def up(
     say("stopped; all data is kept")
 
 
-def welcome(system: RunningSystem) -> Table:
-    """Say where everything is, and the first commands to try."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0), title_justify="left")
-    table.title = "PMS is up. Ctrl-C stops it."
+def welcome(system: RunningSystem) -> None:
+    """Say where everything is, and the first two commands to try, each on one line to copy."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     rows = {
         "queries": f"{system.read_url}/openapi.json",
         "commands": f"{system.write_url}/openapi.json",
@@ -58,13 +60,21 @@ def welcome(system: RunningSystem) -> Table:
         "metrics": f"{system.write_url}/metrics",
         "data": str(system.data.path),
         "logs": str(system.data.logs),
-        "try": f"TOKEN=$(pms token --tenant acme --subject me --role admin --data "
-        f"{system.data.path})",
-        "": f'curl -H "Authorization: Bearer $TOKEN" {system.read_url}/v1/portfolios',
     }
     for name, text in rows.items():
         table.add_row(Text(name, style="bold"), Text(text, overflow="fold"))
-    return table
+    program = "pms" if shutil.which("pms") else sys.argv[0]
+    is_default = system.data.path == default_data_directory()
+    data = "" if is_default else f" --data {shlex.quote(str(system.data.path))}"
+    first_steps = (
+        f"TOKEN=$({program} token --tenant acme --subject me --role admin{data})",
+        f'curl -H "Authorization: Bearer $TOKEN" {system.read_url}/v1/portfolios',
+    )
+    console.print("PMS is up. Ctrl-C stops it.", style="bold green")
+    console.print(table)
+    console.print("Try:", style="bold")
+    for step in first_steps:
+        console.print(step, markup=False, soft_wrap=True)
 
 
 def process(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import psycopg
 import pytest
 
@@ -153,3 +156,37 @@ class TestALogBehindItsReadModels:
 
         assert status == 1
         assert "The log lacks events that positions has folded: the log ends at 0" in said
+
+
+class TestTheUpCommand:
+    """`pms up` as an operator types it."""
+
+    def test_shows_where_to_point_a_browser_and_leaves_nothing_behind(
+        self, directory: Path
+    ) -> None:
+        """The addresses it prints answer; after SIGTERM none of its processes lives."""
+        command = [
+            sys.executable, "-m", "infra.cli", "up", "--data", str(directory),
+            "--write-port", "0", "--read-port", "0", "--projector-port", "0",
+        ]  # fmt: skip
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as up:
+            assert up.stderr is not None
+            shown = ""
+            while "PMS is up" not in shown:
+                line = up.stderr.readline()
+                assert line, shown
+                shown += line
+            process = psutil.Process(up.pid)
+            family = [process, *process.children(recursive=True)]
+            while "/health/ready" not in shown:
+                shown += up.stderr.readline()
+            (health,) = re.findall(r"http\S+/health/ready", shown)
+            answer = httpx.get(health, timeout=10)
+
+            up.send_signal(signal.SIGTERM)
+            shown += up.stderr.read()
+
+        assert up.returncode == 0
+        assert answer.json()["status"] == "ready"
+        assert "all data is kept" in shown
+        assert [process for process in family if process.is_running()] == []
