@@ -19,7 +19,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 _SECRET_NAMES = re.compile(
-    r"(?i)^(.*_)?(password|passwd|secret|token|authorization|conninfo|private_key|redis_url|cookie)$"
+    r"(?i)^(.*_)?"
+    r"(password|passwd|secret|token|authorization|conninfo|private_key|redis_url|cookie)$"
 )
 _SECRET_TEXTS = (
     (re.compile(r"(?i)(password\s*=\s*)('[^']*'|\S+)"), r"\1***"),
