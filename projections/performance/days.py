@@ -99,7 +99,7 @@ class Days:
         for ordinal, day, *columns in cursor:
             columns[3:6] = (tuple(each) for each in columns[3:6])
             current = Current(*columns)
-            carried = carried_from(current.nav, current.is_emptied, day, current.carried)
+            carried = carried_from(current, day)
             index = spans[ordinal - 1].portfolio.calendar.of_date(day)
             found[ordinal - 1][index] = (current, carried)
         return found

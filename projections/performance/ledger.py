@@ -15,7 +15,6 @@ from projections.performance.tables import (
     FLOW_COLUMNS,
     copy_lines,
     moment,
-    number,
     text,
 )
 
@@ -67,11 +66,11 @@ class Ledger:
     def add_fill(self, tenant: str, event: TradeBooked, position: int) -> None:
         """Take a booked trade."""
         fill = event.fill
-        quantity = number(signed_quantity(fill))
+        sign = "-" if fill.side is Side.SELL else ""
         self._fills.append(
-            f"{text(tenant)}\t{text(event.portfolio)}\t{moment(fill.trade_date)}\t{position}\t"
-            f"{moment(fill.executed_at)}\t{text(event.instrument)}\t{quantity}\t"
-            f"{number(fill.price)}\t{text(event.currency)}\t{number(event.cash_change)}\t"
+            f"{text(tenant)}\t{text(event.portfolio)}\t{fill.trade_date.isoformat()}\t{position}\t"
+            f"{moment(fill.executed_at)}\t{text(event.instrument)}\t{sign}{fill.quantity}\t"
+            f"{fill.price}\t{text(event.currency)}\t{event.cash_change}\t"
             f"{text(book_order(fill))}\n"
         )
 
@@ -81,7 +80,7 @@ class Ledger:
         """Take an external flow; one with a time of day stands on that moment's UTC date."""
         self._flows.append(
             f"{text(tenant)}\t{text(event.portfolio)}\t{moment(flow_date(event))}\t{position}\t"
-            f"{moment(flow.at)}\t{text(flow.currency)}\t{number(flow.amount)}\n"
+            f"{moment(flow.at)}\t{text(flow.currency)}\t{flow.amount}\n"
         )
 
     def flush(self, cursor: psycopg.Cursor[Any]) -> None:

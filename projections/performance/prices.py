@@ -19,7 +19,6 @@ from projections.performance.tables import (
     copy_lines,
     moment,
     names,
-    number,
     text,
 )
 
@@ -84,9 +83,7 @@ class Prices:
         marks |= {f"{rate.base}/{rate.quote}": rate.rate for rate in event.rates}
         behind = f"\t{moment(event.at)}\t{position}\t"
         rest = f"\t{NULL}\t{NULL}\t{NULL}\t{NULL}\n"
-        self._arrived += [
-            f"{text(name)}{behind}{number(price)}{rest}" for name, price in marks.items()
-        ]
+        self._arrived += [f"{text(name)}{behind}{price}{rest}" for name, price in marks.items()]
         return list(marks)
 
     def add_closes(self, event: SessionClosed, position: int) -> dict[str, Quote]:
@@ -97,7 +94,7 @@ class Prices:
         clean = f"{ACCEPTED}\t{{}}\n"
         closes = {close.instrument: close for close in event.closes}
         self._arrived += [
-            f"{text(name)}{behind}{number(close.price)}{rest}"
+            f"{text(name)}{behind}{close.price}{rest}"
             + (f"{SUSPECT}\t{names(close.findings)}\n" if close.findings else clean)
             for name, close in closes.items()
         ]

@@ -111,7 +111,9 @@ def ddl(schema: str) -> str:
 
 def text(value: str | None) -> str:
     """Write a text for COPY."""
-    return NULL if value is None else value.translate(_ESCAPES)
+    if value is None:
+        return NULL
+    return value if "\\" not in value and value.isprintable() else value.translate(_ESCAPES)
 
 
 def number(value: Decimal | None) -> str:

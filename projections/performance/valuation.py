@@ -91,7 +91,7 @@ def _rate(currency: str, base: str, quotes: Quotes) -> tuple[Quote, bool] | None
     return None if inverse is None else (inverse, False)
 
 
-def to_base(amount: Decimal, currency: str, base: str, quotes: Quotes) -> Decimal | None:
+def amount_to_base(amount: Decimal, currency: str, base: str, quotes: Quotes) -> Decimal | None:
     """Convert an amount to base; None where no rate is in force."""
     if currency == base or not amount:
         return amount
@@ -132,7 +132,7 @@ def value(
     base = subject.base_currency
     priced = totals.pop(base, ZERO)
     for currency in sorted(totals):
-        converted = to_base(totals[currency], currency, base, quotes)
+        converted = amount_to_base(totals[currency], currency, base, quotes)
         if converted is None:
             unpriced.append(rate_name(currency, base))
             continue
@@ -286,14 +286,14 @@ class _Flows:
 
     def _convert(self, flow: Flow, at_moment: Quotes | None) -> Decimal | None:
         if at_moment is not None:
-            amount = to_base(flow.amount, flow.currency, self._base, at_moment)
+            amount = amount_to_base(flow.amount, flow.currency, self._base, at_moment)
             if amount is not None:
                 return amount
-        return to_base(flow.amount, flow.currency, self._base, self._end_quotes)
+        return amount_to_base(flow.amount, flow.currency, self._base, self._end_quotes)
 
     def _resolve(self, currency: str, inflow: Decimal, outflow: Decimal) -> None:
-        converted_in = to_base(inflow, currency, self._base, self._end_quotes)
-        converted_out = to_base(outflow, currency, self._base, self._end_quotes)
+        converted_in = amount_to_base(inflow, currency, self._base, self._end_quotes)
+        converted_out = amount_to_base(outflow, currency, self._base, self._end_quotes)
         if converted_in is None or converted_out is None:
             self._keep(currency, inflow, outflow)
             return
@@ -331,9 +331,10 @@ def _text(carried: Carried) -> str:
     return msgspec.json.encode(carried, order="deterministic").decode()
 
 
-def carried_from(nav: Decimal | None, is_emptied: bool, session: date, rest: str | None) -> Carried:  # noqa: FBT001 - the columns of a row, in their order
+def carried_from(current: Current, session: date) -> Carried:
     """Read what a row hands to the next session's."""
-    if rest is not None:
-        return msgspec.json.decode(rest, type=Carried)
-    assert nav is not None, "a row without a NAV says what it carries"
-    return Carried(Chain(value=nav, is_emptied=is_emptied, since=session))
+    if current.carried is not None:
+        return msgspec.json.decode(current.carried, type=Carried)
+    assert current.nav is not None, "a row without a NAV says what it carries"
+    chain = Chain(value=current.nav, is_emptied=current.is_emptied, since=session)
+    return Carried(chain)

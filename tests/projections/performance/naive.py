@@ -138,7 +138,7 @@ class NaiveBook:
             return *direct, False
         return (inverse[0], 1 / inverse[1], True) if inverse and inverse[1] else None
 
-    def in_base(self, amount: Fraction, currency: str, at: datetime) -> Fraction | None:
+    def amount_in_base(self, amount: Fraction, currency: str, at: datetime) -> Fraction | None:
         """Convert; an inverse rate rounds to 12 decimals."""
         if currency == self.base or not amount:
             return amount
@@ -178,7 +178,7 @@ class NaiveBook:
             add_to(cash, trades[name][0].currency, quantity * found[1])
         priced = Fraction(0)
         for currency, amount in cash.items():
-            converted = self.in_base(amount, currency, at)
+            converted = self.amount_in_base(amount, currency, at)
             if converted is None:
                 unpriced.append(f"FX:{currency}/{self.base}")
                 continue
@@ -216,13 +216,15 @@ class NaiveBook:
         """A flow in base, at its moment's rate, else at its own session's end."""
         ends_at = self.sessions[index].ends_at
         currency = event.amount.currency
-        found = None if event.at is None else self.in_base(signed(event), currency, event.at)
-        return self.in_base(signed(event), currency, ends_at) if found is None else found
+        found = None if event.at is None else self.amount_in_base(signed(event), currency, event.at)
+        return self.amount_in_base(signed(event), currency, ends_at) if found is None else found
 
     def _pending_flow(self, index: int, event: FlowEvent, now: int) -> Fraction | None:
         found = self._flow(event, index)
         if found is None:
-            found = self.in_base(signed(event), event.amount.currency, self.sessions[now].ends_at)
+            found = self.amount_in_base(
+                signed(event), event.amount.currency, self.sessions[now].ends_at
+            )
         return found
 
     def _return(self, row: Row, index: int, *, is_gap: bool) -> None:
