@@ -46,6 +46,14 @@ from gateway.decoding import (
 
 SEQUENCE_MAX = 2**63 - 1
 Sequence = Annotated[int, msgspec.Meta(ge=0, le=SEQUENCE_MAX)]
+Calendar = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/\-]{0,63}\Z",
+        description="A market by its ISO 10383 code, or `24/7` for one that never closes.",
+        examples=["XNYS", "24/7"],
+    ),
+]
 Reason = Annotated[
     str,
     msgspec.Meta(
@@ -89,7 +97,7 @@ class PortfolioBody(Body, frozen=True):
     portfolio: Name
     base_currency: CurrencyCode
     cost_basis: CostBasis = CostBasis.FIFO
-    calendar: Name | None = None
+    calendar: Calendar | None = None
     allows_leverage: bool = False
     allows_short: bool = False
 
@@ -110,7 +118,7 @@ class InstrumentBody(Body, frozen=True):
     symbol: Line
     currency: CurrencyCode
     asset_class: AssetClass
-    calendar: Name
+    calendar: Calendar
     sector: Line | None = None
 
 
@@ -159,7 +167,7 @@ class CloseBody(Body, frozen=True):
 class SessionBody(Body, frozen=True):
     """A calendar's session [starts_at, ends_at) to be closed, with its closes."""
 
-    calendar: Name
+    calendar: Calendar
     session: date
     starts_at: Instant
     ends_at: Instant
@@ -169,7 +177,7 @@ class SessionBody(Body, frozen=True):
 class CorrectionBody(Body, frozen=True):
     """A close to be replaced; `price` null cancels it, and the mark before is in force again."""
 
-    calendar: Name
+    calendar: Calendar
     session: date
     instrument: Name
     price: Number | None
