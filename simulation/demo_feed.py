@@ -1,0 +1,197 @@
+"""The demo's living part: an exchange that marks every second and desks that trade at its prices.
+
+Each trading desk is a thread with a token of its own. What it does at tick n follows from the seed
+and its portfolios alone, so the same seed gives the same decisions, whatever the machine's pace;
+only times and names of the trades differ.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from gateway.client import Caller, Refused, Unanswered
+from simulation.bots import Bot, Order
+from simulation.demo_market import DemoSession, marks_body
+from simulation.demo_opening import Connections, market_today
+from simulation.demo_portfolios import DemoDesk, DemoPortfolio
+from simulation.tally import Tally
+
+TICK_SECONDS = 1.0
+
+
+class DemoFeed:
+    """Runs the exchange and the desks from entering to leaving.
+
+    `run` is a name that no other demo on the same data has: trades are named by it. `position` is
+    the log position from which the bots' cash and holdings are read.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        portfolios: Sequence[DemoPortfolio],
+        tally: Tally,
+        *,
+        seed: int,
+        run: str,
+        position: int,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._connections = connections
+        self._portfolios = portfolios
+        self._tally = tally
+        self._seed = seed
+        self._run = run
+        self._position = position
+        self._clock = clock
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._started = 0.0
+        self.failures: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._started = time.monotonic()
+        self._begin("exchange", self._mark)
+        for desk in dict.fromkeys(each.desk for each in self._portfolios):
+            self._begin(desk.source, partial(self._trade, desk))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been running."""
+        return time.monotonic() - self._started
+
+    def _begin(self, name: str, work: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except (Refused, Unanswered) as error:
+                self.failures.append(f"{name}: {error}")
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _ticks(self) -> "itertools.takewhile[int]":
+        """Give the number of each tick when it is due, until the end; late ones come at once."""
+
+        def is_due(tick: int) -> bool:
+            due = self._started + tick * TICK_SECONDS
+            return not self._stop.wait(max(0.0, due - time.monotonic()))
+
+        return itertools.takewhile(is_due, itertools.count(1))
+
+    def _mark(self) -> None:
+        """Mark the market every tick, and close each day when it is over."""
+        exchange = self._connections.market()
+        market = market_today(self._seed)
+        session = DemoSession(self._clock().date())
+        for tick in self._ticks():
+            prices = market.tick()
+            now = self._clock()
+            body = marks_body(prices, now)
+            self._accept(exchange, "/v1/marks", body, key=f"{self._run}-marks-{tick}")
+            while now >= session.ends_at:
+                key = f"demo-close-{session.day.isoformat()}"
+                self._accept(exchange, "/v1/sessions", session.closing(prices), key=key)
+                session = DemoSession(session.ends_at.date())
+
+    @staticmethod
+    def _accept(exchange: Caller, path: str, body: dict[str, Any], *, key: str) -> None:
+        reply = exchange.command(path, body, key=key)
+        if not reply.is_accepted:
+            raise Refused(reply)
+
+    def _trade(self, desk: DemoDesk) -> None:
+        """Let one desk's bots trade at every tick."""
+        caller = self._connections.desk(desk)
+        bots = self._bots(desk)
+        market = market_today(self._seed)
+        for tick in self._ticks():
+            prices = market.tick()
+            for bot in bots:
+                orders = bot.decide(prices)
+                if desk.in_batches:
+                    self._send_batch(caller, bot, orders, tick)
+                else:
+                    self._send_singly(caller, bot, orders, tick)
+
+    def _bots(self, desk: DemoDesk) -> list[Bot]:
+        """Read what each portfolio holds, and give it into the hands of a bot."""
+        reader = self._connections.reader(desk.tenant)
+        bots = []
+        for portfolio in self._portfolios:
+            if portfolio.desk != desk:
+                continue
+            path = f"/v1/portfolios/{portfolio.name}"
+            cash = reader.items(f"{path}/cash", min_position=self._position)
+            held = reader.items(f"{path}/positions", min_position=self._position)
+            bot = Bot(
+                portfolio=portfolio.name,
+                style=portfolio.style,
+                seed=self._seed,
+                cash={each["currency"]: Decimal(each["balance"]) for each in cash},
+                holdings={each["instrument"]: Decimal(each["quantity"]) for each in held},
+            )
+            bots.append(bot)
+        return bots
+
+    def _send_singly(self, caller: Caller, bot: Bot, orders: Sequence[Order], tick: int) -> None:
+        for number, order in enumerate(orders):
+            name = self._name(bot, tick, number)
+            body = order.body(portfolio=bot.portfolio, external_id=name, now=self._clock())
+            try:
+                told = caller.command("/v1/trades", body, key=name).document
+            except Unanswered:
+                self._tally.unanswered(1)
+                raise
+            self._settle(bot, order, told)
+
+    def _send_batch(self, caller: Caller, bot: Bot, orders: Sequence[Order], tick: int) -> None:
+        if not orders:
+            return
+        now = self._clock()
+        items = [
+            msgspec.json.encode(
+                order.body(
+                    portfolio=bot.portfolio, external_id=self._name(bot, tick, number), now=now
+                )
+            )
+            for number, order in enumerate(orders)
+        ]
+        try:
+            results = caller.batch("/v1/trades:batch", items, key=self._name(bot, tick, 0))
+        except Unanswered:
+            self._tally.unanswered(len(orders))
+            raise
+        for order, told in zip(orders, results, strict=True):
+            self._settle(bot, order, told)
+
+    def _settle(self, bot: Bot, order: Order, told: dict[str, Any]) -> None:
+        """Bring the bot's books in line with what was answered."""
+        is_accepted = self._tally.outcome(bot.portfolio, order, told)
+        if order.refusal is None and not is_accepted:
+            bot.take_back(order)
+        elif order.refusal is not None and is_accepted:
+            bot.book(order)
+
+    def _name(self, bot: Bot, tick: int, number: int) -> str:
+        return f"{self._run}-{bot.portfolio}-{tick}-{number}"
