@@ -126,6 +126,11 @@ class Desk:
                 self._refuse_queued(*LOST)
                 _log.warning("desk.log_unavailable", error=str(error))
                 self._closing.wait(RETRY_SECONDS)
+            except Exception:  # noqa: BLE001 - a log that cannot be folded is told to every caller
+                self._refuse_queued(*BROKEN)
+                self._world = None
+                _log.exception("desk.failed")
+                self._closing.wait(IDLE_SECONDS)
 
     def _go_on(self, world: World) -> None:
         """Decide one turn while the last one is in flight, land that, send this off."""

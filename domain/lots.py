@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
@@ -99,60 +100,25 @@ class Matching(msgspec.Struct, frozen=True, gc=False):
     realised_net: Decimal
 
 
-class Book:
-    """The open lots of one instrument and their totals; folded in book order."""
+class Holding(Protocol):
+    """What matching needs of a book: its open lots, oldest first, and their totals."""
 
-    __slots__ = (
-        "cost",
-        "fees",
-        "last_key",
-        "lots",
-        "quantity",
-        "realised_gross",
-        "realised_net",
-    )
-
-    def __init__(self) -> None:
-        self.lots: deque[Lot] = deque()
-        self.quantity = ZERO
-        self.cost = ZERO
-        self.fees = ZERO
-        self.realised_gross = ZERO
-        self.realised_net = ZERO
-        self.last_key: BookKey | None = None
-
-    def copy(self) -> "Book":
-        """Copy the book; lots themselves are immutable and shared."""
-        twin = Book.__new__(Book)
-        twin.lots = self.lots.copy()
-        twin.quantity = self.quantity
-        twin.cost = self.cost
-        twin.fees = self.fees
-        twin.realised_gross = self.realised_gross
-        twin.realised_net = self.realised_net
-        twin.last_key = self.last_key
-        return twin
-
-    def take(self, matching: Matching) -> None:
-        """Fold one fill's matching into the totals and the lots."""
-        for part in matching.closed:
-            self.quantity -= part.quantity
-            self.cost -= part.cost
-            self.fees -= part.opening_fee
-        self.realised_gross += matching.realised_gross
-        self.realised_net += matching.realised_net
-        take_lots(self.lots, matching.closed, matching.opened)
-        if matching.opened is not None:
-            self.quantity += matching.opened.quantity
-            self.cost += matching.opened.cost
-            self.fees += matching.opened.fee
+    lots: deque[Lot]
+    quantity: Decimal
+    cost: Decimal
+    fees: Decimal
 
 
-def take_lots(lots: deque[Lot], closed: Iterable[ClosedLot], opened: Lot | None) -> None:
-    """Remove closed parts from the oldest lots and append an opened one."""
+def take_lots(lots: deque[Lot], closed: Iterable[ClosedLot], opened: Lot | None) -> tuple[Lot, ...]:
+    """Remove closed parts from the oldest lots, append an opened one; give the lots as they were.
+
+    Those given back are what was touched, oldest first, before it was.
+    """
+    touched: list[Lot] = []
     for part in closed:
         lot = lots.popleft()
         assert lot.trade_id == part.trade_id, "a closed part names the oldest open lot"
+        touched.append(lot)
         if lot.quantity != part.quantity:
             rest = Lot(
                 lot.trade_id,
@@ -164,9 +130,18 @@ def take_lots(lots: deque[Lot], closed: Iterable[ClosedLot], opened: Lot | None)
             lots.appendleft(rest)
     if opened is not None:
         lots.append(opened)
+    return tuple(touched)
 
 
-def match(book: Book, fill: Fill, basis: CostBasis) -> Matching:
+def splice_lots(lots: deque[Lot], index: int, removed: int, inserted: Iterable[Lot]) -> None:
+    """Replace `removed` lots from `index` on by others, in place."""
+    listed = list(lots)
+    listed[index : index + removed] = inserted
+    lots.clear()
+    lots.extend(listed)
+
+
+def match(book: Holding, fill: Fill, basis: CostBasis) -> Matching:
     """Decide what a fill closes and opens, at its place in book order.
 
     A fill that crosses zero closes, then opens; consideration and fee are split by quantity and
@@ -199,7 +174,7 @@ def match(book: Book, fill: Fill, basis: CostBasis) -> Matching:
 
 
 def _close(
-    book: Book, closing: Decimal, proceeds: Decimal, basis: CostBasis
+    book: Holding, closing: Decimal, proceeds: Decimal, basis: CostBasis
 ) -> tuple[ClosedLot, ...]:
     """Close `closing` units from the oldest lots; `proceeds` is negative when a short is bought."""
     pooled = basis is CostBasis.AVERAGE
@@ -239,15 +214,3 @@ def _close(
 
 def _until(total: Decimal, done: Decimal, whole: Decimal) -> Decimal:
     return share(total, done, whole)
-
-
-def refold(fills: Iterable[Fill], basis: CostBasis) -> tuple[Book, list[tuple[Fill, Matching]]]:
-    """Fold fills in book order from nothing; give the book and what each fill did."""
-    book = Book()
-    steps: list[tuple[Fill, Matching]] = []
-    for fill in sorted(fills, key=lambda each: each.key):
-        matching = match(book, fill, basis)
-        book.take(matching)
-        book.last_key = fill.key
-        steps.append((fill, matching))
-    return book, steps

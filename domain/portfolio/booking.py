@@ -1,11 +1,12 @@
 """Booking a fill: what it does to lots and cash, on time or late in book order."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 
-from domain.lots import Book, CostBasis, Fill, Lot, Matching, Side, match, refold
+from domain.book import Book, lots_between, refold
+from domain.lots import CostBasis, Fill, Lot, Matching, Side, match
 from domain.money import ZERO, product, within
 from domain.portfolio.events import (
     CHANGES_PER_EVENT_MAX,
@@ -33,11 +34,6 @@ def consideration(quantity: Decimal, price: Decimal, given: Decimal | None) -> D
     return product(quantity, price) if given is None else given
 
 
-def is_late(book: Book, fill: Fill) -> bool:
-    """Say whether a fill stands before the last booking of its instrument in book order."""
-    return book.last_key is not None and fill.key < book.last_key
-
-
 def book_fill(
     portfolio: Portfolio,
     *,
@@ -59,14 +55,14 @@ def book_fill(
     book = portfolio.book(instrument)
     change = cash_change(fill)
     after = within("cash", portfolio.balance(currency) + change)
-    late = is_late(book, fill)
+    late = book.is_late(fill)
     restated: list[LotsRestated] = []
     if late:
-        history = list(earlier())
-        book_after, matching, changes = _restate(book, history, fill, basis)
+        book_after, matching, changes = _restate(book, fill, basis, earlier)
         totals = _totals(book_after)
+        splice = lots_between(book.lots, book_after.lots)
         restated = _restatement(
-            portfolio.opened.portfolio, instrument, currency, fill, totals, book_after, changes
+            portfolio.opened.portfolio, instrument, currency, fill, totals, splice, changes
         )
     else:
         matching = match(book, fill, basis)
@@ -133,26 +129,41 @@ def _totals_after(book: Book, matching: Matching) -> BookTotals:
 
 
 def _restate(
-    book: Book, history: list[Fill], late: Fill, basis: CostBasis
+    book: Book, late: Fill, basis: CostBasis, earlier: Callable[[], Iterable[Fill]]
 ) -> tuple[Book, Matching, list[RealisedChange]]:
-    """Refold with and without the late fill; give what differs by date, its own part apart."""
+    """Put a late fill in its place; give the book after, its own part, and what changed by date.
+
+    From what the book remembers if that reaches back far enough, else from all of history.
+    """
+    if book.remembers(late.key):
+        after = book.copy()
+        own, redone = after.insert(late, basis)
+        return after, own, _changes((step.fill, step.matching, now) for step, now in redone)
+    history = list(earlier())
     _, before = refold(history, basis)
-    after_book, after = refold([*history, late], basis)
     assert before[-1][0].key == book.last_key, "the history given is the whole of it"
-    own = next(matching for fill, matching in after if fill.trade_id == late.trade_id)
+    after, steps = refold([*history, late], basis)
     known = {fill.trade_id: matching for fill, matching in before}
+    own = next(matching for fill, matching in steps if fill.trade_id == late.trade_id)
+    moved = [each for each in steps if each[0].trade_id != late.trade_id]
+    return after, own, _changes((fill, known[fill.trade_id], now) for fill, now in moved)
+
+
+def _changes(redone: Iterable[tuple[Fill, Matching, Matching]]) -> list[RealisedChange]:
+    """Sum, by date, what fills now realise beyond what they did; dates without change left out."""
     changes: dict[date, list[Decimal]] = {}
-    for fill, matching in after:
-        if fill.trade_id == late.trade_id:
-            continue
-        gross = matching.realised_gross - known[fill.trade_id].realised_gross
-        net = matching.realised_net - known[fill.trade_id].realised_net
+    for fill, then, now in redone:
+        gross = now.realised_gross - then.realised_gross
+        net = now.realised_net - then.realised_net
         if gross or net:
             sums = changes.setdefault(fill.trade_date, [ZERO, ZERO])
             sums[0] += gross
             sums[1] += net
-    listed = [RealisedChange(day, gross, net) for day, (gross, net) in sorted(changes.items())]
-    return after_book, own, listed
+    return [
+        RealisedChange(day, gross, net)
+        for day, (gross, net) in sorted(changes.items())
+        if gross or net
+    ]
 
 
 def _restatement(
@@ -161,10 +172,11 @@ def _restatement(
     currency: str,
     fill: Fill,
     totals: BookTotals,
-    book: Book,
+    splice: tuple[int, int, list[Lot]],
     changes: list[RealisedChange],
 ) -> list[LotsRestated]:
-    lot_pages: Sequence[Sequence[Lot]] = _pages(book.lots, LOTS_PER_EVENT_MAX)
+    index, removed, lots = splice
+    lot_pages = _pages(lots, LOTS_PER_EVENT_MAX)
     change_pages = _pages(changes, CHANGES_PER_EVENT_MAX)
     pages = max(len(lot_pages), len(change_pages), 1)
     return [
@@ -177,6 +189,8 @@ def _restatement(
             page=number + 1,
             pages=pages,
             totals=totals,
+            index=min(index + number * LOTS_PER_EVENT_MAX, index + len(lots)),
+            removed=removed if number == 0 else 0,
             lots=tuple(lot_pages[number]) if number < len(lot_pages) else (),
             changes=tuple(change_pages[number]) if number < len(change_pages) else (),
         )

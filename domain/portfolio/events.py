@@ -113,8 +113,10 @@ class RealisedChange(msgspec.Struct, frozen=True, gc=False):
 class LotsRestated(Event, frozen=True):
     """A fact late in book order changed what follows: page `page` of `pages`, from 1.
 
-    `from_trade_id` is the late trade, `from_date` the first date restated. The pages together hold
-    all open lots and the changes of realised parts by date, the late trade's own left out.
+    `from_trade_id` is the late trade, `from_date` the first date restated. Each page replaces, in
+    the list of open lots, oldest first in book order, `removed` lots from `index` on by `lots`;
+    after the last page the list is that after everything, as `totals` is on every page. `changes`
+    are those of realised parts by date, the late trade's own part left out.
     """
 
     portfolio: str
@@ -125,6 +127,8 @@ class LotsRestated(Event, frozen=True):
     page: int
     pages: int
     totals: BookTotals
+    index: int
+    removed: int
     lots: tuple[Lot, ...] = ()
     changes: tuple[RealisedChange, ...] = ()
 

@@ -4,7 +4,8 @@ from collections import deque
 from decimal import Decimal
 from typing import assert_never
 
-from domain.lots import Book, take_lots
+from domain.book import Book
+from domain.lots import Matching, take_lots
 from domain.money import ZERO
 from domain.portfolio.events import (
     BookTotals,
@@ -70,20 +71,36 @@ class Portfolio:
         self.version += 1
 
     def _apply_booking(self, event: TradeBooked) -> None:
+        assert self.opened is not None, "only an open portfolio books"
         book = self._own(event.instrument)
         self.cash[event.currency] = event.cash_after
-        _take_totals(book, event.totals)
+        fill = event.fill
         if event.is_late:
-            return
-        book.last_key = event.fill.key
-        take_lots(book.lots, event.closed, event.opened)
+            book.restating = list(book.lots)
+            if book.remembers(fill.key):
+                book.insert(fill, self.opened.cost_basis)
+            else:
+                book.forget_all(book.last_key)
+        elif event.closed_pages:
+            take_lots(book.lots, event.closed, event.opened)
+            book.forget_all(fill.key)
+        else:
+            matching = Matching(
+                event.closed, event.opened, event.realised_gross, event.realised_net
+            )
+            book.add(fill, matching)
+        _take_totals(book, event.totals)
 
     def _apply_restatement(self, event: LotsRestated) -> None:
+        """Take the restated lots; where the book remembered enough, it holds them already."""
         book = self._own(event.instrument)
+        book.restating[event.index : event.index + event.removed] = event.lots
         _take_totals(book, event.totals)
-        if event.page == 1:
-            book.lots = deque()
-        book.lots.extend(event.lots)
+        if event.page == event.pages:
+            if book.restating != list(book.lots):
+                book.lots = deque(book.restating)
+                book.forget_all(book.last_key)
+            book.restating = []
 
     def _own(self, instrument: str) -> Book:
         if instrument not in self._owned:

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from domain.book_order import BookKey
-from domain.lots import Fill, Lot, take_lots
+from domain.lots import Fill, Lot, splice_lots, take_lots
 from domain.portfolio.events import BookTotals, LotsClosed, LotsRestated, TradeBooked
 from projections.positions.tables import LotRow, PositionRow
 from projections.rows import Cursor, Tables
@@ -84,17 +84,17 @@ class Holding:
         self._take_closed(page, position)
 
     def restate(self, page: LotsRestated, position: int) -> None:
-        """Fold a page of restated lots; the first replaces all there are."""
+        """Fold a page of restated lots: it replaces some, and all are placed anew."""
         self._take_totals(page.totals, position)
-        if page.page == 1:
-            self.lots.clear()
-            self.placed.clear()
-            self.opened.clear()
-            self.closed.clear()
-            self.is_restated = True
-        for index, lot in enumerate(page.lots):
-            self.lots.append(lot)
-            self._place(lot, Placed(position, index, position))
+        splice_lots(self.lots, page.index, page.removed, page.lots)
+        changed = {lot.trade_id for lot in page.lots}
+        before, self.placed = self.placed, {}
+        self.closed.clear()
+        self.is_restated = True
+        for index, lot in enumerate(self.lots):
+            fresh = lot.trade_id in changed
+            changed_at = position if fresh else before[lot.trade_id].changed_position
+            self._place(lot, Placed(position, index, changed_at))
 
     def _take_totals(self, totals: BookTotals, position: int) -> None:
         row = self.row

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
+from domain.book import Book, refold
 from domain.event import Event
-from domain.lots import Book, ClosedLot, CostBasis, Fill, Side, match, refold
+from domain.lots import ClosedLot, CostBasis, Fill, Side, match
 from domain.money import ZERO
 from domain.portfolio.events import BookTotals, LotsClosed, LotsRestated, TradeBooked
 
@@ -47,8 +48,7 @@ class Account:
         else:
             book = before
             matching = match(book, fill, self.basis)
-            book.take(matching)
-            book.last_key = fill.key
+            book.add(fill, matching)
         pages = pages_of(matching.closed)
         booked = TradeBooked(
             portfolio=self.name,
@@ -66,7 +66,7 @@ class Account:
             closed_pages=0 if is_late else len(pages) - 1,
         )
         if is_late:
-            return [booked, *self._restated(instrument, fill, currency)]
+            return [booked, *self._restated(instrument, fill, currency, len(before.lots))]
         return [booked, *self._closed(instrument, pages[1:])]
 
     def _closed(self, instrument: str, pages: list[tuple[ClosedLot, ...]]) -> Iterator[Event]:
@@ -80,9 +80,12 @@ class Account:
                 closed=page,
             )
 
-    def _restated(self, instrument: str, fill: Fill, currency: str) -> Iterator[Event]:
+    def _restated(
+        self, instrument: str, fill: Fill, currency: str, lots_before: int
+    ) -> Iterator[Event]:
         book = self.books[instrument]
         pages = pages_of(list(book.lots))
+        index = 0
         for number, page in enumerate(pages, start=1):
             yield LotsRestated(
                 portfolio=self.name,
@@ -93,8 +96,11 @@ class Account:
                 page=number,
                 pages=len(pages),
                 totals=totals_of(book),
+                index=index,
+                removed=lots_before if number == 1 else 0,
                 lots=page,
             )
+            index += len(page)
 
 
 def totals_of(book: Book) -> BookTotals:

@@ -1,0 +1,180 @@
+"""The book of one instrument in one portfolio: lots and totals, folded in book order.
+
+A book remembers its last few bookings, so that a fill late by a few of them is put in its place
+without reading history: they are undone, and folded again behind it.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from datetime import timedelta
+
+import msgspec
+
+from domain.book_order import BookKey
+from domain.lots import CostBasis, Fill, Lot, Matching, match, take_lots
+from domain.money import ZERO
+
+STEPS_MAX = 64
+STEPS_MIN = 2
+REMEMBERED = timedelta(seconds=10)
+
+
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """One booking: its fill, what it did, and the lots it touched as they were before."""
+
+    fill: Fill
+    matching: Matching
+    touched: tuple[Lot, ...]
+
+
+class Book:
+    """The open lots of one instrument, their totals, and the last steps that led there."""
+
+    __slots__ = (
+        "cost",
+        "fees",
+        "forgotten_key",
+        "last_key",
+        "lots",
+        "quantity",
+        "realised_gross",
+        "realised_net",
+        "restating",
+        "steps",
+    )
+
+    def __init__(self) -> None:
+        self.lots: deque[Lot] = deque()
+        self.quantity = ZERO
+        self.cost = ZERO
+        self.fees = ZERO
+        self.realised_gross = ZERO
+        self.realised_net = ZERO
+        self.last_key: BookKey | None = None
+        self.steps: deque[Step] = deque()
+        self.forgotten_key: BookKey | None = None
+        self.restating: list[Lot] = []
+
+    def copy(self) -> "Book":
+        """Copy the book; lots and steps themselves are immutable and shared."""
+        twin = Book.__new__(Book)
+        twin.lots = self.lots.copy()
+        twin.quantity = self.quantity
+        twin.cost = self.cost
+        twin.fees = self.fees
+        twin.realised_gross = self.realised_gross
+        twin.realised_net = self.realised_net
+        twin.last_key = self.last_key
+        twin.steps = self.steps.copy()
+        twin.forgotten_key = self.forgotten_key
+        twin.restating = self.restating
+        return twin
+
+    def is_late(self, fill: Fill) -> bool:
+        """Say whether a fill stands before the last booking in book order."""
+        return self.last_key is not None and fill.key < self.last_key
+
+    def remembers(self, key: BookKey) -> bool:
+        """Say whether every booking behind this place is among the steps."""
+        return self.forgotten_key is None or self.forgotten_key < key
+
+    def add(self, fill: Fill, matching: Matching) -> None:
+        """Fold a fill that stands last in book order."""
+        for part in matching.closed:
+            self.quantity -= part.quantity
+            self.cost -= part.cost
+            self.fees -= part.opening_fee
+        if matching.opened is not None:
+            self.quantity += matching.opened.quantity
+            self.cost += matching.opened.cost
+            self.fees += matching.opened.fee
+        self.realised_gross += matching.realised_gross
+        self.realised_net += matching.realised_net
+        touched = take_lots(self.lots, matching.closed, matching.opened)
+        self.last_key = fill.key
+        self.steps.append(Step(fill, matching, touched))
+        self._forget(fill)
+
+    def insert(self, fill: Fill, basis: CostBasis) -> tuple[Matching, list[tuple[Step, Matching]]]:
+        """Fold a late fill in its place; give what it did, and what each later step did and does.
+
+        Only where `remembers` holds for its key.
+        """
+        assert self.remembers(fill.key), "every later booking is among the steps"
+        undone: list[Step] = []
+        while self.steps and fill.key < self.steps[-1].fill.key:
+            undone.append(self._undo())
+        own = match(self, fill, basis)
+        self.add(fill, own)
+        redone = []
+        for step in reversed(undone):
+            matching = match(self, step.fill, basis)
+            self.add(step.fill, matching)
+            redone.append((step, matching))
+        return own, redone
+
+    def forget_all(self, last_key: BookKey | None) -> None:
+        """Remember no step: what comes late now is decided from history."""
+        self.steps.clear()
+        self.last_key = self.forgotten_key = last_key
+
+    def _undo(self) -> Step:
+        step = self.steps.pop()
+        matching = step.matching
+        if matching.opened is not None:
+            opened = self.lots.pop()
+            assert opened.trade_id == step.fill.trade_id, "the last step opened the last lot"
+            self.quantity -= opened.quantity
+            self.cost -= opened.cost
+            self.fees -= opened.fee
+        if matching.closed and matching.closed[-1].quantity != step.touched[-1].quantity:
+            self.lots.popleft()
+        self.lots.extendleft(reversed(step.touched))
+        for part in matching.closed:
+            self.quantity += part.quantity
+            self.cost += part.cost
+            self.fees += part.opening_fee
+        self.realised_gross -= matching.realised_gross
+        self.realised_net -= matching.realised_net
+        return step
+
+    def _forget(self, newest: Fill) -> None:
+        while len(self.steps) > STEPS_MIN:
+            oldest = self.steps[0].fill
+            if len(self.steps) <= STEPS_MAX and _is_near(oldest, newest):
+                return
+            self.forgotten_key = oldest.key
+            self.steps.popleft()
+
+
+def _is_near(one: Fill, other: Fill) -> bool:
+    """Say whether two fills are of one date and, where both say, within 10 s of each other."""
+    if one.trade_date != other.trade_date:
+        return False
+    if one.executed_at is None or other.executed_at is None:
+        return True
+    return other.executed_at - one.executed_at <= REMEMBERED
+
+
+def refold(fills: Iterable[Fill], basis: CostBasis) -> tuple[Book, list[tuple[Fill, Matching]]]:
+    """Fold fills in book order from nothing; give the book and what each fill did."""
+    book = Book()
+    steps: list[tuple[Fill, Matching]] = []
+    for fill in sorted(fills, key=lambda each: each.key):
+        matching = match(book, fill, basis)
+        book.add(fill, matching)
+        steps.append((fill, matching))
+    return book, steps
+
+
+def lots_between(before: Iterable[Lot], after: Iterable[Lot]) -> tuple[int, int, list[Lot]]:
+    """Give the one splice that turns lots into others: index, how many go, and what comes."""
+    old, new = list(before), list(after)
+    shorter = min(len(old), len(new))
+    index = 0
+    while index < shorter and old[index] == new[index]:
+        index += 1
+    same = 0
+    while same < shorter - index and old[-1 - same] == new[-1 - same]:
+        same += 1
+    return index, len(old) - index - same, new[index : len(new) - same]
