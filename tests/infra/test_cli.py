@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,12 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
+import pytest
 import typer
 
 from gateway.tokens import TokenVerifier
 from infra.cli import app
 from infra.data_directory import DataDirectory
 from infra.keys import public_key
+from tests.infra.up import PATIENCE_SECONDS, wait_until
 
 
 def pms(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -101,3 +106,26 @@ class TestTheTokenCommand:
             public_key(DataDirectory(tmp_path / "data")), clock=lambda: datetime.now(UTC)
         )
         assert verifier(ended.stdout.strip()).roles == {"trader", "viewer"}
+
+
+@pytest.mark.slow
+class TestEndingAShortCommand:
+    """A command that runs servers of its own takes them along, whenever it is ended."""
+
+    def test_leaves_neither_processes_nor_files(self, directory: Path) -> None:
+        """SIGTERM in the middle of a benchmark: its PostgreSQL and its directory are gone."""
+        bench = subprocess.Popen(
+            [sys.executable, "-m", "infra.cli", "bench", "append", "--transactions", "100000"],
+            env={**os.environ, "TMPDIR": str(directory)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        process = psutil.Process(bench.pid)
+        wait_until(lambda: any(child.name() == "postgres" for child in process.children()))
+        family = [process, *process.children(recursive=True)]
+
+        bench.terminate()
+
+        assert bench.wait(timeout=PATIENCE_SECONDS) == 128 + signal.SIGTERM
+        assert [each for each in family if each.is_running()] == []
+        assert list(directory.iterdir()) == []
