@@ -33,14 +33,15 @@ IDEMPOTENCY_PARAMETER: Json = {
 }
 
 
-HEADERS_OF_PROBLEMS: dict[int, dict[str, str]] = {
-    401: {"WWW-Authenticate": "How to authenticate (RFC 6750)."},
-    429: {"Retry-After": "Seconds until trying again makes sense."},
-    504: {"Retry-After": "Seconds until trying again makes sense."},
-    503: {
-        "Retry-After": "Seconds until trying again makes sense.",
-        "Location": "Where the outcome of the command is told, if it is not known yet.",
-    },
+_RETRY_AFTER = {"Retry-After": "Seconds until trying again makes sense."}
+_LOCATION = {"Location": "Where the outcome of the command is told, if it is not known yet."}
+HEADERS_OF_PROBLEMS: dict[str, dict[str, str]] = {
+    "token_missing": {"WWW-Authenticate": "How to authenticate (RFC 6750)."},
+    "position_not_reached": _RETRY_AFTER,
+    "not_ready": _RETRY_AFTER,
+    "not_attempted": _RETRY_AFTER,
+    "too_many_requests": _RETRY_AFTER,
+    "outcome_unknown": _RETRY_AFTER | _LOCATION,
 }
 
 
@@ -84,7 +85,10 @@ def problem_answers(codes: Iterable[str], described: Mapping[int, str]) -> list[
         told = [described[status]] if status in described else []
         if listed:
             told.append("Codes: " + ", ".join(f"`{code}`" for code in sorted(set(listed))) + ".")
-        answers.append(Answer(status, " ".join(told), content, HEADERS_OF_PROBLEMS.get(status, {})))
+        headers: dict[str, str] = {}
+        for code in listed:
+            headers |= HEADERS_OF_PROBLEMS.get(code, {})
+        answers.append(Answer(status, " ".join(told), content, headers))
     return answers
 
 

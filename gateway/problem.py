@@ -47,7 +47,7 @@ KINDS: dict[str, Kind] = {
     "outcome_unknown": Kind(503, "The outcome is not known yet"),
     "over_precise": Kind(400, "A number has too many decimals"),
     "parameter_invalid": Kind(400, "A query parameter is not understood"),
-    "position_not_reached": Kind(504, "The asked position is not reached yet"),
+    "position_not_reached": Kind(409, "The asked position is not reached yet"),
     "role_missing": Kind(403, "The token's roles do not permit this"),
     "route_not_found": Kind(404, "There is no such address"),
     "source_missing": Kind(403, "The token names no source"),

@@ -224,7 +224,7 @@ def _performance(resources: Resources) -> Sequence[Endpoint]:
             "A portfolio over a range of sessions",
             Action.READ_PERFORMANCE,
             RangeAsked,
-            shaping.PerformanceSummary,
+            shaping.OneSummary,
             resources.summary,
             PORTFOLIO,
         ),

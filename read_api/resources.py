@@ -235,14 +235,12 @@ class Resources:
         asked: PerformanceAsked = call.parameters
 
         def query(connection: Any, portfolio: str) -> shaping.PerformanceDays:  # noqa: ANN401
-            page = _present(
-                daily_performance(
-                    connection,
-                    portfolio=portfolio,
-                    since=asked.since,
-                    until=asked.until,
-                    **_paged(call, asked),
-                )
+            page = daily_performance(
+                connection,
+                portfolio=portfolio,
+                since=asked.since,
+                until=asked.until,
+                **_paged(call, asked),
             )
             return page_shaped(shaping.PerformanceDays, page, map(_day, page.rows))
 
@@ -252,7 +250,7 @@ class Resources:
         """Sum a portfolio up over a range of sessions."""
         asked: RangeAsked = call.parameters
 
-        def query(connection: Any, portfolio: str) -> shaping.PerformanceSummary:  # noqa: ANN401
+        def query(connection: Any, portfolio: str) -> shaping.OneSummary:  # noqa: ANN401
             found = performance_summary(
                 connection,
                 tenant=call.principal.tenant,
@@ -260,7 +258,8 @@ class Resources:
                 since=asked.since,
                 until=asked.until,
             )
-            return shaped(shaping.PerformanceSummary, _present(found))
+            item = shaped(shaping.PerformanceSummary, _present(found.row))
+            return shaped(shaping.OneSummary, found, item=item)
 
         return await self._of_portfolio(call, "performance", query)
 

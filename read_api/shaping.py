@@ -188,8 +188,6 @@ class PerformanceSummary(Shaped, frozen=True):
     portfolio: str
     currency: str
     calendar: str
-    position: int
-    market_position: int
     first_session: date | None
     last_session: date | None
     sessions: int
@@ -288,6 +286,12 @@ class OnePosition(_One, frozen=True):
     """One position."""
 
     item: Position
+
+
+class OneSummary(_One, frozen=True):
+    """One portfolio's summary."""
+
+    item: PerformanceSummary
 
 
 class OneTrade(_One, frozen=True):

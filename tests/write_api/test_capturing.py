@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 import httpx
+
 from domain.identity import command_id, trade_id
 from tests.gateway.serving import assert_problem
 from tests.write_api.conftest import Client, key, trade
@@ -256,7 +257,7 @@ class TestAnotherTenant:
         nobodys = stranger.post("/v1/trades", json=absent, headers=key())
 
         assert_problem(mine, 422, "portfolio_unknown")
-        assert_without_names(mine, "growth") == assert_without_names(nobodys, "never-opened")
+        assert without_names(mine, "growth") == without_names(nobodys, "never-opened")
 
     def test_uses_the_same_names_and_keys_freely(
         self, client: Client, portfolio: str, apple: str
@@ -279,7 +280,7 @@ class TestAnotherTenant:
         assert theirs.json()["command_id"] != mine["command_id"]
 
 
-def assert_without_names(answer: httpx.Response, name: str) -> dict[str, object]:
+def without_names(answer: httpx.Response, name: str) -> dict[str, object]:
     """Give a problem without what differs between any two requests."""
     text = answer.text.replace(name, "NAME")
     document: dict[str, object] = httpx.Response(200, text=text).json()
