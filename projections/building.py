@@ -20,6 +20,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Told the position reached and the one to be reached; whatever it raises ends the work."""
 
 BATCH_EVENTS_MAX = 10_000
+LOCK_WAIT_SECONDS = 2
 
 
 class BuildRunning(Exception):
@@ -56,10 +57,15 @@ def lock_model(connection: Connection, name: str) -> None:
     Raises:
         BuildRunning: somebody else is.
     """
-    statement = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
-    row = connection.execute(statement, (f"pms read model {name}",)).fetchone()
-    if row is None or not row[0]:
-        raise BuildRunning(f"read model {name} is being rebuilt or verified by another process")
+    try:
+        with connection.transaction():
+            # A session that has just ended may hold its lock for a moment longer.
+            connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'")
+            statement = "SELECT pg_advisory_lock(hashtextextended(%s, 0))"
+            connection.execute(statement, (f"pms read model {name}",))
+    except psycopg.errors.LockNotAvailable as error:
+        message = f"read model {name} is being rebuilt or verified by another process"
+        raise BuildRunning(message) from error
 
 
 def drop_schema(connection: Connection, schema: str) -> None:

@@ -13,7 +13,7 @@ from infra.database import Database
 from projections.asking import ReadModelMissing
 from projections.building import BuildFailed, BuildRunning, connect, lock_model
 from projections.cash.model import Cash
-from projections.checkpoint import RETIRED, read_checkpoint
+from projections.checkpoint import RETIRED, Checkpoint, read_checkpoint
 from projections.positions.model import Positions
 from projections.positions.queries import position_of
 from projections.read_model import ReadModel
@@ -127,11 +127,14 @@ class TestRebuilding:
         """Events that arrive during rebuilds, one after another, are in the tables once."""
         told = 0
         finished = threading.Event()
+        rebuilt: list[Checkpoint] = []
 
         def rebuild_often() -> None:
-            for _ in range(6):
-                rebuild(Brittle(), log, log_database.app_conninfo)
-            finished.set()
+            try:
+                for _ in range(6):
+                    rebuilt.append(rebuild(Brittle(), log, log_database.app_conninfo))
+            finally:
+                finished.set()
 
         with running(log, log_database, [Brittle(), Cash()]) as projector:
             thread = threading.Thread(target=rebuild_often)
@@ -143,6 +146,7 @@ class TestRebuilding:
             thread.join()
             wait_for_position(projector, head, Brittle(), Cash())
 
+        assert len(rebuilt) == 6
         assert len(deposits(connection)) == told
         assert schemas(connection) == {"brittle"}
 
@@ -214,11 +218,14 @@ class TestReadingDuringASwap:
     ) -> None:
         """One share per trade: the quantity says how many trades the tables must have folded."""
         finished = threading.Event()
+        rebuilt: list[Checkpoint] = []
 
         def rebuild_often() -> None:
-            for _ in range(8):
-                rebuild(Positions(), log, log_database.app_conninfo)
-            finished.set()
+            try:
+                for _ in range(8):
+                    rebuilt.append(rebuild(Positions(), log, log_database.app_conninfo))
+            finally:
+                finished.set()
 
         buy_next(story)
         with running(log, log_database, [Positions()]) as projector:
@@ -234,6 +241,8 @@ class TestReadingDuringASwap:
                     # Two events before the first trade, two in each.
                     assert answer.position == 2 + 2 * answer.row.quantity
             thread.join()
+
+        assert len(rebuilt) == 8
 
     def test_retired_tables_give_no_answer(
         self, log: Log, log_database: Database, story: Story, connection: Connection
