@@ -191,7 +191,7 @@ class Desk:
         if expected == 0:
             if not self._intake.wait(1, IDLE_SECONDS):
                 turn.world.follow(self._log)
-                metrics.LOG_HEAD.set(turn.world.position)
+                metrics.POSITION.set(turn.world.position)
                 return
         elif 1 < expected < OVERLAPPED_COMMANDS_MIN:
             self._intake.wait(expected, GATHER_SECONDS)

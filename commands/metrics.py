@@ -21,4 +21,4 @@ COMMIT_SECONDS = Histogram(
 )
 REDECIDED = Counter("pms_commands_redecided", "Commands decided anew, another writer was faster")
 UNKNOWN = Counter("pms_commits_unknown", "Commits whose answer was lost")
-LOG_HEAD = Gauge("pms_log_head", "Position of the last event this process knows of")
+POSITION = Gauge("pms_desk_position", "Position of the last event the desk has folded")

@@ -164,7 +164,7 @@ class Turn:
         receipts = self._receipts_told_again()
         for taken, decided in self._entries:
             taken.answer(self._outcome(decided, taken, appended, receipts))
-        metrics.LOG_HEAD.set(self.world.position)
+        metrics.POSITION.set(self.world.position)
 
     def fail(self, status: Status, code: str, message: str) -> None:
         """Answer every caller that nothing was written, or that nobody knows."""
