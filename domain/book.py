@@ -67,7 +67,7 @@ class Book:
         twin.last_key = self.last_key
         twin.steps = self.steps.copy()
         twin.forgotten_key = self.forgotten_key
-        twin.restating = self.restating
+        twin.restating = self.restating.copy()
         return twin
 
     def is_late(self, fill: Fill) -> bool:
