@@ -53,7 +53,7 @@ def book_fill(
     assert portfolio.opened is not None, "only an open portfolio books"
     basis = portfolio.opened.cost_basis
     book = portfolio.book(instrument)
-    change = cash_change(fill)
+    change = within("cash change", cash_change(fill))
     after = within("cash", portfolio.balance(currency) + change)
     late = book.is_late(fill)
     restated: list[LotsRestated] = []
@@ -76,8 +76,8 @@ def book_fill(
         totals=totals,
         cash_change=change,
         cash_after=after,
-        realised_gross=matching.realised_gross,
-        realised_net=matching.realised_net,
+        realised_gross=within("realised_gross", matching.realised_gross),
+        realised_net=within("realised_net", matching.realised_net),
         opened=None if late else matching.opened,
         closed=tuple(pages[0]) if pages else (),
         closed_pages=max(len(pages) - 1, 0),
@@ -160,7 +160,7 @@ def _changes(redone: Iterable[tuple[Fill, Matching, Matching]]) -> list[Realised
             sums[0] += gross
             sums[1] += net
     return [
-        RealisedChange(day, gross, net)
+        RealisedChange(day, within("realised_gross", gross), within("realised_net", net))
         for day, (gross, net) in sorted(changes.items())
         if gross or net
     ]
