@@ -1,0 +1,221 @@
+"""Words for domain tests: fills, portfolios and bookings with every field given a plain value."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from domain.book import Book
+from domain.identity import trade_id
+from domain.instrument import AssetClass, Instrument, InstrumentRegistered
+from domain.lots import CostBasis, Fill, Side
+from domain.money import Money
+from domain.portfolio.booking import Booking, book_fill, cash_change
+from domain.portfolio.cash import open_portfolio
+from domain.portfolio.events import BookTotals, CashDeposited, PortfolioOpened, TradeBooked
+from domain.portfolio.state import Portfolio
+from domain.trade import Capture, Intent
+
+ACME = "acme"
+FUND = "growth"
+APPLE = "AAPL"
+DESK = "desk-1"
+MONDAY, TUESDAY, WEDNESDAY = date(2024, 1, 8), date(2024, 1, 9), date(2024, 1, 10)
+NOON = datetime(2024, 1, 8, 12, tzinfo=UTC)
+FRIDAY_NOON = datetime(2024, 1, 12, 12, tzinfo=UTC)
+BUY, SELL = Side.BUY, Side.SELL
+FIFO, AVERAGE = CostBasis.FIFO, CostBasis.AVERAGE
+
+Number = int | str | Decimal
+
+
+def exact(*numbers: Number) -> tuple[Decimal, ...]:
+    """Write several exact decimals at once."""
+    return tuple(Decimal(number) for number in numbers)
+
+
+def name_of(external_id: str, source: str = DESK) -> UUID:
+    """The id of the trade a source names so."""
+    return trade_id(ACME, source, external_id, None)
+
+
+def fill(external_id: str, side: Side, quantity: Number, price: Number, **changes: Any) -> Fill:
+    """A fill on Monday without a time of day, its consideration the exact product."""
+    source = changes.get("source", DESK)
+    made = Fill(
+        trade_id=name_of(external_id, source),
+        source=source,
+        external_id=external_id,
+        side=side,
+        quantity=Decimal(quantity),
+        price=Decimal(price),
+        consideration=Decimal(quantity) * Decimal(price),
+        trade_date=MONDAY,
+    )
+    amounts = ("fee", "consideration")
+    given = {name: Decimal(changes.pop(name)) for name in amounts if name in changes}
+    return msgspec.structs.replace(made, **given, **changes)
+
+
+def bought(external_id: str, quantity: Number, price: Number, **changes: Any) -> Fill:
+    """A purchase."""
+    return fill(external_id, BUY, quantity, price, **changes)
+
+
+def sold(external_id: str, quantity: Number, price: Number, **changes: Any) -> Fill:
+    """A sale."""
+    return fill(external_id, SELL, quantity, price, **changes)
+
+
+def opened(basis: CostBasis = FIFO, **changes: Any) -> PortfolioOpened:
+    """The opening of a dollar portfolio that may do neither leverage nor short sales."""
+    wanted: dict[str, Any] = {
+        "portfolio": FUND,
+        "base_currency": "USD",
+        "cost_basis": basis,
+        "calendar": None,
+        "allows_leverage": False,
+        "allows_short": False,
+    }
+    event = open_portfolio(None, **(wanted | changes))
+    assert event is not None, "a portfolio that is not there opens"
+    return event
+
+
+def portfolio(basis: CostBasis = FIFO, *, cash: Number = 0, **changes: Any) -> Portfolio:
+    """An open portfolio, with dollars if wanted."""
+    made = Portfolio()
+    made.apply(opened(basis, **changes))
+    if cash:
+        made.apply(deposited(cash))
+    return made
+
+
+def deposited(amount: Number, balance: Number | None = None) -> CashDeposited:
+    """A deposit of dollars on Monday."""
+    held = Decimal(amount if balance is None else balance)
+    return CashDeposited(
+        portfolio=FUND, amount=Money(Decimal(amount), "USD"), balance=held, value_date=MONDAY
+    )
+
+
+class Desk:
+    """A portfolio that books fills of AAPL as they arrive, keeping what it booked and decided."""
+
+    def __init__(self, basis: CostBasis = FIFO, *, cash: Number = 0) -> None:
+        self.portfolio = portfolio(basis, cash=cash)
+        self.fills: list[Fill] = []
+        self.events: list[Booking] = []
+
+    @property
+    def book(self) -> Book:
+        """The book of AAPL."""
+        return self.portfolio.book(APPLE)
+
+    def decide(self, wanted: Fill, rate: Decimal | None = None) -> list[Booking]:
+        """Decide a fill without booking it."""
+        return book_fill(
+            self.portfolio,
+            instrument=APPLE,
+            currency="USD",
+            fill=wanted,
+            earlier=lambda: self.fills,
+            rate_to_base=rate,
+        )
+
+    def take(self, *fills: Fill) -> list[Booking]:
+        """Decide and book fills in this order; give the events of the last one."""
+        events: list[Booking] = []
+        for wanted in fills:
+            events = self.decide(wanted)
+            for event in events:
+                self.portfolio.apply(event)
+            self.events += events
+            self.fills.append(wanted)
+        return events
+
+
+def after(basis: CostBasis, fills: Iterable[Fill]) -> Desk:
+    """A desk that has booked some fills in the order given."""
+    made = Desk(basis)
+    made.take(*fills)
+    return made
+
+
+def totals(quantity: object, cost: object, *rest: object) -> BookTotals:
+    """Totals: quantity and cost, then fees, realised gross and net."""
+    return BookTotals(*(Decimal(str(number)) for number in (quantity, cost, *rest)))
+
+
+def booked(wanted: Fill, **changes: object) -> TradeBooked:
+    """The booking of a fill of AAPL, without closed parts."""
+    plain = TradeBooked(
+        portfolio=FUND,
+        instrument=APPLE,
+        currency="USD",
+        fill=wanted,
+        totals=totals(0, 0),
+        cash_change=cash_change(wanted),
+        cash_after=cash_change(wanted),
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+@dataclass
+class Many:
+    """A desk that holds many lots of one share, each bought on Monday at its number."""
+
+    count: int
+    basis: CostBasis = FIFO
+
+    def desk(self) -> Desk:
+        """Buy them."""
+        return after(
+            self.basis,
+            [bought(f"b-{number:04}", 1, number) for number in range(1, self.count + 1)],
+        )
+
+
+def registered(instrument: str = APPLE, **changes: Any) -> InstrumentRegistered:
+    """The registration of a New York equity in dollars."""
+    event = InstrumentRegistered(
+        instrument=instrument,
+        symbol=instrument,
+        currency="USD",
+        asset_class=AssetClass.EQUITY,
+        calendar="XNYS",
+    )
+    return msgspec.structs.replace(event, **changes)
+
+
+def instrument(name: str = APPLE, **changes: Any) -> Instrument:
+    """A registered instrument."""
+    made = Instrument()
+    made.apply(registered(name, **changes))
+    return made
+
+
+def captured(external_id: str = "t-1", **changes: Any) -> Capture:
+    """A proposed purchase of 100 AAPL at 10 on Monday, with changes."""
+    wanted = Capture(
+        portfolio=FUND,
+        source=DESK,
+        external_id=external_id,
+        intent=Intent.PROPOSED,
+        instrument=APPLE,
+        side=BUY,
+        quantity=Decimal(100),
+        price=Decimal(10),
+        currency="USD",
+        trade_date=MONDAY,
+    )
+    return msgspec.structs.replace(wanted, **changes)
+
+
+def minutes(count: int) -> datetime:
+    """So many minutes after Monday noon."""
+    return NOON + timedelta(minutes=count)
