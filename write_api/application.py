@@ -20,7 +20,7 @@ from write_api.bodies import (
     SourceBody,
     TradeBody,
 )
-from write_api.issuing import CommandDesk, Issuing
+from write_api.issuing import DECISION_SECONDS_MAX, CommandDesk, Issuing
 from write_api.resources import COMMAND, PORTFOLIO, Resources
 
 TITLE = "PMS commands"
@@ -38,10 +38,18 @@ REFUSALS = (
 )
 
 
-def create_app(desk: CommandDesk, surroundings: Surroundings) -> FastAPI:
-    """Build the application over a running desk; clock, ids and keys come with `surroundings`."""
+def create_app(
+    desk: CommandDesk,
+    surroundings: Surroundings,
+    *,
+    decision_seconds_max: float = DECISION_SECONDS_MAX,
+) -> FastAPI:
+    """Build the application over a running desk; clock, ids and keys come with `surroundings`.
+
+    A command that is not decided in `decision_seconds_max` is answered as unknown; it may still be.
+    """
     interface = Interface(surroundings, title=TITLE, description=DESCRIPTION)
-    resources = Resources(Issuing(desk, surroundings.clock))
+    resources = Resources(Issuing(desk, surroundings.clock, decision_seconds_max))
     for endpoint in (
         *_captures(resources),
         *_portfolios(resources),

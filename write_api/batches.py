@@ -21,7 +21,7 @@ from write_api.answers import (
     item_result,
     malformed_result,
 )
-from write_api.issuing import Issuing, decided, idempotency_key
+from write_api.issuing import Issuing, idempotency_key
 from write_api.reading_bodies import Item
 
 
@@ -49,7 +49,9 @@ async def issue_batch(issuing: Issuing, call: Call, items: Sequence[Item]) -> Re
         if isinstance(item, Command)
     ]
     call.exchange.command_id = names[0]
-    outcomes = await decided(issuing.desk.submit_batch(issued, is_atomic=is_atomic), names[0])
+    outcomes = await issuing.decided(
+        issuing.desk.submit_batch(issued, is_atomic=is_atomic), names[0]
+    )
     results = _results(items, names, outcomes)
     if is_atomic:
         return atomic_response(outcomes, results)

@@ -40,9 +40,15 @@ class CommandDesk(Protocol):
 class Issuing:
     """Issue the commands of requests to a desk and answer their outcomes."""
 
-    def __init__(self, desk: CommandDesk, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        desk: CommandDesk,
+        clock: Callable[[], datetime],
+        decision_seconds_max: float = DECISION_SECONDS_MAX,
+    ) -> None:
         self.desk = desk
         self._clock = clock
+        self._decision_seconds_max = decision_seconds_max
 
     async def single(self, call: Call, command: Command) -> Response:
         """Issue one command under the request's key and answer its outcome.
@@ -53,7 +59,7 @@ class Issuing:
         name = command_id(call.principal.tenant, idempotency_key(call))
         call.exchange.command_id = name
         future = self.desk.submit(self.issued(call, name, command))
-        return outcome_response(await decided(future, name))
+        return outcome_response(await self.decided(future, name))
 
     def issued(self, call: Call, name: UUID, command: Command) -> Issued:
         """Surround a command with who sent it, when, and what it belongs to."""
@@ -70,18 +76,17 @@ class Issuing:
             command=command,
         )
 
+    async def decided(self, future: Future[OutcomeT], name: UUID) -> OutcomeT:
+        """Wait for the desk; a caller who goes away does not take the command along.
 
-async def decided(future: Future[OutcomeT], name: UUID) -> OutcomeT:
-    """Wait for the desk.
-
-    Raises:
-        Problem: `outcome_unknown` after 30 s; the command may still be decided.
-    """
-    waiting = asyncio.shield(asyncio.wrap_future(future))
-    try:
-        return await asyncio.wait_for(waiting, DECISION_SECONDS_MAX)
-    except TimeoutError:
-        raise unknown_problem(name) from None
+        Raises:
+            Problem: `outcome_unknown` when it takes too long; the command may still be decided.
+        """
+        waiting = asyncio.shield(asyncio.wrap_future(future))
+        try:
+            return await asyncio.wait_for(waiting, self._decision_seconds_max)
+        except TimeoutError:
+            raise unknown_problem(name) from None
 
 
 def idempotency_key(call: Call) -> str:

@@ -1,0 +1,74 @@
+"""Who may ask what: every role x every address of the query side."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.identity import MARKET_TENANT
+from gateway.access import Role
+from tests.gateway.serving import client_of, new_tenant, token
+from tests.read_api.conftest import Addresses, Teller
+
+SEEING = {"admin", "portfolio_manager", "trader", "auditor", "viewer"}
+TRADE = "/v1/trades/00000000-0000-4000-8000-000000000000"
+PERMITTED = {
+    "/v1/portfolios": SEEING,
+    "/v1/portfolios/growth": SEEING,
+    "/v1/portfolios/growth/positions": SEEING,
+    "/v1/portfolios/growth/positions/AAPL": SEEING,
+    "/v1/portfolios/growth/lots": SEEING,
+    "/v1/portfolios/growth/cash": SEEING,
+    "/v1/portfolios/growth/cash/movements": SEEING,
+    "/v1/portfolios/growth/performance": SEEING,
+    "/v1/portfolios/growth/performance/summary": SEEING,
+    "/v1/portfolios/growth/trades": SEEING | {"execution"},
+    "/v1/trades": SEEING | {"execution"},
+    TRADE: SEEING | {"execution"},
+    "/v1/refusals": (SEEING - {"viewer"}) | {"execution"},
+    "/v1/exceptions": (SEEING - {"viewer"}) | {"execution"},
+    "/v1/closes": SEEING | {"market_data"},
+}
+LISTS = {"/v1/portfolios", "/v1/trades", "/v1/refusals", "/v1/exceptions", "/v1/closes"}
+
+
+def code_of(addresses: Addresses, bearer: str | None, path: str) -> str:
+    """Ask; give the code of the problem, empty without one."""
+    with client_of(addresses.read, bearer) as client:
+        answer = client.get(path)
+    return "" if answer.status_code == 200 else str(answer.json()["code"])
+
+
+class TestARole:
+    """The table, told a second time: what is not listed here is refused."""
+
+    @pytest.mark.parametrize("role", [*(role.value for role in Role), "owner"])
+    @pytest.mark.parametrize("path", PERMITTED)
+    def test_may_ask(self, addresses: Addresses, story: Teller, path: str, role: str) -> None:
+        """The permitted find an empty list or nothing; the others are refused."""
+        code = code_of(addresses, token(new_tenant(), role), path)
+
+        found = "" if path in LISTS else "not_found"
+        assert code == (found if role in PERMITTED[path] else "role_missing")
+
+
+class TestTheMarket:
+    """The tenant of the shared facts."""
+
+    @pytest.mark.parametrize("path", PERMITTED)
+    def test_has_no_portfolios_to_ask_for(
+        self, addresses: Addresses, story: Teller, path: str
+    ) -> None:
+        """Closes are its own; the rest is refused, whatever the role."""
+        code = code_of(addresses, token(MARKET_TENANT, "admin"), path)
+
+        assert code == ("" if path == "/v1/closes" else "tenant_is_market")
+
+
+class TestNobody:
+    """Without a valid token there is nothing."""
+
+    @pytest.mark.parametrize("path", PERMITTED)
+    def test_gets_past_a_missing_or_wrong_token(self, addresses: Addresses, path: str) -> None:
+        """401, before anything is looked up."""
+        assert code_of(addresses, None, path) == "token_missing"
+        assert code_of(addresses, "abc", path) == "token_invalid"
