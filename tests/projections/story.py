@@ -115,6 +115,11 @@ class Story:
             for position, event in enumerate(new, start=1)
         ]
 
+    def take_commands(self) -> list[list[NewEvent]]:
+        """Give the events of what was not yet appended, command by command."""
+        taken, self._commands = self._commands, []
+        return taken
+
     def append_to(self, log: Log, *, together: int = 500) -> int:
         """Append what was not yet appended, so many commands at a time; give the head."""
         while self._commands:

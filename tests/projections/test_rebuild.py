@@ -131,8 +131,7 @@ class TestRebuilding:
 
         def rebuild_often() -> None:
             try:
-                for _ in range(6):
-                    rebuilt.append(rebuild(Brittle(), log, log_database.app_conninfo))
+                rebuilt.extend(rebuild(Brittle(), log, log_database.app_conninfo) for _ in range(6))
             finally:
                 finished.set()
 
@@ -222,8 +221,9 @@ class TestReadingDuringASwap:
 
         def rebuild_often() -> None:
             try:
-                for _ in range(8):
-                    rebuilt.append(rebuild(Positions(), log, log_database.app_conninfo))
+                rebuilt.extend(
+                    rebuild(Positions(), log, log_database.app_conninfo) for _ in range(8)
+                )
             finally:
                 finished.set()
 

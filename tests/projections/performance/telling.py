@@ -178,13 +178,14 @@ class Folded:
         self.fold = MODEL.new_fold(self.schema)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """All rows of a table, in one order, every column as PostgreSQL writes it."""
+        """All rows of a table, in one order; numbers only nearly."""
         rows = self.select("SELECT to_jsonb(t) FROM {schema}.{table} AS t ORDER BY t::text", table)
         return [row[0] for row in rows]
 
-    def everything(self) -> dict[str, list[dict[str, Any]]]:
-        """All rows of all compared tables."""
-        return {table: self.rows(table) for table in MODEL.compared_tables}
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of all compared tables, byte for byte as PostgreSQL writes them."""
+        query = "SELECT t::text FROM {schema}.{table} AS t ORDER BY t::text"
+        return {table: self.select(query, table) for table in MODEL.compared_tables}
 
     def days(self, columns: str, portfolio: str = BOOK) -> list[tuple[Any, ...]]:
         """Some columns of a portfolio's days, in order."""

@@ -7,6 +7,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
+import msgspec
 import psycopg
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,7 +60,6 @@ def trades(draw: st.DrawFn) -> Told:
         draw(PRICES),
         draw(DAY_NUMBERS),
         moment=draw(st.none() | MOMENTS),
-        name=f"{draw(st.integers(0, 999))}",
         fee=draw(st.sampled_from(["0", "1.5"])),
         portfolio=portfolio,
         tenant=tenant,
@@ -110,6 +110,7 @@ def closes(draw: st.DrawFn, number: int, calendar: str) -> Told:
 def stories(draw: st.DrawFn, *, size: int = 14) -> list[Told]:
     """Facts, marks, closes and corrections in any order the log could hold them."""
     facts = draw(st.lists(st.one_of(trades(), flows(), marks()), min_size=3, max_size=size))
+    facts = list(map(named, facts, draw(st.permutations(range(len(facts))))))
     sessions = [
         draw(closes(number, calendar))
         for number in draw(st.lists(DAY_NUMBERS, unique=True, min_size=2).map(sorted))
@@ -124,6 +125,15 @@ def stories(draw: st.DrawFn, *, size: int = 14) -> list[Told]:
         told += [draw(corrections(sessions))]
     funding = [flow("1000", 1, portfolio=name, tenant=tenant) for tenant, name in BOOKS]
     return OPENINGS + (funding if draw(st.booleans()) else []) + told
+
+
+def named(told: Told, number: int) -> Told:
+    """Give a trade a name of its own, which is its last place in book order."""
+    tenant, event = told
+    if not isinstance(event, TradeBooked):
+        return told
+    fill = msgspec.structs.replace(event.fill, external_id=f"t{number}")
+    return tenant, msgspec.structs.replace(event, fill=fill)
 
 
 @st.composite

@@ -1,5 +1,6 @@
 """Valuing sessions as they close: NAV, its status, prices and returns (conventions 5 and 11)."""
 
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.projections.performance.telling import (
     at,
     closed,
     day,
+    decoded,
     flow,
     folded,
     marked,
@@ -111,6 +113,27 @@ class TestClosingASession:
         )
 
         assert tables.days("tenant, nav") == [("acme", Decimal(1)), ("globex", Decimal(2))]
+
+
+class TestMomentsAtTheEndsOfTime:
+    """What no calendar will ever reach must not stop the model, nor a restart of it."""
+
+    def test_wait_for_ever_or_stand_first(self, connection: Connection) -> None:
+        """An offset moves the year 9999 out of range, and the year 1."""
+        east, west = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
+        tables = folded(
+            connection,
+            opened(),
+            flow("1", moment=datetime.max.replace(tzinfo=west)),
+            flow("2", moment=datetime.min.replace(tzinfo=east)),
+            trade("AAPL", "1", "10", 1, moment=datetime.max.replace(tzinfo=west)),
+            marked(datetime.min.replace(tzinfo=east), {"AAPL": "11"}),
+            closed(1),
+        )
+        tables.restart()
+        tables.take([each._replace(position=7) for each in decoded([flow("1", 1)])])
+
+        assert tables.days("nav") == [(Decimal(4),)]
 
 
 class TestPricing:

@@ -1,0 +1,140 @@
+"""Verification: the log, the books it keeps, and every read model against a rebuild of it.
+
+Works while the system runs: the log is checked up to the head found at the start, and a live model
+is compared at whatever position it stands when its rebuild has come level.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from eventstore.failures import LogDamaged
+from eventstore.log import Log
+from projections.building import BuildFailed, Building, Connection, connect, lock_model
+from projections.checkpoint import Checkpoint, read_checkpoint
+from projections.comparing import count_rows, first_difference
+from projections.content_checks import Bookkeeping
+from projections.envelope_checks import check_envelope
+from projections.findings import Check, Report, Watch
+from projections.read_model import ReadModel
+from projections.table_checks import check_tables
+
+_ADDED_UP = ("cash", "positions")
+
+
+def ignore_watch(_name: str, _done: int, _total: int) -> None:
+    """Watch nothing."""
+
+
+def verify(
+    log: Log, conninfo: str, models: Sequence[ReadModel], watch: Watch = ignore_watch
+) -> Report:
+    """Check everything and report all checks; changes nothing but schemas of its own.
+
+    Raises:
+        BuildRunning: another process rebuilds or verifies one of the models.
+    """
+    head = log.head().position
+    checks: list[Check] = []
+    with connect(conninfo, application_name="pms verify") as connection:
+        watch("envelope", 0, 1)
+        checks += check_envelope(connection, head=head)
+        watch("envelope", 1, 1)
+        checks += _check_books(connection, log, models, head, watch)
+    for model in models:
+        with connect(conninfo, application_name=f"pms verify {model.name}") as connection:
+            lock_model(connection, model.name)
+            checks.append(_check_model(connection, log, model, watch))
+    return Report(checks)
+
+
+def _check_books(
+    connection: Connection, log: Log, models: Sequence[ReadModel], head: int, watch: Watch
+) -> list[Check]:
+    """Add up the log, and the tables that must agree with it, in one pass."""
+    names = [model.name for model in models if model.name in _ADDED_UP]
+    for name in names:
+        lock_model(connection, name)  # No swap may come between two questions of one snapshot.
+    bookkeeping = Bookkeeping(log)
+    with connection.cursor() as cursor:
+        standing = _checkpoints(cursor, names)
+    bookkeeping.advance(min([head, *standing.values()]), watch)
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        standing = _checkpoints(cursor, names)
+        reachable = log.head().position
+        behind = {name: at for name, at in standing.items() if at <= reachable}
+        tables = check_tables(connection, bookkeeping, behind, watch)
+    bookkeeping.advance(head, watch)
+    return bookkeeping.finish() + tables
+
+
+def _checkpoints(cursor: psycopg.Cursor[Any], names: Sequence[str]) -> dict[str, int]:
+    """Read where the models stand that have tables."""
+    found = {name: read_checkpoint(cursor, name) for name in names}
+    return {name: at.position for name, at in found.items() if at is not None}
+
+
+def _check_model(connection: Connection, log: Log, model: ReadModel, watch: Watch) -> Check:
+    """Rebuild a model beside the live one and compare them row by row at one position."""
+    check = Check(f"{model.name} equals a rebuild")
+    with connection.cursor() as cursor:
+        live = read_checkpoint(cursor, model.name)
+    check.difference = _unfit(model, log, live)
+    if live is None or not check.ok:
+        return check
+    progress = partial(watch, check.name)
+    try:
+        with Building(model, log, connection, f"{model.name}_verify") as building:
+            building.fold_until(live.position, progress)
+            with connection.transaction(), connection.cursor() as cursor:
+                _compare(cursor, log, model, building, check)
+    except BuildFailed as error:
+        check.fail(f"position {error.position}, {error.event_type}: {error}")
+    except LogDamaged as error:
+        check.fail(str(error))
+    return check
+
+
+def _unfit(model: ReadModel, log: Log, live: Checkpoint | None) -> str | None:
+    """Say why live tables cannot be compared at all."""
+    if live is None:
+        return "there are no live tables; start the projector or rebuild"
+    if live.calculation_version != model.calculation_version:
+        return (
+            f"table checkpoint, column calculation_version: live {live.calculation_version}, "
+            f"rebuilt {model.calculation_version}"
+        )
+    if live.log_id != log.log_id:
+        return f"table checkpoint, column log_id: live {live.log_id}, log {log.log_id}"
+    head = log.head().position
+    if live.position > head:
+        return f"table checkpoint, column position: live {live.position}, log ends at {head}"
+    return None
+
+
+def _compare(
+    cursor: psycopg.Cursor[Any], log: Log, model: ReadModel, building: Building, check: Check
+) -> None:
+    """Take the rebuild to where live stands now and compare, all in one snapshot."""
+    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    live = read_checkpoint(cursor, model.name)
+    check.difference = _unfit(model, log, live)
+    if live is None or not check.ok:
+        return
+    building.fold_within(cursor, live.position)
+    rebuilt = building.checkpoint
+    check.must(
+        live.market_position == rebuilt.market_position,
+        lambda: (
+            f"table checkpoint, column market_position: live {live.market_position}, "
+            f"rebuilt {rebuilt.market_position}"
+        ),
+    )
+    found = first_difference(
+        cursor, model.compared_tables, live=model.name, rebuilt=building.schema
+    )
+    check.must(found is None, lambda: str(found))
+    check.counted = count_rows(cursor, model.name, model.compared_tables)
