@@ -26,13 +26,19 @@ Client = Callable[..., httpx.Client]
 
 
 @pytest.fixture(scope="package")
-def desk(new_log_database: Callable[[], Database]) -> Iterator[Desk]:
-    """A desk deciding on a fresh log."""
+def written_log(new_log_database: Callable[[], Database]) -> Iterator[Log]:
+    """The log that the desk of these tests writes."""
     with Log(new_log_database().app_conninfo, clock=now, build="test") as log:
-        desk = Desk(log)
-        desk.start()
-        yield desk
-        desk.stop(timeout=30)
+        yield log
+
+
+@pytest.fixture(scope="package")
+def desk(written_log: Log) -> Iterator[Desk]:
+    """A desk deciding on a fresh log."""
+    desk = Desk(written_log)
+    desk.start()
+    yield desk
+    desk.stop(timeout=30)
 
 
 @pytest.fixture(scope="package")

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from domain.identity import command_id, trade_id
+from eventstore.log import Log
 from tests.gateway.serving import assert_problem
 from tests.write_api.conftest import Client, key, trade
 
@@ -120,6 +121,33 @@ class TestCapturing:
         assert_problem(
             client("execution").post("/v1/trades", json=asked, headers=key()), 403, "role_missing"
         )
+
+
+class TestTheEnvelope:
+    """Who, why and from where travels with every event."""
+
+    def test_carries_what_the_request_said(
+        self, client: Client, portfolio: str, apple: str, written_log: Log
+    ) -> None:
+        """Actor, command, correlation and trace, on the trade's and the portfolio's events."""
+        correlation_id, trace = uuid4(), "0af7651916cd43dd8448eb211c80319c"
+        headers = {
+            "X-Correlation-Id": str(correlation_id),
+            "traceparent": f"00-{trace}-b7ad6b7169203331-01",
+        }
+
+        answer = client("trader").post("/v1/trades", json=trade(apple), headers=key() | headers)
+
+        told = answer.json()
+        events = written_log.read(told["position"] - 2, 2)
+        names = [event.event_type for event in events]
+        assert names == ["trade.captured.v1", "portfolio.trade_booked.v1"]
+        for event in events:
+            assert event.actor == "tester"
+            assert event.command_id == UUID(told["command_id"])
+            assert event.correlation_id == correlation_id
+            assert event.trace_context is not None
+            assert event.trace_context.startswith(f"00-{trace}-")
 
 
 class TestSendingAgain:
