@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.lots import Fill, Lot, Side, take_lots
+from domain.lots import Fill, Lot, Side, splice_lots, take_lots
 from domain.money import ZERO
 from domain.portfolio.events import (
     CashDeposited,
@@ -160,11 +160,10 @@ class Bookkeeping:
         if isinstance(page, LotsClosed):
             self._close(holding, page, position)
         else:
-            if page.page == 1:
-                holding.lots.clear()
-                holding.open_quantity = ZERO
-            holding.lots.extend(page.lots)
+            replaced = list(holding.lots)[page.index : page.index + page.removed]
+            splice_lots(holding.lots, page.index, page.removed, page.lots)
             holding.open_quantity += sum((lot.quantity for lot in page.lots), ZERO)
+            holding.open_quantity -= sum((lot.quantity for lot in replaced), ZERO)
         holding.pages = page.pages - page.page
         self._weigh(key, holding, position)
 

@@ -5,14 +5,14 @@ only those of its lots that the batch touched.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
 
 from domain.book_order import BookKey
-from domain.lots import Fill, Lot, splice_lots, take_lots
+from domain.lots import ClosedLot, Fill, Lot, splice_lots, take_lots
 from domain.portfolio.events import BookTotals, LotsClosed, LotsRestated, TradeBooked
 from projections.positions.tables import LotRow, PositionRow
 from projections.rows import Cursor, Tables
@@ -52,19 +52,23 @@ class Placed(NamedTuple):
 
 
 class Holding:
-    """A position and its open lots, oldest first, with what a batch has touched."""
+    """A position and its open lots, oldest first, with what a batch has done to their rows.
 
-    __slots__ = ("closed", "is_new", "is_restated", "lots", "opened", "placed", "row", "traded_key")
+    A lot without a row yet is `fresh`; of those with one, `changed` must be written again, `gone`
+    deleted. What was touched is the oldest lot at most, and a run of lots up to the newest.
+    """
+
+    __slots__ = ("changed", "fresh", "gone", "is_new", "lots", "placed", "row", "traded_key")
 
     def __init__(self) -> None:
         self.row: PositionRow | None = None
         self.traded_key: BookKey | None = None
         self.lots: deque[Lot] = deque()
         self.placed: dict[UUID, Placed] = {}
-        self.opened: set[UUID] = set()
-        self.closed: set[UUID] = set()
+        self.fresh: set[UUID] = set()
+        self.changed: set[UUID] = set()
+        self.gone: set[UUID] = set()
         self.is_new = True
-        self.is_restated = False
 
     def book(self, tenant: str, booked: TradeBooked, position: int) -> None:
         """Fold a booking."""
@@ -73,28 +77,27 @@ class Holding:
         self._take_totals(booked.totals, position)
         self._take_price(booked.fill)
         if not booked.is_late:
-            self._take_closed(booked, position)
-            if booked.opened is not None:
-                self._place(booked.opened, Placed(position, 0, position))
+            self._close(booked.closed, booked.opened, position)
 
     def close(self, page: LotsClosed, position: int) -> None:
         """Fold a further page of closed lots."""
         assert self.row is not None, "closed lots follow their booking"
         self.row.changed_position = position
-        self._take_closed(page, position)
+        self._close(page.closed, None, position)
 
     def restate(self, page: LotsRestated, position: int) -> None:
-        """Fold a page of restated lots: it replaces some, and all are placed anew."""
+        """Fold a page of restated lots: it replaces some, and those behind are placed anew."""
         self._take_totals(page.totals, position)
+        kept = list(self.lots)
+        behind = kept[page.index + page.removed :]
+        for lot in kept[page.index : page.index + page.removed]:
+            self._remove(lot.trade_id)
         splice_lots(self.lots, page.index, page.removed, page.lots)
-        changed = {lot.trade_id for lot in page.lots}
-        before, self.placed = self.placed, {}
-        self.closed.clear()
-        self.is_restated = True
-        for index, lot in enumerate(self.lots):
-            fresh = lot.trade_id in changed
-            changed_at = position if fresh else before[lot.trade_id].changed_position
-            self._place(lot, Placed(position, index, changed_at))
+        for index, lot in enumerate(page.lots):
+            self._place(lot.trade_id, Placed(position, index, position))
+        for index, lot in enumerate(behind, start=len(page.lots)):
+            changed_position = self.placed[lot.trade_id].changed_position
+            self._place(lot.trade_id, Placed(position, index, changed_position))
 
     def _take_totals(self, totals: BookTotals, position: int) -> None:
         row = self.row
@@ -116,52 +119,57 @@ class Holding:
             row.traded_date = fill.trade_date
             row.traded_at = fill.executed_at
 
-    def _take_closed(self, event: TradeBooked | LotsClosed, position: int) -> None:
-        opened = event.opened if isinstance(event, TradeBooked) else None
-        if event.closed or opened is not None:
-            take_lots(self.lots, event.closed, opened)
-        for part in event.closed:
-            self.closed.add(part.trade_id)
-        if event.closed:
-            trade_id = event.closed[-1].trade_id
-            placed = self.placed[trade_id]
-            if self.lots and self.lots[0].trade_id == trade_id:
-                self.placed[trade_id] = placed._replace(changed_position=position)
+    def _close(self, closed: Sequence[ClosedLot], opened: Lot | None, position: int) -> None:
+        take_lots(self.lots, closed, opened)
+        if closed:
+            last = closed[-1].trade_id
+            for part in closed:
+                if part.trade_id != last:
+                    self._remove(part.trade_id)
+            if self.lots and self.lots[0].trade_id == last:
+                self._place(last, self.placed[last]._replace(changed_position=position))
+            else:
+                self._remove(last)
+        if opened is not None:
+            self._place(opened.trade_id, Placed(position, 0, position))
 
-    def _place(self, lot: Lot, placed: Placed) -> None:
-        self.placed[lot.trade_id] = placed
-        self.opened.add(lot.trade_id)
+    def _place(self, trade_id: UUID, placed: Placed) -> None:
+        if trade_id in self.gone:
+            self.gone.remove(trade_id)
+            self.changed.add(trade_id)
+        elif trade_id in self.placed:
+            if trade_id not in self.fresh:
+                self.changed.add(trade_id)
+        else:
+            self.fresh.add(trade_id)
+        self.placed[trade_id] = placed
 
-    def shrunk_lot(self) -> tuple[Lot, Placed] | None:
-        """Give the lot that the batch closed in part, unless it had opened it itself."""
-        if self.lots and self.closed:
-            first = self.lots[0]
-            if first.trade_id in self.closed and first.trade_id not in self.opened:
-                return first, self.placed[first.trade_id]
-        return None
+    def _remove(self, trade_id: UUID) -> None:
+        del self.placed[trade_id]
+        if trade_id in self.fresh:
+            self.fresh.remove(trade_id)
+        else:
+            self.changed.discard(trade_id)
+            self.gone.add(trade_id)
 
-    def opened_lots(self) -> Iterator[tuple[Lot, Placed]]:
-        """Give the open lots that the batch opened or restated: they stand at the end."""
+    def touched_lots(self) -> Iterator[Lot]:
+        """Give the open lots that are fresh or changed."""
+        left = len(self.fresh) + len(self.changed)
         for lot in reversed(self.lots):
-            if lot.trade_id not in self.opened:
+            if not left or (lot.trade_id not in self.fresh and lot.trade_id not in self.changed):
                 break
-            yield lot, self.placed[lot.trade_id]
-
-    def gone_lots(self) -> set[UUID]:
-        """Name the lots that the batch closed for good, unless it had opened them itself."""
-        gone = self.closed - self.opened
-        if self.lots:
-            gone.discard(self.lots[0].trade_id)
-        return gone
+            left -= 1
+            yield lot
+        if left:
+            yield self.lots[0]
+            assert left == 1, "only the oldest lot is touched apart from the newest"
 
     def settle(self) -> None:
-        """Forget what the batch touched, once it is written."""
-        for trade_id in self.closed:
-            if not (self.lots and self.lots[0].trade_id == trade_id):
-                self.placed.pop(trade_id, None)
-        self.opened.clear()
-        self.closed.clear()
-        self.is_new = self.is_restated = False
+        """Forget what the batch did, once it is written."""
+        self.fresh.clear()
+        self.changed.clear()
+        self.gone.clear()
+        self.is_new = False
 
 
 class Holdings:
@@ -217,33 +225,26 @@ class Holdings:
             )
 
     def _write(self, cursor: Cursor) -> None:
-        fresh: list[PositionRow] = []
-        changed: list[PositionRow] = []
-        opened: list[LotRow] = []
-        shrunk: list[LotRow] = []
+        positions: tuple[list[PositionRow], list[PositionRow]] = ([], [])
+        lots: tuple[list[LotRow], list[LotRow]] = ([], [])
         gone: list[tuple[object, ...]] = []
-        restated: list[tuple[object, ...]] = []
         for key, holding in self._touched.items():
             row = holding.row
             assert row is not None, "a touched holding has a row"
             row.traded_key = _write_key(holding.traded_key).decode()
-            (fresh if holding.is_new else changed).append(row)
-            if holding.is_restated:
-                restated.append(key)
-            elif holding.closed:
-                gone += [(*key, trade_id) for trade_id in holding.gone_lots()]
-                if (lot := holding.shrunk_lot()) is not None:
-                    shrunk.append(_lot_row(key, *lot))
-            opened += [_lot_row(key, *lot) for lot in holding.opened_lots()]
+            positions[holding.is_new].append(row)
+            for lot in holding.touched_lots():
+                is_fresh = lot.trade_id in holding.fresh
+                lots[is_fresh].append(_lot_row(key, lot, holding.placed[lot.trade_id]))
+            gone += [(*key, trade_id) for trade_id in holding.gone]
             holding.settle()
         self._touched.clear()
         tables = self._tables
-        tables.insert(cursor, "positions", fresh)
-        tables.upsert(cursor, "positions", changed, key=POSITION_KEY)
-        tables.delete(cursor, "lots", restated, key=POSITION_KEY)
+        tables.upsert(cursor, "positions", positions[False], key=POSITION_KEY)
+        tables.insert(cursor, "positions", positions[True])
         tables.delete(cursor, "lots", gone, key=LOT_KEY)
-        tables.upsert(cursor, "lots", shrunk, key=LOT_KEY)
-        tables.insert(cursor, "lots", opened)
+        tables.upsert(cursor, "lots", lots[False], key=LOT_KEY)
+        tables.insert(cursor, "lots", lots[True])
         if len(self._held) > HOLDINGS_MAX:
             self._held.clear()
             self._holds_all = False

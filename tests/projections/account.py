@@ -1,13 +1,13 @@
 """An account as the storyteller keeps it: cash and books, decided by `domain.lots`."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-from domain.book import Book, refold
+from domain.book import Book, lots_between, refold
 from domain.event import Event
-from domain.lots import ClosedLot, CostBasis, Fill, Side, match
+from domain.lots import ClosedLot, CostBasis, Fill, Lot, Side, match
 from domain.money import ZERO
 from domain.portfolio.events import BookTotals, LotsClosed, LotsRestated, TradeBooked
 
@@ -66,7 +66,7 @@ class Account:
             closed_pages=0 if is_late else len(pages) - 1,
         )
         if is_late:
-            return [booked, *self._restated(instrument, fill, currency, len(before.lots))]
+            return [booked, *self._restated(instrument, fill, currency, list(before.lots))]
         return [booked, *self._closed(instrument, pages[1:])]
 
     def _closed(self, instrument: str, pages: list[tuple[ClosedLot, ...]]) -> Iterator[Event]:
@@ -81,11 +81,12 @@ class Account:
             )
 
     def _restated(
-        self, instrument: str, fill: Fill, currency: str, lots_before: int
+        self, instrument: str, fill: Fill, currency: str, before: Iterable[Lot]
     ) -> Iterator[Event]:
+        """Replace what differs between the lots before and after."""
         book = self.books[instrument]
-        pages = pages_of(list(book.lots))
-        index = 0
+        index, removed, lots = lots_between(before, book.lots)
+        pages = pages_of(lots)
         for number, page in enumerate(pages, start=1):
             yield LotsRestated(
                 portfolio=self.name,
@@ -97,10 +98,10 @@ class Account:
                 pages=len(pages),
                 totals=totals_of(book),
                 index=index,
-                removed=lots_before if number == 1 else 0,
+                removed=removed,
                 lots=page,
             )
-            index += len(page)
+            index, removed = index + len(page), 0
 
 
 def totals_of(book: Book) -> BookTotals:
