@@ -3,6 +3,8 @@
 Signs: a purchase's consideration counts negative, a sale's positive, as cash sees them.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
@@ -12,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from domain import book
 from domain.book import Book, refold
 from domain.lots import CostBasis, Fill, Lot, Side
 from domain.money import SMALLEST, ZERO, product
+from domain.portfolio import booking
 from domain.portfolio.events import LotsRestated, RealisedChange, TradeBooked
 from tests.domain.numbers import fees, prices, quantities
 from tests.domain.scenes import AVERAGE, FIFO, MONDAY, NOON, Desk, after, fill
@@ -194,20 +198,38 @@ def realised_in_book_order(fills: list[Fill], basis: CostBasis) -> dict[object, 
     return {day: both for day, both in sums.items() if both != NOTHING}
 
 
+@contextmanager
+def narrow_bounds() -> Iterator[None]:
+    """Pages of two lots or changes, and a book that remembers two steps."""
+    with pytest.MonkeyPatch.context() as bounds:
+        bounds.setattr(booking, "LOTS_PER_EVENT_MAX", 2)
+        bounds.setattr(booking, "CHANGES_PER_EVENT_MAX", 2)
+        bounds.setattr(book, "STEPS_MAX", 2)
+        yield
+
+
+Bounds = Callable[[], AbstractContextManager[None]]
+bounds_met = st.sampled_from([nullcontext, narrow_bounds])
+
+
 class TestArriving:
     """Order independence is the law of executed facts (convention 1)."""
 
-    @settings(max_examples=100)
-    @given(fills=fill_lists(), basis=bases, shuffler=st.randoms())
+    @settings(max_examples=150)
+    @given(fills=fill_lists(), basis=bases, shuffler=st.randoms(), bounds=bounds_met)
     def test_in_any_order_ends_as_in_book_order(
-        self, fills: list[Fill], basis: CostBasis, shuffler: Random
+        self, fills: list[Fill], basis: CostBasis, shuffler: Random, bounds: Bounds
     ) -> None:
-        """Lots, totals, cash, and what the events say was realised on each date."""
+        """Lots, totals, cash, and what the events say was realised on each date.
+
+        Also with pages of two and a book that remembers two steps, so that all paths are met.
+        """
         arrived = fills.copy()
         shuffler.shuffle(arrived)
         expected, _ = refold(fills, basis)
 
-        desk = after(basis, arrived)
+        with bounds():
+            desk = after(basis, arrived)
 
         assert list(desk.book.lots) == list(expected.lots)
         assert totals_of(desk.book) == totals_of(expected)
@@ -257,7 +279,8 @@ class TestForking:
     ) -> None:
         """Fork anywhere, also between two events of one booking; fold on in one; look at both."""
         shuffler.shuffle(fills)
-        desk = after(basis, fills)
+        with narrow_bounds():
+            desk = after(basis, fills)
         parent = Desk(basis).portfolio
         events = desk.events
         for event in events[:fork_at]:

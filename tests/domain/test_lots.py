@@ -132,6 +132,14 @@ class TestSelling:
         assert proceeds == list(exact("3.333333333333", "3.333333333334", "3.333333333333"))
         assert done.realised_gross == 7
 
+    def test_loses_not_even_half_of_the_last_decimal(self) -> None:
+        """An odd last decimal over two lots: the first part rounds to even, the last takes all."""
+        buys = [bought("a", 1, 1), bought("b", 1, 1)]
+
+        done = last([*buys, sold("c", 2, 5, consideration="10.000000000001")])
+
+        assert done.closed == (part("a", 1, 1, 4), part("b", 1, 1, "4.000000000001"))
+
 
 class TestFees:
     """Fees stand beside the cost; what is realised net carries both sides' (convention 4)."""
@@ -205,6 +213,17 @@ class TestCrossingZero:
         assert done.opened == lot("b", -1, "-3.333333333333", "0.333333333333")
         assert done.realised_gross == Decimal("2.666666666667")
         assert done.realised_net == Decimal("2.666666666667") - Decimal("0.666666666667")
+
+    def test_loses_not_even_half_of_the_last_decimal(self) -> None:
+        """An odd last decimal split in two equal parts: one rounds down, the residue opens."""
+        odd = "10.000000000001"
+        fills = [bought("a", 1, 2), sold("b", 2, 5, consideration=odd, fee=odd)]
+
+        done = last(fills)
+
+        assert done.closed == (part("a", 1, 2, 3),)
+        assert done.realised_net == 3 - 5
+        assert done.opened == lot("b", -1, "-5.000000000001", "5.000000000001")
 
     def test_goes_from_short_to_long(self) -> None:
         """2 short, 5 bought: 3 long, at the price of the purchase."""
