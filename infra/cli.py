@@ -8,7 +8,7 @@ from types import FrameType
 
 import typer
 
-from infra.command_line import benchmarks, running, tokens
+from infra.command_line import benchmarks, demonstration, importing, running, tokens, verifying
 from infra.command_line.console import console
 from infra.errors import OperatorError
 
@@ -23,7 +23,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(running.up)
+app.command()(demonstration.demo)
+app.add_typer(importing.imports, name="import")
 app.command()(tokens.token)
+app.command()(verifying.verify)
+app.command()(verifying.rebuild)
 app.add_typer(benchmarks.bench, name="bench")
 app.command(hidden=True)(running.process)
 

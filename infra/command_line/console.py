@@ -7,9 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 console = Console(stderr=True, highlight=False)
+output = Console(highlight=False)
 
 
 def say(sentence: str) -> None:
@@ -25,6 +33,17 @@ def print_result(result: Mapping[str, object]) -> None:
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar; the function it gives is told how much is done, and of how much."""
+    with progress_bars() as watch:
+
+        def show(done: int, total: int) -> None:
+            watch(title, done, total)
+
+        yield show
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar for each title; the function it gives is told title, how much is done, of what."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -32,9 +51,11 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(title, total=None)
+        tasks: dict[str, TaskID] = {}
 
-        def show(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
+        def show(title: str, done: int, total: int) -> None:
+            if title not in tasks:
+                tasks[title] = progress.add_task(title, total=None)
+            progress.update(tasks[title], completed=done, total=total)
 
         yield show

@@ -1,0 +1,119 @@
+"""`pms verify` and `pms rebuild`: the read models against the log, and anew from it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import psycopg
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from eventstore.failures import LogFailure
+from eventstore.log import Log
+from infra.build_name import build_name
+from infra.clock import now
+from infra.command_line.console import console, output, progress_bar, progress_bars, say
+from infra.command_line.options import DataOption
+from infra.errors import OperatorError
+from infra.read_models import READ_MODELS
+from infra.running import reachable_database
+from infra.settings import load_settings
+from projections.building import BuildFailed, BuildRunning
+from projections.findings import Report
+from projections.read_model import ReadModel
+from projections.rebuild import rebuild as rebuild_model
+from projections.verification import verify as verify_everything
+
+
+def verify(data: DataOption = None) -> None:
+    """Check the log, the books it keeps, and every read model against a rebuild of it.
+
+    Works while a PMS runs on the directory, and also while none does. Prints each check with what
+    it counted; the status is 1 if one found a difference, and the first difference is named.
+    """
+    settings = load_settings(data=data)
+    with reachable_database(settings, say=say) as database:
+        report = verified(database.app_conninfo)
+    output.print(described(report))
+    first = next((check for check in report.checks if not check.ok), None)
+    if first is not None:
+        console.print(f"{first.name}: {first.difference}", style="red", markup=False)
+        raise typer.Exit(1)
+    say("verified: everything agrees")
+
+
+def verified(app_conninfo: str) -> Report:
+    """Verify everything, with a bar for each check.
+
+    Raises:
+        OperatorError: the log cannot be read, or somebody else verifies or rebuilds.
+    """
+    try:
+        with (
+            Log(app_conninfo, clock=now, build=build_name()) as log,
+            progress_bars() as watch,
+        ):
+            return verify_everything(log, app_conninfo, READ_MODELS, watch)
+    except BuildRunning as error:
+        raise OperatorError(f"{error}; try again when it has finished") from error
+    except (LogFailure, psycopg.OperationalError) as error:
+        raise OperatorError(f"The log cannot be read: {error}") from error
+
+
+def described(report: Report) -> Table:
+    """Lay out the checks and their counts."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("check")
+    table.add_column("counted", justify="right")
+    table.add_column("")
+    for check in report.checks:
+        verdict = Text("ok", style="green") if check.ok else Text("DIFFERS", style="bold red")
+        table.add_row(check.name, f"{check.counted:,}", verdict)
+    return table
+
+
+def rebuild(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL]...",
+            help=f"Which read models: {', '.join(model.name for model in READ_MODELS)} "
+            "(default: all).",
+            show_default=False,
+        ),
+    ] = None,
+    data: DataOption = None,
+) -> None:
+    """Fold read models anew from the first event, beside the live ones, then put them in place.
+
+    The live tables are served the whole time. Interrupted, it leaves them as they are.
+    """
+    settings = load_settings(data=data)
+    chosen = _chosen(models or [])
+    with (
+        reachable_database(settings, say=say) as database,
+        Log(database.app_conninfo, clock=now, build=build_name()) as log,
+    ):
+        for model in chosen:
+            try:
+                with progress_bar(f"rebuilding {model.name}") as progress:
+                    checkpoint = rebuild_model(model, log, database.app_conninfo, progress)
+            except BuildRunning as error:
+                raise OperatorError(f"{error}; try again when it has finished") from error
+            except BuildFailed as error:
+                raise OperatorError(
+                    f"{model.name} cannot be rebuilt past position {error.position} "
+                    f"({error.event_type}): {error}. The live tables are as they were."
+                ) from error
+            except (LogFailure, psycopg.OperationalError) as error:
+                raise OperatorError(f"The log cannot be read: {error}") from error
+            say(f"{model.name}: {checkpoint.position:,} events folded and swapped in")
+
+
+def _chosen(names: list[str]) -> list[ReadModel]:
+    known = {model.name: model for model in READ_MODELS}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise OperatorError(f"No read model {unknown[0]!r}; there are {', '.join(known)}.")
+    return [known[name] for name in dict.fromkeys(names)] if names else list(known.values())

@@ -1,0 +1,1 @@
+"""Importing CSV files through the public HTTP API: reading rows, building commands, reporting."""
