@@ -27,6 +27,9 @@ FAR_BELOW = Decimal("0.6")
 FAR_ABOVE = ONE / FAR_BELOW
 NAMES_LISTED_MAX = 10
 SESSION_LENGTH_MAX = timedelta(days=14)
+CLOSES_REMEMBERED = 3
+
+DatedClose = tuple[date, Decimal]
 
 
 class LastSession(msgspec.Struct):
@@ -40,12 +43,16 @@ class LastSession(msgspec.Struct):
 
 
 class Market:
-    """What decisions need of the market: last closes, FX rates in force, closed sessions."""
+    """What decisions need of the market: last closes, FX rates in force, closed sessions.
+
+    Of each instrument the last three closes are held, oldest first: cancelling the newest puts the
+    one before in force again.
+    """
 
     def __init__(self) -> None:
         self.position = 0
         self.calendars: dict[str, LastSession] = {}
-        self.closes: dict[str, tuple[date, Decimal]] = {}
+        self.closes: dict[str, tuple[DatedClose, ...]] = {}
         self.rates: dict[tuple[str, str], tuple[datetime, Decimal]] = {}
         self.marks_versions: dict[str, int] = {}
 
@@ -69,12 +76,7 @@ class Market:
         elif isinstance(event, SessionClosed):
             self._apply_session(event)
         else:
-            known = self.closes.get(event.instrument)
-            if known is not None and known[0] == event.session:
-                if event.price is None:
-                    del self.closes[event.instrument]
-                else:
-                    self.closes[event.instrument] = (event.session, event.price)
+            self._take_close(event.instrument, event.session, event.price)
             self.calendar(event.calendar).version += 1
 
     def _apply_marks(self, event: MarketMarked) -> None:
@@ -91,7 +93,19 @@ class Market:
         calendar.session, calendar.ends_at, calendar.event = event.session, event.ends_at, event
         calendar.versions[event.session] = calendar.version
         for close in event.closes:
-            self.closes[close.instrument] = (event.session, close.price)
+            self._take_close(close.instrument, event.session, close.price)
+
+    def _take_close(self, instrument: str, session: date, price: Decimal | None) -> None:
+        known = [each for each in self.closes.get(instrument, ()) if each[0] != session]
+        if price is not None:
+            known.append((session, price))
+            known.sort()
+        self.closes[instrument] = tuple(known[-CLOSES_REMEMBERED:])
+
+    def last_close(self, instrument: str) -> Decimal | None:
+        """Give an instrument's last close as it now stands; None when there is none."""
+        known = self.closes.get(instrument)
+        return known[-1][1] if known else None
 
     def calendar(self, name: str) -> LastSession:
         """Give a calendar's last session, empty at first."""
@@ -101,14 +115,17 @@ class Market:
         return found
 
     def rate(self, base: str, quote: str) -> Decimal | None:
-        """Give units of `quote` for one of `base`: direct, inverse, or not known."""
+        """Give units of `quote` for one of `base`: direct, inverse, or not known.
+
+        An inverse too small for 18 decimals is not known: zero would be a wrong number.
+        """
         if base == quote:
             return ONE
         direct = self.rates.get((base, quote))
         inverse = self.rates.get((quote, base))
         if direct is not None and (inverse is None or inverse[0] <= direct[0]):
             return direct[1]
-        return None if inverse is None else ratio(ONE, inverse[1])
+        return None if inverse is None else ratio(ONE, inverse[1]) or None
 
 
 def mark_market(
@@ -123,7 +140,7 @@ def mark_market(
     """Decide a batch of marks and rates; it is taken whole or refused whole.
 
     Raises:
-        Rejection: `instrument_unknown`, `duplicate_mark`, `currency_unknown`,
+        Rejection: `instrument_unknown`, `duplicate_mark`, `currency_unknown`, `rate_of_itself`,
             `mark_from_the_future`.
     """
     _require_known([mark.instrument for mark in marks], known)
@@ -173,7 +190,7 @@ def close_session(
     if ends_at > now + CLOCK_SKEW:
         message = f"The session ends at {ends_at.isoformat()}, which is not reached."
         raise Rejection("session_from_the_future", message)
-    judged = tuple(_judged(close, market.closes.get(close.instrument)) for close in closes)
+    judged = tuple(_judged(close, market.last_close(close.instrument)) for close in closes)
     return SessionClosed(
         calendar=calendar, session=session, starts_at=starts_at, ends_at=ends_at, closes=judged
     )
@@ -224,11 +241,12 @@ def _require_same_content(
     def content(close: Close) -> Close:
         return msgspec.structs.replace(close, findings=())
 
-    same = tuple(map(content, event.closes)) == tuple(map(content, closes))
-    if same and event.starts_at == starts_at and event.ends_at == ends_at:
-        return
-    message = f"Session {event.session} is closed with other content; correct its closes instead."
-    raise Conflict("session_already_closed", message, fields=("starts_at", "ends_at", "closes"))
+    given = {"starts_at": starts_at, "ends_at": ends_at, "closes": tuple(map(content, closes))}
+    known = {**msgspec.structs.asdict(event), "closes": tuple(map(content, event.closes))}
+    fields = tuple(name for name, value in given.items() if known[name] != value)
+    if fields:
+        message = f"Session {event.session} is closed with other {', '.join(fields)}; correct it."
+        raise Conflict("session_already_closed", message, fields=fields)
 
 
 def _require_after(last: LastSession, session: date, starts_at: datetime) -> None:
@@ -239,8 +257,8 @@ def _require_after(last: LastSession, session: date, starts_at: datetime) -> Non
         raise Rejection("session_out_of_order", message)
 
 
-def _judged(close: Close, previous: tuple[date, Decimal] | None) -> Close:
-    findings = _far_from(None if previous is None else previous[1], close.price)
+def _judged(close: Close, previous: Decimal | None) -> Close:
+    findings = _far_from(previous, close.price)
     findings += _bar_findings(close)
     return msgspec.structs.replace(close, findings=findings)
 
