@@ -153,6 +153,7 @@ CODES = frozenset(
         "WST",
         "XAF",
         "XCD",
+        "XCG",
         "XOF",
         "XPF",
         "YER",

@@ -101,7 +101,7 @@ def withdraw(
     if amount.amount > held:
         breach = Breach(
             "insufficient_cash",
-            f"{amount.amount} {amount.currency} asked, {held} held.",
+            f"{amount.amount:f} {amount.currency} asked, {held:f} held.",
             limit=f"{held:f}",
             actual=f"{amount.amount:f}",
         )
