@@ -13,6 +13,8 @@ from domain.book import Book
 from domain.identity import trade_id
 from domain.instrument import AssetClass, Instrument, InstrumentRegistered
 from domain.lots import CostBasis, Fill, Side
+from domain.market import Close, Mark
+from domain.marking import Market, close_session
 from domain.money import Money
 from domain.portfolio.booking import Booking, book_fill, cash_change
 from domain.portfolio.cash import open_portfolio
@@ -219,3 +221,52 @@ def captured(external_id: str = "t-1", **changes: Any) -> Capture:
 def minutes(count: int) -> datetime:
     """So many minutes after Monday noon."""
     return NOON + timedelta(minutes=count)
+
+
+def mark(name: str, price: Number) -> Mark:
+    """A mark."""
+    return Mark(name, Decimal(price))
+
+
+def close(name: str, price: Number) -> Close:
+    """A close without a bar."""
+    return Close(instrument=name, price=Decimal(price))
+
+
+def bar() -> Close:
+    """LNT at 10, open 9.5, between 9 and 11, 100 traded."""
+    return Close(
+        instrument="LNT",
+        price=Decimal(10),
+        has_bar=True,
+        open=Decimal("9.5"),
+        high=Decimal(11),
+        low=Decimal(9),
+        volume=Decimal(100),
+    )
+
+
+def day_of(session: date) -> tuple[datetime, datetime]:
+    """The interval of a New York winter session, 14:30 to 21:00 UTC."""
+    start = datetime(session.year, session.month, session.day, 14, 30, tzinfo=UTC)
+    return start, start + timedelta(hours=6, minutes=30)
+
+
+def market_after(*sessions: tuple[date, *tuple[Close, ...]]) -> Market:
+    """A market whose New York sessions closed so, everything in them known."""
+    market = Market()
+    for session, *closes in sessions:
+        starts_at, ends_at = day_of(session)
+        event = close_session(
+            market,
+            calendar="XNYS",
+            session=session,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            closes=tuple(closes),
+            known=dict.fromkeys(each.instrument for each in closes),
+            now=FRIDAY_NOON,
+        )
+        assert event is not None, "sessions are given in order, each once"
+        market.apply(event)
+    return market

@@ -1,0 +1,214 @@
+"""Pre-trade rules, each with its edges in pairs; limits are inclusive (conventions 1 and 15)."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from domain.capturing import fill_of
+from domain.portfolio.booking import cash_change
+from domain.rejection import Breach
+from domain.rules import (
+    RULES,
+    Proposal,
+    breaches_of,
+    cash_is_sufficient,
+    instrument_is_active,
+    short_is_allowed,
+    trade_is_not_from_the_future,
+)
+from domain.trade import Capture
+from tests.domain.scenes import (
+    BUY,
+    FIFO,
+    FRIDAY_NOON,
+    SELL,
+    Number,
+    captured,
+    exact,
+    instrument,
+    name_of,
+    opened,
+)
+
+SKEW = timedelta(seconds=5)
+A_MOMENT = timedelta(microseconds=1)
+
+
+def proposal(
+    capture: Capture,
+    *,
+    held: Number = 0,
+    cash: Number = 0,
+    now: datetime = FRIDAY_NOON,
+    calendar: str = "XNYS",
+    is_active: bool = True,
+    **opening: bool,
+) -> Proposal:
+    """What rules see of a capture on a portfolio that holds so much."""
+    fill = fill_of(capture, trade_id=name_of(capture.external_id), calendar=calendar)
+    traded = instrument(calendar=calendar)
+    traded.is_active = is_active
+    before, balance = exact(held, cash)
+    signed = fill.quantity if fill.side is BUY else -fill.quantity
+    return Proposal(
+        capture=capture,
+        fill=fill,
+        opened=opened(FIFO, **opening),
+        instrument=traded,
+        quantity_before=before,
+        quantity_after=before + signed,
+        cash_before=balance,
+        cash_change=cash_change(fill),
+        now=now,
+    )
+
+
+class TestNeedingCash:
+    """A trade leaves a balance of at least zero, unless leverage is allowed."""
+
+    @pytest.mark.parametrize(
+        ("cash", "is_breach"), [("1000", False), ("999.999999999999", True), ("-5", True)]
+    )
+    def test_takes_the_last_cent_and_no_more(self, cash: str, is_breach: bool) -> None:  # noqa: FBT001 - a table's column
+        """100 at 10 needs 1,000."""
+        assert (cash_is_sufficient(proposal(captured(), cash=cash)) is not None) == is_breach
+
+    def test_counts_the_fee(self) -> None:
+        """A fee of 1 needs 1,001."""
+        costly = captured(fee=Decimal(1))
+
+        assert cash_is_sufficient(proposal(costly, cash=1_001)) is None
+        assert cash_is_sufficient(proposal(costly, cash=1_000)) is not None
+
+    def test_says_what_is_needed_and_held_without_exponents(self) -> None:
+        """As plain numbers, whatever their size."""
+        tiny = captured(quantity=Decimal("0.00000001"), price=Decimal(1))
+
+        breach = cash_is_sufficient(proposal(tiny, cash="0.000000001"))
+
+        assert breach == Breach(
+            "insufficient_cash",
+            "0.00000001 USD needed, 0.000000001 held.",
+            limit="0.000000001",
+            actual="0.00000001",
+        )
+
+    def test_allows_leverage_where_the_portfolio_does(self) -> None:
+        """Then cash may go below zero."""
+        assert cash_is_sufficient(proposal(captured(), allows_leverage=True)) is None
+
+    def test_never_hinders_a_trade_that_brings_cash(self) -> None:
+        """A sale is welcome on an overdrawn balance, even where it leaves it overdrawn."""
+        sale = captured(side=SELL)
+
+        assert cash_is_sufficient(proposal(sale, held=100, cash=-5_000)) is None
+
+    def test_hinders_a_sale_whose_fee_exceeds_its_proceeds(self) -> None:
+        """It takes cash like a purchase."""
+        sale = captured(side=SELL, fee=Decimal(1_001))
+
+        assert cash_is_sufficient(proposal(sale, held=100, cash=0)) is not None
+        assert cash_is_sufficient(proposal(sale, held=100, cash=1)) is None
+
+
+class TestSellingShort:
+    """A sale sells what is held, unless short sales are allowed."""
+
+    @pytest.mark.parametrize(
+        ("held", "is_breach"), [("100", False), ("99.999999999999", True), ("-1", True)]
+    )
+    def test_sells_all_that_is_held_and_no_more(self, held: str, is_breach: bool) -> None:  # noqa: FBT001 - a table's column
+        """100 are sold."""
+        sale = proposal(captured(side=SELL), held=held)
+
+        assert (short_is_allowed(sale) is not None) == is_breach
+
+    @pytest.mark.parametrize(("held", "limit"), [(30, "30"), (-30, "0")])
+    def test_says_what_was_sold_and_held(self, held: int, limit: str) -> None:
+        """A short position holds nothing to sell."""
+        assert short_is_allowed(proposal(captured(side=SELL), held=held)) == Breach(
+            "short_not_allowed", f"100 sold, {limit} held.", limit=limit, actual="100"
+        )
+
+    def test_allows_it_where_the_portfolio_does(self) -> None:
+        """The opening says so."""
+        assert short_is_allowed(proposal(captured(side=SELL), allows_short=True)) is None
+
+    def test_never_hinders_buying_back(self) -> None:
+        """An oversold position (an executed fact) may be covered, in part too."""
+        assert short_is_allowed(proposal(captured(), held=-500)) is None
+
+
+class TestComingFromTheFuture:
+    """No trade is executed after it was received, nor dated so."""
+
+    @pytest.mark.parametrize(
+        ("ahead", "is_breach"), [(timedelta(0), False), (SKEW, False), (SKEW + A_MOMENT, True)]
+    )
+    def test_forgives_five_seconds(self, ahead: timedelta, is_breach: bool) -> None:  # noqa: FBT001 - a table's column
+        """Clocks differ a little."""
+        trade = captured(executed_at=FRIDAY_NOON + ahead)
+
+        assert (trade_is_not_from_the_future(proposal(trade)) is not None) == is_breach
+
+    @pytest.mark.parametrize(
+        ("calendar", "now", "latest"),
+        [
+            ("XNYS", datetime(2024, 1, 12, 12, tzinfo=UTC), date(2024, 1, 12)),
+            ("XNYS", datetime(2024, 1, 12, 4, 59, 54, tzinfo=UTC), date(2024, 1, 11)),
+            ("XNYS", datetime(2024, 1, 12, 4, 59, 55, tzinfo=UTC), date(2024, 1, 12)),
+            ("XTKS", datetime(2024, 1, 12, 14, 59, 54, tzinfo=UTC), date(2024, 1, 12)),
+            ("XTKS", datetime(2024, 1, 12, 14, 59, 55, tzinfo=UTC), date(2024, 1, 13)),
+            ("24/7", datetime(2024, 1, 12, 23, 59, 54, tzinfo=UTC), date(2024, 1, 12)),
+            ("24/7", datetime(2024, 1, 12, 23, 59, 55, tzinfo=UTC), date(2024, 1, 13)),
+        ],
+    )
+    def test_knows_the_market_s_own_day(self, calendar: str, now: datetime, latest: date) -> None:
+        """The last date that is not of the future, and the one after it."""
+        today, tomorrow = (captured(trade_date=latest + timedelta(days=days)) for days in (0, 1))
+
+        fine = trade_is_not_from_the_future(proposal(today, now=now, calendar=calendar))
+        breach = trade_is_not_from_the_future(proposal(tomorrow, now=now, calendar=calendar))
+
+        assert fine is None
+        assert breach is not None
+        assert (breach.limit, breach.actual) == (
+            latest.isoformat(),
+            (latest + timedelta(days=1)).isoformat(),
+        )
+
+
+class TestTradingAnInstrument:
+    """Only active instruments are traded."""
+
+    def test_needs_it_active(self) -> None:
+        """Suspended it is a breach, active none."""
+        assert instrument_is_active(proposal(captured())) is None
+        assert instrument_is_active(proposal(captured(), is_active=False)) == Breach(
+            "instrument_inactive", "Instrument AAPL is not active."
+        )
+
+
+class TestEveryRule:
+    """All are run, and every breach is listed."""
+
+    def test_lists_every_breach_in_the_order_of_the_rules(self) -> None:
+        """A dear sale of tomorrow, short, in a suspended name: four breaches."""
+        worst = captured(
+            side=SELL, fee=Decimal(5_000), trade_date=FRIDAY_NOON.date() + timedelta(days=1)
+        )
+
+        found = breaches_of(proposal(worst, is_active=False))
+
+        assert [breach.rule for breach in found] == [
+            "instrument_inactive",
+            "insufficient_cash",
+            "short_not_allowed",
+            "trade_from_the_future",
+        ]
+        assert len(found) == len(RULES)
+
+    def test_finds_none_in_a_proper_trade(self) -> None:
+        """Cash there, instrument there, today."""
+        assert breaches_of(proposal(captured(), cash=1_000)) == ()
