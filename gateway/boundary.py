@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from opentelemetry import trace
+from opentelemetry import context, trace
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -60,6 +60,7 @@ class Boundary:
         assert isinstance(scope, dict), "ASGI servers hand in their scope as a dictionary"
         exchange = open_exchange(scope, new_id=self._new_id, tracer=self._tracer)
         sender = _Sender(send, exchange)
+        current = context.attach(trace.set_span_in_context(exchange.span))
         try:
             with structlog.contextvars.bound_contextvars(
                 correlation_id=str(exchange.correlation_id)
@@ -67,6 +68,7 @@ class Boundary:
                 await self._serve(scope, receive, sender, exchange)
                 self._finish(scope, sender, exchange, time.perf_counter() - started)
         finally:
+            context.detach(current)
             exchange.span.end()
             self._metrics.under_way.dec()
 

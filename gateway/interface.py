@@ -157,6 +157,8 @@ class Interface:
             redoc_url=None,
             redirect_slashes=False,
             lifespan=lifespan,
+            # The boundary makes the one span, measurement and log line of a request.
+            telemetry={"tracing": False, "metrics": False, "logs": False},
         )
         self.application.router.route_class = DirectRoute
         self.application.add_exception_handler(Problem, _answer_problem)

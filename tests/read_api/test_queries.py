@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
+import msgspec
 import pytest
+import redis
 
+from infra.embedded_valkey import EmbeddedValkey
+from projections.announcing import CHANNEL, Announcement
 from tests.gateway.serving import assert_problem
 from tests.read_api.conftest import APPLE, BANK, NewTeller, Teller
 
@@ -259,6 +264,23 @@ class TestReadingMyWrites:
 
             assert answer["position"] >= told["position"]
             assert answer["item"]["quantity"] == str(number)
+
+    @pytest.mark.parametrize("attempt", range(3))
+    def test_believes_no_announcement(
+        self, story: Teller, valkey_server: EmbeddedValkey, attempt: int
+    ) -> None:
+        """A hint that lies wakes the waiter; the position of the answer itself decides."""
+        lies = [Announcement(model, 10**12, 1) for model in ("positions", "cash")]
+        deadline = time.monotonic() + 20
+        with redis.Redis.from_url(valkey_server.url) as publisher:
+            while not all(publisher.publish(CHANNEL, msgspec.json.encode(lie)) for lie in lies):
+                assert time.monotonic() < deadline, "nobody listens"
+                time.sleep(0.05)
+
+        parameters = {"min_position": 10**11, "wait_seconds": 0.3}
+        answer = story.read.get("/v1/portfolios/growth/cash", params=parameters)
+
+        assert_problem(answer, 409, "position_not_reached")
 
     def test_gives_up_when_the_time_is_over(self, story: Teller) -> None:
         """409 says to ask again; a position that does not exist is never reached."""
