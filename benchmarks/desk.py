@@ -22,7 +22,6 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID, uuid4
 
-import msgspec
 import uvloop
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
@@ -74,11 +73,11 @@ class StockTrade(Aggregate):
 class Contestant:
     """One side: how its callers do their commands, and the seconds that took."""
 
-    work: Callable[[list[list[CaptureTrade]]], list[float]]
+    work: Callable[[list[list[Issued]]], list[float]]
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
 
-    def take_turn(self, wanted: list[list[CaptureTrade]]) -> None:
+    def take_turn(self, wanted: list[list[Issued]]) -> None:
         """Let every caller do its commands, one after the other."""
         began = perf_counter()
         self.latencies += self.work(wanted)
@@ -122,11 +121,11 @@ def prepare(desk: Desk) -> None:
     _require_accepted(outcomes)
 
 
-def capture(draw: random.Random) -> CaptureTrade:
-    """Draw a purchase."""
+def capture(draw: random.Random, portfolio: str) -> CaptureTrade:
+    """Draw a purchase for a portfolio."""
     return CaptureTrade(
         Capture(
-            portfolio=f"P{draw.randrange(PORTFOLIOS):03}",
+            portfolio=portfolio,
             source="benchmark",
             external_id=str(uuid4()),
             intent=Intent.PROPOSED,
@@ -141,19 +140,25 @@ def capture(draw: random.Random) -> CaptureTrade:
     )
 
 
-def stamped(command: CaptureTrade) -> CaptureTrade:
-    """Say that the trade is executed now, as a trading system does when it sends it."""
-    return CaptureTrade(msgspec.structs.replace(command.capture, executed_at=datetime.now(UTC)))
+def drawn(draw: random.Random, callers: int, commands: int) -> list[list[Issued]]:
+    """Draw what each caller sends, each for portfolios of its own, in the order of its trades."""
+    return [
+        [
+            issue(capture(draw, f"P{draw.randrange(caller, PORTFOLIOS, callers):03}"))
+            for _ in range(commands)
+        ]
+        for caller in range(callers)
+    ]
 
 
-def through_desk(desk: Desk, wanted: list[list[CaptureTrade]]) -> list[float]:
+def through_desk(desk: Desk, wanted: list[list[Issued]]) -> list[float]:
     """Capture from callers that are tasks of one event loop, as the HTTP service's are."""
 
-    async def call(commands: list[CaptureTrade]) -> list[float]:
+    async def call(commands: list[Issued]) -> list[float]:
         latencies = []
-        for command in commands:
+        for issued in commands:
             began = perf_counter()
-            outcome = await asyncio.wrap_future(desk.submit(issue(stamped(command))))
+            outcome = await asyncio.wrap_future(desk.submit(issued))
             latencies.append(perf_counter() - began)
             _require_accepted([outcome])
         return latencies
@@ -166,18 +171,15 @@ def through_desk(desk: Desk, wanted: list[list[CaptureTrade]]) -> list[float]:
         return runner.run(call_all())
 
 
-def through_stock(
-    application: "Application[UUID]", wanted: list[list[CaptureTrade]]
-) -> list[float]:
+def through_stock(application: "Application[UUID]", wanted: list[list[Issued]]) -> list[float]:
     """Save one new aggregate per command, from a thread per caller."""
 
-    def call(commands: list[CaptureTrade]) -> list[float]:
+    def call(commands: list[Issued]) -> list[float]:
         latencies = []
-        for command in commands:
-            content = {
-                name: str(getattr(command.capture, name))
-                for name in command.capture.__struct_fields__
-            }
+        for issued in commands:
+            assert isinstance(issued.command, CaptureTrade), "the callers capture trades"
+            wished = issued.command.capture
+            content = {name: str(getattr(wished, name)) for name in wished.__struct_fields__}
             began = perf_counter()
             trade = StockTrade(content)
             trade.book({"cash_after": "1000000000000", "lots": content["quantity"]})
@@ -204,9 +206,6 @@ def run(
     create_log(owner_conninfo)
     draw = random.Random(SEED)
 
-    def drawn(each: int) -> list[list[CaptureTrade]]:
-        return [[capture(draw) for _ in range(each)] for _ in range(callers)]
-
     with Log(app_conninfo, clock=lambda: datetime.now(UTC), build="benchmark") as log:
         desk = Desk(log)
         desk.start()
@@ -215,10 +214,10 @@ def run(
             ours = Contestant(partial(through_desk, desk))
             stock = Contestant(partial(through_stock, application))
             for side in (ours, stock):
-                side.work(drawn(WARM_UP_COMMANDS))
+                side.work(drawn(draw, callers, WARM_UP_COMMANDS))
             for number in range(SLICES):
-                ours.take_turn(drawn(commands))
-                stock.take_turn(drawn(max(commands // 5, 1)))
+                ours.take_turn(drawn(draw, callers, commands))
+                stock.take_turn(drawn(draw, callers, max(commands // 5, 1)))
                 if progress is not None:
                     progress(number + 1, SLICES)
         desk.stop()

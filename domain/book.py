@@ -51,7 +51,7 @@ class Book:
         self.realised_gross = ZERO
         self.realised_net = ZERO
         self.last_key: BookKey | None = None
-        self.steps: deque[Step] = deque()
+        self.steps: list[Step] = []
         self.forgotten_key: BookKey | None = None
         self.restating: list[Lot] = []
 
@@ -144,7 +144,7 @@ class Book:
             if len(self.steps) <= STEPS_MAX and _is_near(oldest, newest):
                 return
             self.forgotten_key = oldest.key
-            self.steps.popleft()
+            del self.steps[0]
 
 
 def _is_near(one: Fill, other: Fill) -> bool:
