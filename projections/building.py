@@ -1,14 +1,16 @@
-"""Folding a read model from the first event into a schema of its own, beside the live tables."""
+"""Folding read models from the first event into schemas of their own, beside the live tables."""
 
 import contextlib
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-import msgspec
 import psycopg
 from psycopg import sql
 
+from domain.event import Event
 from eventstore.envelope import RecordedEvent
 from eventstore.log import Log
 from projections.batches import Batch, decode_batch, is_transient, whole_commands
@@ -19,7 +21,7 @@ Connection: TypeAlias = psycopg.Connection[Any]
 Progress: TypeAlias = Callable[[int, int], None]
 """Told the position reached and the one to be reached; whatever it raises ends the work."""
 
-BATCH_EVENTS_MAX = 10_000
+BATCH_EVENTS_MAX = 20_000
 LOCK_WAIT_SECONDS = 2
 
 
@@ -75,13 +77,27 @@ def drop_schema(connection: Connection, schema: str) -> None:
 
 
 def create_schema(
-    connection: Connection, model: ReadModel, schema: str, checkpoint: Checkpoint
+    connection: Connection,
+    model: ReadModel,
+    schema: str,
+    checkpoint: Checkpoint,
+    *,
+    indexed: bool = True,
 ) -> None:
     """Make a model's empty tables and its checkpoint, in one transaction."""
+    tables, indexes = _statements(model, schema)
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-        cursor.execute(model.ddl(schema).encode())
+        for statement in tables + indexes if indexed else tables:
+            cursor.execute(statement.encode())
         create_checkpoint(cursor, schema, checkpoint)
+
+
+def _statements(model: ReadModel, schema: str) -> tuple[list[str], list[str]]:
+    """Part what makes tables from what makes indexes for queries."""
+    statements = [each.strip() for each in model.ddl(schema).split(";") if each.strip()]
+    indexes = [each for each in statements if each.startswith("CREATE INDEX")]
+    return [each for each in statements if each not in indexes], indexes
 
 
 def nothing_folded(model: ReadModel, log: Log) -> Checkpoint:
@@ -89,20 +105,66 @@ def nothing_folded(model: ReadModel, log: Log) -> Checkpoint:
     return Checkpoint(0, 0, None, model.calculation_version, log.log_id)
 
 
-class Building:
-    """One model on its way from nothing to a position, in `schema`, which it makes anew."""
+@contextlib.contextmanager
+def rare_collections() -> Iterator[None]:
+    """Let the garbage collector run rarely: events hold no cycles, and looking costs a third."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
-    def __init__(self, model: ReadModel, log: Log, connection: Connection, schema: str) -> None:
-        self._model = model
-        self._log = log
-        self._connection = connection
+
+class Built:
+    """One model within a building: its own schema, fold and checkpoint."""
+
+    def __init__(self, model: ReadModel, log: Log, schema: str) -> None:
+        self.model = model
         self.schema = schema
         self.checkpoint = nothing_folded(model, log)
-        self._fold: Fold = model.new_fold(schema)
+        self.fold: Fold = model.new_fold(schema)
+
+    def take(self, cursor: psycopg.Cursor[Any], batch: Batch) -> None:
+        """Fold a batch behind the checkpoint, which was moved already."""
+        types = self.model.event_types
+        own = [decoded for decoded in batch.decoded if type(decoded.event) in types]
+        if own:
+            try:
+                self.fold.fold(cursor, own)
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                raise BuildFailed(own[0].recorded, error) from error
+        self.checkpoint = batch.moved(self.checkpoint)
+
+
+class Building:
+    """Models on their way from nothing to one position, in schemas of their own, made anew.
+
+    A batch is read and decoded once for all of them, by a thread of its own while the one before
+    is folded. Indexes for queries are made by `index`, once the rows are there.
+    """
+
+    def __init__(
+        self, models: Sequence[ReadModel], log: Log, connection: Connection, *, suffix: str
+    ) -> None:
+        self._log = log
+        self._connection = connection
+        self._types = frozenset[type[Event]]().union(*(model.event_types for model in models))
+        self.built = [Built(model, log, model.name + suffix) for model in models]
+
+    @property
+    def position(self) -> int:
+        """The last log position folded."""
+        return self.built[0].checkpoint.position
 
     def __enter__(self) -> Self:
-        drop_schema(self._connection, self.schema)
-        create_schema(self._connection, self._model, self.schema, self.checkpoint)
+        for built in self.built:
+            drop_schema(self._connection, built.schema)
+            create_schema(
+                self._connection, built.model, built.schema, built.checkpoint, indexed=False
+            )
         return self
 
     def __exit__(
@@ -112,48 +174,50 @@ class Building:
         trace: TracebackType | None,
     ) -> None:
         with contextlib.suppress(psycopg.Error):  # What remains, the next one clears away.
-            drop_schema(self._connection, self.schema)
+            for built in self.built:
+                drop_schema(self._connection, built.schema)
 
     def fold_until(self, target: int, progress: Progress) -> None:
         """Fold up to `target`, one transaction per batch."""
-        while self.checkpoint.position < target:
-            batch = self._read(target)
-            with self._connection.transaction(), self._connection.cursor() as cursor:
-                self._take(cursor, batch)
-            progress(self.checkpoint.position, target)
+        if self.position >= target:
+            return
+        with rare_collections(), ThreadPoolExecutor(1, "read ahead") as ahead:
+            coming = ahead.submit(self._read, self.position, target)
+            while self.position < target:
+                batch = coming.result()
+                if batch.position < target:
+                    coming = ahead.submit(self._read, batch.position, target)
+                with self._connection.transaction(), self._connection.cursor() as cursor:
+                    self._take(cursor, batch)
+                progress(self.position, target)
 
     def fold_within(self, cursor: psycopg.Cursor[Any], target: int) -> None:
         """Fold up to `target` inside the caller's transaction; if that fails, throw this away."""
-        while self.checkpoint.position < target:
-            self._take(cursor, self._read(target))
+        while self.position < target:
+            self._take(cursor, self._read(self.position, target))
 
-    def _read(self, target: int) -> Batch:
-        after = self.checkpoint.position
+    def index(self) -> None:
+        """Make the indexes that queries need."""
+        for built in self.built:
+            for statement in _statements(built.model, built.schema)[1]:
+                self._connection.execute(statement.encode())
+
+    def _read(self, after: int, target: int) -> Batch:
         events = self._log.read(after, BATCH_EVENTS_MAX, target)
         if events and events[-1].position < target:
             events = whole_commands(events, limit=BATCH_EVENTS_MAX)
-        batch = decode_batch(events, self._model.event_types)
+        batch = decode_batch(events, self._types)
         if batch.undecodable is not None and not batch.size:
             raise BuildFailed(batch.undecodable.recorded, batch.undecodable) from batch.undecodable
         assert batch.size, "the log holds every position up to a target that was read from it"
         return batch
 
     def _take(self, cursor: psycopg.Cursor[Any], batch: Batch) -> None:
-        target = batch.moved(self.checkpoint)
-        if not move_checkpoints(cursor, [Move(self.schema, self.checkpoint, target)]):
-            raise CheckpointMoved(f"the checkpoint of {self.schema} was moved by somebody else")
-        if batch.decoded:
-            try:
-                self._fold.fold(cursor, batch.decoded)
-            except Exception as error:
-                if is_transient(error):
-                    raise
-                raise BuildFailed(batch.decoded[0].recorded, error) from error
-        self.checkpoint = target
-
-    def set_edition(self, cursor: psycopg.Cursor[Any], edition: int) -> None:
-        """Write the edition that the tables will have once they are live."""
-        statement = sql.SQL("UPDATE {} SET edition = %s")
-        table = sql.Identifier(self.schema, "checkpoint")
-        cursor.execute(statement.format(table), (edition,))
-        self.checkpoint = msgspec.structs.replace(self.checkpoint, edition=edition)
+        moves = [
+            Move(built.schema, built.checkpoint, batch.moved(built.checkpoint))
+            for built in self.built
+        ]
+        if not move_checkpoints(cursor, moves):
+            raise CheckpointMoved("a checkpoint of ours was moved by somebody else")
+        for built in self.built:
+            built.take(cursor, batch)

@@ -29,6 +29,7 @@ from projections.building import (
     connect,
     create_schema,
     nothing_folded,
+    rare_collections,
 )
 from projections.checkpoint import Move, move_checkpoints, read_checkpoint
 from projections.read_model import ReadModel
@@ -114,7 +115,7 @@ class Projector:
             LogBehindCheckpoint, LogDamaged: the log is not the one that was folded.
         """
         failures = 0
-        with self._announcer, self._rebuilds:
+        with rare_collections(), self._announcer, self._rebuilds:
             while not stop.is_set():
                 try:
                     with connect(self._conninfo, application_name="pms projector") as connection:

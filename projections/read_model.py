@@ -63,7 +63,11 @@ class ReadModel(Protocol):
         """The tables that a rebuild must reproduce row by row, every column."""
 
     def ddl(self, schema: str) -> str:
-        """Give the CREATE TABLE and CREATE INDEX statements, every name qualified by `schema`."""
+        """Give CREATE TABLE and CREATE INDEX statements, every name qualified by `schema`.
+
+        Indexes are for queries: a fold finds its rows by primary key, and a rebuild makes the
+        indexes when the rows are there. No statement holds a semicolon within.
+        """
 
     def new_fold(self, schema: str) -> Fold:
         """Make a fold that knows nothing yet and writes into `schema`."""

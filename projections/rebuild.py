@@ -6,12 +6,17 @@ that waits for that lock finds a retired edition, its compare-and-set fails, and
 tables. An aborted rebuild leaves the live tables alone; the next one clears its remains.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
 import psycopg
 from psycopg import sql
 
 from eventstore.log import Log
 from projections.building import (
     Building,
+    Built,
     Connection,
     Progress,
     connect,
@@ -26,6 +31,10 @@ LEVEL_EVENTS_MAX = 2_000
 """How far behind the head a rebuild may be when it takes the lock and folds the rest under it."""
 
 DROP_WAIT_SECONDS = 5
+LOCK_ATTEMPTS_MAX = 5
+
+_RENAME = "ALTER SCHEMA {} RENAME TO {}"
+_EDITION = "UPDATE {} SET edition = %s"
 
 
 def rebuild(
@@ -37,48 +46,80 @@ def rebuild(
         BuildRunning: another process rebuilds or verifies this model.
         BuildFailed: an event cannot be folded; the live tables stay.
     """
-    with connect(conninfo, application_name=f"pms rebuild {model.name}") as connection:
-        lock_model(connection, model.name)
-        drop_schema(connection, _retired(model))
-        with Building(model, log, connection, f"{model.name}_rebuild") as building:
+    return rebuild_together([model], log, conninfo, progress)[0]
+
+
+def rebuild_together(
+    models: Sequence[ReadModel], log: Log, conninfo: str, progress: Progress = ignore_progress
+) -> list[Checkpoint]:
+    """Rebuild several models in one pass over the log, and swap them in at one position.
+
+    Raises:
+        BuildRunning: another process rebuilds or verifies one of them.
+        BuildFailed: an event cannot be folded by one of them; all live tables stay.
+    """
+    with connect(conninfo, application_name="pms rebuild") as connection:
+        for model in models:
+            lock_model(connection, model.name)
+            drop_schema(connection, _retired(model.name))
+        with Building(models, log, connection, suffix="_rebuild") as building:
             target = log.head().position
             progress(0, target)
-            while building.checkpoint.position < target:
+            building.fold_until(target, progress)
+            building.index()
+            while log.head().position - building.position > LEVEL_EVENTS_MAX:
+                target = log.head().position
                 building.fold_until(target, progress)
-                head = log.head().position
-                if head - target > LEVEL_EVENTS_MAX:
-                    target = head
-            _swap(connection, model, log, building)
-        progress(building.checkpoint.position, building.checkpoint.position)
-        _drop_retired(connection, model)
-        return building.checkpoint
+            checkpoints = _swap(connection, log, building)
+        progress(building.position, building.position)
+        for model in models:
+            _drop_retired(connection, model.name)
+        return checkpoints
 
 
-def _retired(model: ReadModel) -> str:
-    return f"{model.name}_retired"
+def _retired(name: str) -> str:
+    return f"{name}_retired"
 
 
-def _swap(connection: Connection, model: ReadModel, log: Log, building: Building) -> None:
-    rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
-    live, fresh = sql.Identifier(model.name), sql.Identifier(building.schema)
-    with connection.transaction(), connection.cursor() as cursor:
-        current = read_checkpoint(cursor, model.name, for_update=True)
-        # The live model cannot move any more; the fresh tables must not stand behind it.
-        building.fold_within(cursor, log.head().position)
-        building.set_edition(cursor, 0 if current is None else current.edition + 1)
-        if current is not None:
-            retire = sql.SQL("UPDATE {} SET edition = %s")
-            table = sql.Identifier(model.name, "checkpoint")
-            cursor.execute(retire.format(table), (RETIRED,))
-            cursor.execute(rename.format(live, sql.Identifier(_retired(model))))
-        cursor.execute(rename.format(fresh, live))
+def _swap(connection: Connection, log: Log, building: Building) -> list[Checkpoint]:
+    """Put the rebuilt tables in the place of the live ones, all in one transaction."""
+    for attempt in range(1, LOCK_ATTEMPTS_MAX + 1):
+        is_locked = False
+        try:
+            with connection.transaction(), connection.cursor() as cursor:
+                # In the order in which a projector moves them, so that neither waits in a circle.
+                live = {
+                    built.model.name: read_checkpoint(cursor, built.model.name, for_update=True)
+                    for built in sorted(building.built, key=lambda each: each.model.name)
+                }
+                is_locked = True
+                # The live models cannot move any more; the fresh tables must not stand behind.
+                building.fold_within(cursor, log.head().position)
+                return [_rename(cursor, built, live[built.model.name]) for built in building.built]
+        except psycopg.errors.DeadlockDetected:
+            if is_locked or attempt == LOCK_ATTEMPTS_MAX:
+                raise
+    raise AssertionError("the last attempt returns or raises")
 
 
-def _drop_retired(connection: Connection, model: ReadModel) -> None:
+def _rename(cursor: psycopg.Cursor[Any], built: Built, live: Checkpoint | None) -> Checkpoint:
+    name = built.model.name
+    edition = 0 if live is None else live.edition + 1
+    cursor.execute(sql.SQL(_EDITION).format(sql.Identifier(built.schema, "checkpoint")), (edition,))
+    if live is not None:
+        table = sql.Identifier(name, "checkpoint")
+        cursor.execute(sql.SQL(_EDITION).format(table), (RETIRED,))
+        away = sql.SQL(_RENAME).format(sql.Identifier(name), sql.Identifier(_retired(name)))
+        cursor.execute(away)
+    cursor.execute(sql.SQL(_RENAME).format(sql.Identifier(built.schema), sql.Identifier(name)))
+    return msgspec.structs.replace(built.checkpoint, edition=edition)
+
+
+def _drop_retired(connection: Connection, name: str) -> None:
     """Drop the old tables, unless a long reader holds them: then the next rebuild does it."""
     try:
         with connection.transaction():
             connection.execute(f"SET LOCAL lock_timeout = '{DROP_WAIT_SECONDS}s'")
-            drop_schema(connection, _retired(model))
+            drop_schema(connection, _retired(name))
     except psycopg.errors.LockNotAvailable:
         return

@@ -87,7 +87,7 @@ def _check_model(connection: Connection, log: Log, model: ReadModel, watch: Watc
         return check
     progress = partial(watch, check.name)
     try:
-        with Building(model, log, connection, f"{model.name}_verify") as building:
+        with Building([model], log, connection, suffix="_verify") as building:
             building.fold_until(live.position, progress)
             with connection.transaction(), connection.cursor() as cursor:
                 _compare(cursor, log, model, building, check)
@@ -125,7 +125,8 @@ def _compare(
     if live is None or not check.ok:
         return
     building.fold_within(cursor, live.position)
-    rebuilt = building.checkpoint
+    (built,) = building.built
+    rebuilt = built.checkpoint
     check.must(
         live.market_position == rebuilt.market_position,
         lambda: (
@@ -133,8 +134,6 @@ def _compare(
             f"rebuilt {rebuilt.market_position}"
         ),
     )
-    found = first_difference(
-        cursor, model.compared_tables, live=model.name, rebuilt=building.schema
-    )
+    found = first_difference(cursor, model.compared_tables, live=model.name, rebuilt=built.schema)
     check.must(found is None, lambda: str(found))
     check.counted = count_rows(cursor, model.name, model.compared_tables)

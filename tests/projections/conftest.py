@@ -49,7 +49,7 @@ def fold(log: Log, connection: Connection, story: Story) -> Iterator[Callable[[R
 
     def fold_all(model: ReadModel) -> None:
         head = story.append_to(log)
-        building = Building(model, log, connection, model.name)
+        building = Building([model], log, connection, suffix="")
         buildings.append(building.__enter__())
         building.fold_until(head, ignore_progress)
 

@@ -55,9 +55,9 @@ def as_rebuilt(log: Log, connection: Connection) -> Callable[[ReadModel], bool]:
     """Compare a live model with one folded anew up to the head."""
 
     def compare(model: ReadModel) -> bool:
-        with Building(model, log, connection, f"{model.name}_anew") as building:
+        with Building([model], log, connection, suffix="_anew") as building:
             building.fold_until(log.head().position, ignore_progress)
-            found = difference(connection, model, live=model.name, rebuilt=building.schema)
+            found = difference(connection, model, live=model.name, rebuilt=building.built[0].schema)
         assert found is None, str(found)
         return True
 
