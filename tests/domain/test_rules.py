@@ -68,11 +68,11 @@ class TestNeedingCash:
     """A trade leaves a balance of at least zero, unless leverage is allowed."""
 
     @pytest.mark.parametrize(
-        ("cash", "is_breach"), [("1000", False), ("999.999999999999", True), ("-5", True)]
+        ("cash", "breaches"), [("1000", 0), ("999.999999999999", 1), ("-5", 1)]
     )
-    def test_takes_the_last_cent_and_no_more(self, cash: str, is_breach: bool) -> None:  # noqa: FBT001 - a table's column
+    def test_takes_the_last_cent_and_no_more(self, cash: str, breaches: int) -> None:
         """100 at 10 needs 1,000."""
-        assert (cash_is_sufficient(proposal(captured(), cash=cash)) is not None) == is_breach
+        assert (cash_is_sufficient(proposal(captured(), cash=cash)) is not None) == bool(breaches)
 
     def test_counts_the_fee(self) -> None:
         """A fee of 1 needs 1,001."""
@@ -115,14 +115,12 @@ class TestNeedingCash:
 class TestSellingShort:
     """A sale sells what is held, unless short sales are allowed."""
 
-    @pytest.mark.parametrize(
-        ("held", "is_breach"), [("100", False), ("99.999999999999", True), ("-1", True)]
-    )
-    def test_sells_all_that_is_held_and_no_more(self, held: str, is_breach: bool) -> None:  # noqa: FBT001 - a table's column
+    @pytest.mark.parametrize(("held", "breaches"), [("100", 0), ("99.999999999999", 1), ("-1", 1)])
+    def test_sells_all_that_is_held_and_no_more(self, held: str, breaches: int) -> None:
         """100 are sold."""
         sale = proposal(captured(side=SELL), held=held)
 
-        assert (short_is_allowed(sale) is not None) == is_breach
+        assert (short_is_allowed(sale) is not None) == bool(breaches)
 
     @pytest.mark.parametrize(("held", "limit"), [(30, "30"), (-30, "0")])
     def test_says_what_was_sold_and_held(self, held: int, limit: str) -> None:
@@ -144,13 +142,13 @@ class TestComingFromTheFuture:
     """No trade is executed after it was received, nor dated so."""
 
     @pytest.mark.parametrize(
-        ("ahead", "is_breach"), [(timedelta(0), False), (SKEW, False), (SKEW + A_MOMENT, True)]
+        ("ahead", "breaches"), [(timedelta(0), 0), (SKEW, 0), (SKEW + A_MOMENT, 1)]
     )
-    def test_forgives_five_seconds(self, ahead: timedelta, is_breach: bool) -> None:  # noqa: FBT001 - a table's column
+    def test_forgives_five_seconds(self, ahead: timedelta, breaches: int) -> None:
         """Clocks differ a little."""
         trade = captured(executed_at=FRIDAY_NOON + ahead)
 
-        assert (trade_is_not_from_the_future(proposal(trade)) is not None) == is_breach
+        assert (trade_is_not_from_the_future(proposal(trade)) is not None) == bool(breaches)
 
     @pytest.mark.parametrize(
         ("calendar", "now", "latest"),
