@@ -1,6 +1,7 @@
 """The rows of `days`: written when struck, written again when restated, read to go on from."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, NamedTuple
 
 import psycopg
@@ -29,6 +30,10 @@ JOIN {schema}.days ON days.tenant = asked.tenant AND days.portfolio = asked.port
     AND days.session BETWEEN asked.earliest AND asked.latest
 """
 
+_HAND_ON = """
+UPDATE {schema}.days SET carried = %s WHERE tenant = %s AND portfolio = %s AND session = %s
+"""
+
 
 class Span(NamedTuple):
     """Closed sessions of a portfolio, both ends included."""
@@ -46,6 +51,7 @@ class Days:
         self._table = f"{schema}.days"
         self._struck: list[str] = []
         self._restated: list[str] = []
+        self._handed_on: list[tuple[str | None, str, str, date]] = []
 
     def strike(
         self, portfolio: Portfolio, session: Session, current: Current, position: int
@@ -67,6 +73,11 @@ class Days:
             f"\t{position}\t{reason}\t{position}\n"
         )
 
+    def hand_on(self, portfolio: Portfolio, session: Session, current: Current) -> None:
+        """Write what a row of a gap hands to the next one; what it shows has not changed."""
+        row = (current.carried, portfolio.tenant, portfolio.name, session.day)
+        self._handed_on.append(row)
+
     def flush(self, cursor: psycopg.Cursor[Any]) -> None:
         """Write the rows that came since the last time."""
         if self._struck:
@@ -81,6 +92,9 @@ class Days:
                 key="tenant, portfolio, session",
             )
             self._restated = []
+        if self._handed_on:
+            cursor.executemany(_HAND_ON.format(schema=self._schema).encode(), self._handed_on)
+            self._handed_on = []
 
     def stored(
         self, cursor: psycopg.Cursor[Any], spans: Sequence[Span]

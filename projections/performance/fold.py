@@ -6,7 +6,7 @@ has had a fact. A fact or mark that comes behind a closed session restates what 
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -31,7 +31,15 @@ from projections.performance.restating import (
     settle_late_facts,
     start_walk,
 )
-from projections.performance.state import Calendar, Cause, Facts, Portfolio, Quote, Session
+from projections.performance.state import (
+    Calendar,
+    Cause,
+    Facts,
+    Portfolio,
+    Quote,
+    Session,
+    universal,
+)
 from projections.performance.tables import (
     PORTFOLIO_COLUMNS,
     copy_lines,
@@ -147,24 +155,24 @@ class PerformanceFold:
             self._holders.setdefault(name, {})[portfolio] = None
 
     def _mark(self, store: Store, position: int, _tenant: str, event: MarketMarked) -> None:
-        is_late = self._is_behind(event.at)
+        at = universal(event.at)
+        is_late = self._is_behind(at)
         if is_late:
             self._settle(store)
         names = self._prices.add_marks(event, position)
         if is_late:
-            self._restate(store, names, at=event.at, position=position, reason=LATE_MARK)
+            self._restate(store, names, at=at, position=position, reason=LATE_MARK)
 
     def _close_session(
         self, store: Store, position: int, _tenant: str, event: SessionClosed
     ) -> None:
         calendar = self._calendar(event.calendar)
-        is_late = self._is_behind(event.ends_at)
+        starts_at, ends_at = universal(event.starts_at), universal(event.ends_at)
+        is_late = self._is_behind(ends_at)
         settle_late_facts(store, self._late if is_late else calendar.portfolios)
         closes = self._prices.add_closes(event, position)
         if is_late:
-            at = event.ends_at
-            self._restate(store, closes, at=at, position=position, reason=LATE_MARK)
-        starts_at, ends_at = event.starts_at.astimezone(UTC), event.ends_at.astimezone(UTC)
+            self._restate(store, closes, at=ends_at, position=position, reason=LATE_MARK)
         session = Session(event.session, starts_at, ends_at)
         self._sessions.append(
             f"{text(event.calendar)}\t{moment(event.session)}\t{moment(starts_at)}\t"
@@ -340,7 +348,7 @@ class PerformanceFold:
         cursor = store.cursor
         cursor.execute(_SESSIONS.format(schema=self._schema).encode())
         for calendar, day, starts_at, ends_at in cursor.fetchall():
-            session = Session(day, starts_at.astimezone(UTC), ends_at.astimezone(UTC))
+            session = Session(day, universal(starts_at), universal(ends_at))
             self._calendar(calendar).close(session)
             self._horizon = max(self._horizon or session.ends_at, session.ends_at)
         cursor.execute(_PORTFOLIOS.format(schema=self._schema).encode())

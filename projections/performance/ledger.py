@@ -1,7 +1,7 @@
 """The ledger: every fill and flow of every portfolio, kept so that any day can be valued again."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -9,7 +9,14 @@ import psycopg
 
 from domain.lots import Fill, Side
 from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked
-from projections.performance.state import Execution, Facts, Flow, Portfolio, Quote
+from projections.performance.state import (
+    Execution,
+    Facts,
+    Flow,
+    Portfolio,
+    Quote,
+    universal,
+)
 from projections.performance.tables import (
     FILL_COLUMNS,
     FLOW_COLUMNS,
@@ -67,9 +74,10 @@ class Ledger:
         """Take a booked trade."""
         fill = event.fill
         sign = "-" if fill.side is Side.SELL else ""
+        executed_at = None if fill.executed_at is None else universal(fill.executed_at)
         self._fills.append(
             f"{text(tenant)}\t{text(event.portfolio)}\t{fill.trade_date.isoformat()}\t{position}\t"
-            f"{moment(fill.executed_at)}\t{text(event.instrument)}\t{sign}{fill.quantity}\t"
+            f"{moment(executed_at)}\t{text(event.instrument)}\t{sign}{fill.quantity}\t"
             f"{fill.price}\t{text(event.currency)}\t{event.cash_change}\t"
             f"{text(book_order(fill))}\n"
         )
@@ -183,12 +191,12 @@ def flow_of(event: CashDeposited | CashWithdrawn) -> Flow:
     """Give a deposit or a withdrawal as a signed flow."""
     money = event.amount
     amount = money.amount if isinstance(event, CashDeposited) else -money.amount
-    return Flow(event.at, money.currency, amount)
+    return Flow(None if event.at is None else universal(event.at), money.currency, amount)
 
 
 def flow_date(event: CashDeposited | CashWithdrawn) -> date:
     """Give the date a flow is kept under: its value date, or the UTC date of its moment."""
-    return event.value_date if event.at is None else event.at.astimezone(UTC).date()
+    return event.value_date if event.at is None else universal(event.at).date()
 
 
 def book_order(fill: Fill) -> str:
@@ -204,4 +212,4 @@ def book_order(fill: Fill) -> str:
 
 
 def _sortable(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    return universal(at).isoformat(timespec="microseconds")

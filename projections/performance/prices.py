@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from domain.market import CloseCorrected, FollowingClose, MarketMarked, SessionClosed
-from projections.performance.state import Quote
+from projections.performance.state import Quote, universal
 from projections.performance.tables import (
     MARK_COLUMNS,
     NULL,
@@ -81,14 +81,14 @@ class Prices:
         """Take marks and rates; give their names."""
         marks = {mark.instrument: mark.price for mark in event.marks}
         marks |= {f"{rate.base}/{rate.quote}": rate.rate for rate in event.rates}
-        behind = f"\t{moment(event.at)}\t{position}\t"
+        behind = f"\t{moment(universal(event.at))}\t{position}\t"
         rest = f"\t{NULL}\t{NULL}\t{NULL}\t{NULL}\n"
         self._arrived += [f"{text(name)}{behind}{price}{rest}" for name, price in marks.items()]
         return list(marks)
 
     def add_closes(self, event: SessionClosed, position: int) -> dict[str, Quote]:
         """Take a session's closes; give them as the quotes in force at its end."""
-        at = event.ends_at
+        at = universal(event.ends_at)
         behind = f"\t{moment(at)}\t{position}\t"
         rest = f"\t{text(event.calendar)}\t{moment(event.session)}\t"
         clean = f"{ACCEPTED}\t{{}}\n"
@@ -106,7 +106,7 @@ class Prices:
         status = CANCELLED if event.price is None else SUSPECT if event.findings else CORRECTED
         row = {
             "name": event.instrument,
-            "at": event.ends_at,
+            "at": universal(event.ends_at),
             "calendar": event.calendar,
             "session": event.session,
             "position": position,

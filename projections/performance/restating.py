@@ -178,8 +178,10 @@ def _restate_stretch(
         while walk.next <= span.last:
             index, session, current = walk.step()
             known, carried = stored[index]
-            if current != known:
+            if current._replace(carried=known.carried) != known:
                 store.days.restate(walk.portfolio, session, current, cause)
+            elif current != known:
+                store.days.hand_on(walk.portfolio, session, current)
         if span.last == len(walk.portfolio.calendar) - 1:
             walk.portfolio.carried = walk.carried
         elif walk.carried != carried:

@@ -6,7 +6,7 @@ have not closed wait beside them. Quantities are signed, cash is trade-date cash
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -14,6 +14,20 @@ import msgspec
 
 from domain.money import ZERO, canonical
 from domain.returns import Chain
+
+FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
+LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
+
+
+def universal(at: datetime) -> datetime:
+    """Give a moment in UTC; beyond the years 1 to 9999 there, the nearest one inside.
+
+    An offset can name such a moment, and no source may stop a read model with it.
+    """
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        return FIRST_MOMENT if at.year == 1 else LAST_MOMENT
 
 
 class Session(NamedTuple):

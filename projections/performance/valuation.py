@@ -256,7 +256,8 @@ class _Flows:
     """A session's flows in base: without a time of day summed, timed apart, or without a rate.
 
     A flow with a time of day takes the rate of its moment, one without the rate of the session's
-    end; where there is none then, that of the first later valuation that has one.
+    end; where there is none then, that of the first later valuation that has one. Flows of one
+    moment, currency and direction are converted together, so that dividing rounds once.
     """
 
     def __init__(self, day: Day) -> None:
@@ -266,7 +267,7 @@ class _Flows:
         self.timed: dict[datetime, list[Decimal]] = {}
         self.unvalued: dict[str, tuple[Decimal, Decimal]] = {}
         total: Decimal | None = ZERO
-        for flow in day.facts.flows:
+        for flow in _together(day.facts.flows):
             at_moment = None if flow.at is None else day.quotes_at(flow.at)
             amount = self._convert(flow, at_moment)
             if amount is None:
@@ -308,6 +309,14 @@ class _Flows:
 def _made(execution: Execution) -> datetime:
     assert execution.at is not None, "only executions with a time of day are placed within a day"
     return execution.at
+
+
+def _together(flows: Sequence[Flow]) -> list[Flow]:
+    sums: dict[tuple[datetime | None, str, bool], Decimal] = {}
+    for at, currency, amount in flows:
+        key = (at, currency, amount > 0)
+        sums[key] = sums.get(key, ZERO) + amount
+    return [Flow(at, currency, amount) for (at, currency, _), amount in sums.items()]
 
 
 def _by_moment(flows: Sequence[Flow]) -> Iterator[tuple[datetime, list[Flow]]]:

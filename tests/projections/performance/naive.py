@@ -196,9 +196,8 @@ class NaiveBook:
         known = [(i, each) for i, each in self.facts if i <= index]
         row = self.value(known, session.ends_at, session.starts_at)
         flows = [(i, each) for i, each in known if i == index and isinstance(each, FLOWS)]
-        amounts = [self._flow(each, index) for _, each in flows]
-        known_amounts = [amount for amount in amounts if amount is not None]
-        row["flows"] = sum(known_amounts, Fraction(0)) if known_amounts == amounts else None
+        valued, has_unvalued = self._valued(flows, index)
+        row["flows"] = None if has_unvalued else sum((a for _, a in valued), Fraction(0))
         row["nav_status"] = "incomplete" if row["nav"] is None else "complete"
         row["return_from"] = self.since
         self.pending += flows
@@ -212,39 +211,56 @@ class NaiveBook:
         row["is_emptied"] = self.emptied
         return row
 
-    def _flow(self, event: FlowEvent, index: int) -> Fraction | None:
-        """A flow in base, at its moment's rate, else at its own session's end."""
-        ends_at = self.sessions[index].ends_at
+    def _moment_of_rate(
+        self, index: int, event: FlowEvent, now: int
+    ) -> tuple[int, datetime | None, datetime] | None:
+        """When a flow is converted: at its moment, its session's end, or the first end after."""
         currency = event.amount.currency
-        found = None if event.at is None else self.amount_in_base(signed(event), currency, event.at)
-        return self.amount_in_base(signed(event), currency, ends_at) if found is None else found
+        if event.at is not None and self._has_rate(currency, event.at):
+            return index, event.at, event.at
+        for later in range(index, now + 1):
+            ends_at = self.sessions[later].ends_at
+            if self._has_rate(currency, ends_at):
+                return later, event.at if later == index else None, ends_at
+        return None
 
-    def _pending_flow(self, index: int, event: FlowEvent, now: int) -> Fraction | None:
-        found = self._flow(event, index)
-        if found is None:
-            found = self.amount_in_base(
-                signed(event), event.amount.currency, self.sessions[now].ends_at
-            )
-        return found
+    def _has_rate(self, currency: str, at: datetime) -> bool:
+        return currency == self.base or self.rate(currency, at) is not None
+
+    def _valued(
+        self, flows: list[tuple[int, FlowEvent]], now: int
+    ) -> tuple[list[tuple[datetime | None, Fraction]], bool]:
+        """Flows in base, those of one moment, currency and direction together; any without rate."""
+        sums: dict[Any, Fraction] = {}
+        has_unvalued = False
+        for index, event in flows:
+            found = self._moment_of_rate(index, event, now)
+            if found is None:
+                has_unvalued = True
+                continue
+            key = (*found, event.amount.currency, signed(event) > 0)
+            sums[key] = sums.get(key, Fraction(0)) + signed(event)
+        valued: list[tuple[datetime | None, Fraction]] = []
+        for (_, moment, at, currency, _), amount in sums.items():
+            converted = self.amount_in_base(amount, currency, at)
+            assert converted is not None
+            valued.append((moment, converted))
+        return valued, has_unvalued
 
     def _return(self, row: Row, index: int, *, is_gap: bool) -> None:
-        flows = [(each, self._pending_flow(i, each, index)) for i, each in self.pending]
+        valued, has_unvalued = self._valued(self.pending, index)
         row["return_method"] = "true"
-        has_unvalued = any(amount is None for _, amount in flows)
-        valued = [(each, amount) for each, amount in flows if amount is not None]
-        timed = sorted(
-            {each.at for each, _ in valued if each.at is not None} if not is_gap else set()
-        )
+        timed = sorted({at for at, _ in valued if at is not None} if not is_gap else set())
         before = {at: self._before(index, at) for at in timed}
         if any(value["nav"] is None for value in before.values()):
             timed = []
-        into = sum((a for e, a in valued if a > 0 and e.at not in timed), Fraction(0))
-        out = -sum((a for e, a in valued if a < 0 and e.at not in timed), Fraction(0))
+        into = sum((a for at, a in valued if a > 0 and at not in timed), Fraction(0))
+        out = -sum((a for at, a in valued if a < 0 and at not in timed), Fraction(0))
         if into or out:
             row["return_method"] = "daily_in_start_out_end"
         steps = [
             (before[at]["nav"], before[at]["is_empty"],
-             sum((a for e, a in valued if e.at == at), Fraction(0)))
+             sum((a for moment, a in valued if moment == at), Fraction(0)))
             for at in timed
         ]  # fmt: skip
         steps.append((row["nav"] + out, row["is_empty"] and not out, -out))
