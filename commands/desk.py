@@ -105,11 +105,13 @@ class Desk:
         Raises:
             LogUnavailable: the log cannot say now.
         """
-        if self._intake.holds(command_id):
+        if self._intake.holds(tenant, command_id):
             return CommandState.IN_FLIGHT, None
-        receipt = self._log.receipts([command_id]).get(command_id)
-        if receipt is None:
-            receipt = self._log.resolve([command_id]).get(command_id)
+        receipts = self._log.receipts([command_id])
+        if not receipts and not self.loaded.is_set():
+            # A commit of this or of an earlier process may be in doubt: only the lock tells.
+            receipts = self._log.resolve([command_id])
+        receipt = receipts.get(command_id)
         if receipt is None or receipt.tenant != tenant:
             return CommandState.NEVER_SEEN, None
         outcome = outcome_of(receipt)
@@ -119,6 +121,7 @@ class Desk:
         while not (self._closing.is_set() and self._flight is None and not self._intake.queued):
             try:
                 if self._world is None:
+                    self._log.resolve(())  # No commit of an earlier process is in doubt after this.
                     self._world = World.load(self._log)
                     self.loaded.set()
                 self._go_on(self._world)
@@ -225,6 +228,7 @@ class Desk:
                 append = turn.append_under_lock
                 continue
             except StillUnknown:
+                self.loaded.clear()
                 self._world = None
                 turn.fail(Status.UNKNOWN, *UNKNOWN)
                 return False

@@ -5,9 +5,10 @@ was not attempted instead of waiting without end.
 """
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import TypeAlias
 from uuid import UUID
 
 from commands import metrics
@@ -15,6 +16,9 @@ from commands.command import Issued, Outcome
 
 QUEUED_MAX = 50_000
 TURN_COMMANDS_MAX = 100
+
+Name: TypeAlias = tuple[str, UUID]
+"""Tenant and command id: ids can be derived by anybody who knows a tenant's name."""
 
 
 class DeskOverloaded(Exception):
@@ -60,7 +64,7 @@ class Taken:
 
     def answer(self, outcome: Outcome) -> None:
         """Answer the caller."""
-        self._intake.answered(self.issued.command_id)
+        self._intake.answered(self.issued)
         kind = type(self.issued.command).__name__
         metrics.COMMANDS.labels(kind, outcome.status.value).inc()
         self.group.answer(self.index, outcome)
@@ -75,7 +79,7 @@ class Intake:
         self._batches: deque[Group] = deque()
         self._queued_max = queued_max
         self._queued = 0
-        self._in_flight: dict[UUID, int] = {}
+        self._in_flight: Counter[Name] = Counter()
         self._is_closed = False
 
     @property
@@ -97,8 +101,7 @@ class Intake:
             if self._queued + size > self._queued_max:
                 raise DeskOverloaded
             self._queued += size
-            for issued in group.issued:
-                self._in_flight[issued.command_id] = self._in_flight.get(issued.command_id, 0) + 1
+            self._in_flight.update((issued.tenant, issued.command_id) for issued in group.issued)
             (self._singles if size == 1 else self._batches).append(group)
             self._condition.notify()
 
@@ -141,17 +144,18 @@ class Intake:
             self._is_closed = True
             self._condition.notify()
 
-    def answered(self, command_id: UUID) -> None:
+    def answered(self, issued: Issued) -> None:
         """Forget a command that has its outcome."""
+        name = (issued.tenant, issued.command_id)
         with self._condition:
-            left = self._in_flight.pop(command_id, 1) - 1
-            if left:
-                self._in_flight[command_id] = left
+            self._in_flight[name] -= 1
+            if self._in_flight[name] <= 0:
+                del self._in_flight[name]
 
-    def holds(self, command_id: UUID) -> bool:
-        """Say whether a command is queued or being decided."""
+    def holds(self, tenant: str, command_id: UUID) -> bool:
+        """Say whether a tenant's command is queued or being decided."""
         with self._condition:
-            return command_id in self._in_flight
+            return (tenant, command_id) in self._in_flight
 
     def _take_singles(self, limit: int) -> list[Taken]:
         taken: list[Taken] = []

@@ -15,8 +15,8 @@ import msgspec
 NAMESPACE = UUID("6b3a1f0e-8b0c-5d6e-9a55-1c0de5707275").bytes
 MARKET_TENANT = "market"
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}$")]
-ExternalId = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,128}$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}\Z")]
+ExternalId = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,128}\Z")]
 
 
 def derive(*parts: str) -> UUID:

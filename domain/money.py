@@ -86,9 +86,9 @@ def product(quantity: Decimal, price: Decimal) -> Decimal:
     The wire carries no more; a source that needs another rounding gives its own consideration.
     """
     exact = quantity * price
-    if exact.as_tuple().exponent >= -PLACES:  # type: ignore[operator]
-        return exact
-    return canonical(exact.quantize(SMALLEST, ROUND_HALF_EVEN))
+    if exact.as_tuple().exponent < -PLACES:  # type: ignore[operator]
+        exact = exact.quantize(SMALLEST, ROUND_HALF_EVEN)
+    return canonical(exact)
 
 
 def ratio(numerator: Decimal, denominator: Decimal) -> Decimal:

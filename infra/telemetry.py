@@ -10,9 +10,11 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, TextIO
 
+import msgspec
 import structlog
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -28,6 +30,8 @@ _SECRET_TEXTS = (
     (re.compile(r"(?i)(bearer\s+)[\w.~+/=-]+"), r"\1***"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+"), "***"),
 )
+# One look tells that a text holds none of the above: most of what is logged.
+_SUSPECT = re.compile(r"(?i)password|bearer\s|://|eyJ")
 EventFields = MutableMapping[str, Any]
 
 
@@ -58,7 +62,7 @@ def configure_telemetry(process: str, *, level: str = "info", stream: TextIO | N
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
+                structlog.processors.JSONRenderer(serializer=_as_json),
             ],
         )
     )
@@ -82,22 +86,33 @@ def configure_traces(process: str) -> None:
         )
 
 
+def _as_json(fields: object, **_: object) -> str:
+    return msgspec.json.encode(fields, enc_hook=str).decode()
+
+
 def hide_secrets(_logger: object, _method: str, fields: EventFields) -> EventFields:
     """Replace what must not be read in a log, by the field's name or by the look of its text."""
     for name, value in fields.items():
-        fields[name] = "***" if _SECRET_NAMES.match(name) else _without_secrets(value)
+        fields[name] = "***" if _is_secret(name) else _without_secrets(value)
     return fields
+
+
+@lru_cache(maxsize=1_024)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAMES.match(name) is not None
 
 
 def _without_secrets(value: object) -> object:
     match value:
         case str():
+            if not _SUSPECT.search(value):
+                return value
             for pattern, replacement in _SECRET_TEXTS:
                 value = pattern.sub(replacement, value)
             return value
         case Mapping():
             return {
-                name: "***" if _SECRET_NAMES.match(str(name)) else _without_secrets(inner)
+                name: "***" if _is_secret(str(name)) else _without_secrets(inner)
                 for name, inner in value.items()
             }
         case list() | tuple():
