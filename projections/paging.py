@@ -61,6 +61,8 @@ def read_cursor(question: str, cursor: str, kind: type[Key]) -> Key:
         checksum, payload = raw[:_CHECKSUM_BYTES], raw[_CHECKSUM_BYTES:]
         if checksum != _checksum(question, payload):
             raise CursorInvalid("The cursor does not belong to this question.")
+        if b"\\u0000" in payload:
+            raise CursorInvalid("The cursor holds a text that no row can have.")
         return msgspec.json.decode(payload, type=kind)
     except (binascii.Error, ValueError) as error:
         raise CursorInvalid("The cursor is not one that was given out.") from error
