@@ -134,28 +134,31 @@ class Trades:
 
 
 class TradesFold:
-    """Keeps the rows that wait for their booking, parked ones above all; they are few."""
+    """Keeps the rows that wait for their booking, parked ones above all; they are few.
+
+    They go by the number of their trade's id, which is hashed many times faster than the id.
+    """
 
     def __init__(self, schema: str) -> None:
         self._tables = Tables(schema)
-        self._open: dict[tuple[str, UUID], TradeRow] | None = None
+        self._open: dict[tuple[str, int], TradeRow] | None = None
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
         if self._open is None:
             rows = map(trade_row, self._tables.select(cursor, _OPEN))
-            self._open = {(row.tenant, row.trade_id): row for row in rows}
+            self._open = {(row.tenant, row.trade_id.int): row for row in rows}
         waiting = self._open
         fresh: list[TradeRow] = []
-        changed: dict[tuple[str, UUID], TradeRow] = {}
+        changed: dict[tuple[str, int], TradeRow] = {}
         begun = batch[0].position
         for position, tenant, recorded_at, event, _ in batch:
             if isinstance(event, TradeBooked):
-                key = (tenant, event.fill.trade_id)
+                key = (tenant, event.fill.trade_id.int)
                 row = waiting.pop(key)
                 _book(row, event, position)
             elif isinstance(event, TradeReleased):
-                key = (tenant, event.trade_id)
+                key = (tenant, event.trade_id.int)
                 row = waiting[key]
                 _release(row, event, position)
             else:
@@ -163,7 +166,7 @@ class TradesFold:
                 row = _row(position, tenant, recorded_at, event)
                 fresh.append(row)
                 if row.status is not Status.REFUSED:
-                    waiting[tenant, row.trade_id] = row
+                    waiting[tenant, row.trade_id.int] = row
                 continue
             if row.position < begun:
                 changed[key] = row
