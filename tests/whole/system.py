@@ -1,0 +1,113 @@
+"""A whole PMS for tests: started as `pms up` starts it, and spoken to like from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import httpx
+
+from gateway.access import Role
+from gateway.client import Caller
+from infra.clock import now
+from infra.keys import signing_key
+from infra.running import RunningSystem, running_system
+from infra.settings import load_settings
+from infra.tokens import issue_token
+from tests.conftest import REPOSITORY, reachable_directory
+
+COMMAND_SECONDS = 170
+
+
+class Ended(NamedTuple):
+    """How a command line ended: its status, standard output and standard error."""
+
+    status: int
+    output: str
+    said: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The JSON object of its last line."""
+        found: dict[str, Any] = json.loads(self.output.strip().splitlines()[-1])
+        return found
+
+
+class WholeSystem:
+    """A running PMS and ways to speak to it; everything opened is closed at its end."""
+
+    def __init__(self, running: RunningSystem, opened: ExitStack) -> None:
+        self.running = running
+        self._opened = opened
+
+    def token(self, tenant: str, *roles: Role, source: str | None = None) -> str:
+        """Issue a token."""
+        return issue_token(
+            signing_key(self.running.data),
+            tenant=tenant,
+            subject="tester",
+            roles=[role.value for role in roles],
+            source=source,
+            issued_at=now(),
+            token_id=uuid4(),
+        )
+
+    def writer(self, tenant: str, *roles: Role, source: str | None = None) -> Caller:
+        """Open a connection to the command side."""
+        return self._caller(self.running.write_url, self.token(tenant, *roles, source=source))
+
+    def reader(self, tenant: str) -> Caller:
+        """Open a connection to the query side."""
+        return self._caller(self.running.read_url, self.token(tenant, Role.AUDITOR))
+
+    def pms(self, *arguments: str) -> Ended:
+        """Run the command line on this system's data directory."""
+        return pms(*arguments, "--data", str(self.running.data.path))
+
+    def _caller(self, url: str, token: str) -> Caller:
+        client = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60,
+            trust_env=False,
+        )
+        return Caller(self._opened.enter_context(client))
+
+
+def pms(*arguments: str) -> Ended:
+    """Run the command line to its end."""
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("PMS_")}
+    ended = subprocess.run(
+        [sys.executable, "-m", "infra.cli", *arguments],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+@contextmanager
+def whole_system() -> Iterator[WholeSystem]:
+    """Start a PMS on a directory of its own, on free ports; stop and remove it at the end."""
+    directory = reachable_directory()
+    settings = load_settings(data=directory, write_port=0, read_port=0, projector_port=0)
+    stop = threading.Event()
+    try:
+        with (
+            running_system(settings, say=lambda _sentence: None, stop=stop) as running,
+            ExitStack() as opened,
+        ):
+            yield WholeSystem(running, opened)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
