@@ -23,6 +23,12 @@ BUY_PARTS = (4, 20)
 SELL_PARTS = (5, 40)
 FUTURE = timedelta(days=2)
 UNKNOWN_INSTRUMENT = "GHOST"
+MISTAKES = (
+    "instrument_unknown",
+    "trade_from_the_future",
+    "insufficient_cash",
+    "short_not_allowed",
+)
 
 
 class Order(NamedTuple):
@@ -85,7 +91,9 @@ class Bot:
         self.cash = dict(cash)
         self.holdings = dict(holdings)
         self._random = Random(f"pms demo bot {seed} {portfolio}")
-        self._ticks = 0
+        # Bots err at different times and in different ways, or every tenth second would be a storm.
+        self._ticks = self._random.randrange(style.mistake_every_ticks)
+        self._mistakes = self._random.randrange(len(MISTAKES))
 
     def decide(self, prices: Prices) -> list[Order]:
         """Propose trades at some prices; each is booked in its own books at once."""
@@ -192,14 +200,13 @@ class Bot:
 
     def _mistake(self, prices: Prices) -> Order:
         """Propose something that must be refused, each kind in its turn."""
-        instrument = self._universe()[0]
+        instrument = self._random.choice(self._universe())
         price = prices[instrument.name]
-        order = Order(instrument.name, True, Decimal(1), price, instrument.currency)
-        kinds = ["instrument_unknown", "trade_from_the_future"]
-        if not self.style.is_levered:
-            kinds += ["insufficient_cash", "short_not_allowed"]
-        kind = kinds[self._ticks // self.style.mistake_every_ticks % len(kinds)]
-        order = order._replace(refusal=kind)
+        # A levered portfolio may do what the last two would be refused for.
+        kinds = MISTAKES[:2] if self.style.is_levered else MISTAKES
+        kind = kinds[self._mistakes % len(kinds)]
+        self._mistakes += 1
+        order = Order(instrument.name, True, Decimal(1), price, instrument.currency, refusal=kind)
         match kind:
             case "instrument_unknown":
                 return order._replace(instrument=UNKNOWN_INSTRUMENT)
