@@ -5,7 +5,7 @@ table. `24/7` is the calendar of markets that never close; its day is the UTC da
 """
 
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from domain.rejection import Rejection
@@ -64,7 +64,13 @@ def require_calendar(calendar: str) -> str:
 
 def local_date(calendar: str, at: datetime) -> date:
     """Give the business date of an instant on a calendar."""
-    return at.astimezone(_zone(TIME_ZONES[calendar])).date()
+    # No offset of any zone has a part of a second, so the second decides, and under load repeats.
+    return _date_of_second(calendar, at.replace(microsecond=0))
+
+
+@lru_cache(maxsize=4_096)
+def _date_of_second(calendar: str, second: datetime) -> date:
+    return second.astimezone(_zone(TIME_ZONES[calendar])).date()
 
 
 def base_market(currency: str) -> str:

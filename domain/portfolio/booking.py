@@ -200,4 +200,6 @@ def _restatement(
 
 def _pages(items: Iterable[Item], size: int) -> list[list[Item]]:
     listed = list(items)
+    if len(listed) <= size:
+        return [listed] if listed else []
     return [listed[start : start + size] for start in range(0, len(listed), size)]
