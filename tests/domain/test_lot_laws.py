@@ -9,6 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,9 +18,10 @@ from msgspec.structs import replace
 from domain import book
 from domain.book import Book, refold
 from domain.lots import CostBasis, Fill, Lot, Side
-from domain.money import SMALLEST, ZERO, product
+from domain.money import SMALLEST, ZERO, fits, product
 from domain.portfolio import booking
 from domain.portfolio.events import LotsRestated, RealisedChange, TradeBooked
+from schemas.codec import decode, encode, event_name
 from tests.domain.numbers import fees, prices, quantities
 from tests.domain.scenes import AVERAGE, FIFO, MONDAY, NOON, Desk, after, fill
 
@@ -262,6 +264,35 @@ class TestArriving:
         desk = after(basis, sorted(fills, key=lambda each: each.key))
 
         assert all(isinstance(event, TradeBooked) and not event.is_late for event in desk.events)
+
+
+def decimals_in(thing: object) -> Iterator[Decimal]:
+    """Every decimal anywhere in an event."""
+    if isinstance(thing, Decimal):
+        yield thing
+    elif isinstance(thing, msgspec.Struct):
+        for name in thing.__struct_fields__:
+            yield from decimals_in(getattr(thing, name))
+    elif isinstance(thing, tuple):
+        for each in thing:
+            yield from decimals_in(each)
+
+
+class TestWriting:
+    """Nothing is appended that the wire cannot carry."""
+
+    @given(fills=fill_lists(), basis=bases, shuffler=st.randoms())
+    def test_needs_26_and_12_digits_at_most(
+        self, fills: list[Fill], basis: CostBasis, shuffler: Random
+    ) -> None:
+        """Every number of every event, and every event survives its bytes."""
+        shuffler.shuffle(fills)
+
+        desk = after(basis, fills)
+
+        for event in desk.events:
+            assert all(fits(number) for number in decimals_in(event))
+            assert decode(event_name(event), encode(event)) == event
 
 
 def frozen(book: Book) -> tuple[list[Lot], dict[str, Decimal], object]:
