@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from domain.book import Book, lots_between, refold
-from domain.lots import CostBasis, Fill, Lot, Matching, Side, match
+from domain.lots import ClosedLot, CostBasis, Fill, Lot, Matching, Side, match
 from domain.money import ZERO, product, within
 from domain.portfolio.events import (
     CHANGES_PER_EVENT_MAX,
@@ -51,25 +51,24 @@ def book_fill(
         Rejection: `out_of_range` when a result cannot be carried.
     """
     assert portfolio.opened is not None, "only an open portfolio books"
-    basis = portfolio.opened.cost_basis
-    book = portfolio.book(instrument)
+    opened, book = portfolio.opened, portfolio.book(instrument)
     change = within("cash change", cash_change(fill))
     after = within("cash", portfolio.balance(currency) + change)
     late = book.is_late(fill)
     restated: list[LotsRestated] = []
     if late:
-        book_after, matching, changes = _restate(book, fill, basis, earlier)
+        book_after, matching, changes = _restate(book, fill, opened.cost_basis, earlier)
         totals = _totals(book_after)
         splice = lots_between(book.lots, book_after.lots)
         restated = _restatement(
-            portfolio.opened.portfolio, instrument, currency, fill, totals, splice, changes
+            opened.portfolio, instrument, currency, fill, totals, splice, changes
         )
     else:
-        matching = match(book, fill, basis)
+        matching = match(book, fill, opened.cost_basis)
         totals = _totals_after(book, matching)
     pages = [] if late else _pages(matching.closed, LOTS_PER_EVENT_MAX)
     booked = TradeBooked(
-        portfolio=portfolio.opened.portfolio,
+        portfolio=opened.portfolio,
         instrument=instrument,
         currency=currency,
         fill=fill,
@@ -84,18 +83,21 @@ def book_fill(
         is_late=late,
         rate_to_base=rate_to_base,
     )
-    further = [
+    return [booked, *_further_closed(booked, pages[1:]), *restated]
+
+
+def _further_closed(booked: TradeBooked, pages: list[list[ClosedLot]]) -> list[LotsClosed]:
+    return [
         LotsClosed(
             portfolio=booked.portfolio,
-            instrument=instrument,
-            trade_id=fill.trade_id,
+            instrument=booked.instrument,
+            trade_id=booked.fill.trade_id,
             page=number,
             pages=booked.closed_pages,
             closed=tuple(page),
         )
-        for number, page in enumerate(pages[1:], start=1)
+        for number, page in enumerate(pages, start=1)
     ]
-    return [booked, *further, *restated]
 
 
 def _totals(book: Book) -> BookTotals:
