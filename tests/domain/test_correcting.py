@@ -132,6 +132,12 @@ class TestCorrectingAClose:
         assert (event.price, event.replaces, event.findings) == (None, WRONG, ())
         assert event.following == FollowingClose(WEDNESDAY, ())
 
+    def test_finds_the_next_one_far_from_the_one_before_when_cancelled(self) -> None:
+        """A close in the middle of a steep fall is cancelled: the fall is one step now."""
+        event = correcting(None, replaces=Decimal(25), following=close("LNT", WRONG))
+
+        assert event.following == FollowingClose(WEDNESDAY, FAR)
+
     def test_finds_nothing_where_nothing_stands_before(self) -> None:
         """The first close of all cannot be far from anything, nor the next one when cancelled."""
         assert correcting(RIGHT, previous=None).findings == ()
