@@ -1,0 +1,197 @@
+"""A naive model of the desk: keeps every capture and recomputes everything from nothing.
+
+It knows nothing of the code it is compared with: units are matched one by one, in fractions.
+"""
+
+import copy
+from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from commands.command import Status
+from domain.lots import CostBasis, Side
+from domain.trade import Capture, Intent
+
+NO_TIME = datetime.min.replace(tzinfo=UTC)
+
+
+class Expected(NamedTuple):
+    """What a command's outcome must say."""
+
+    status: Status
+    code: str | None = None
+    is_replayed: bool = False
+    is_parked: bool = False
+
+
+ACCEPTED = Expected(Status.ACCEPTED)
+AGAIN = Expected(Status.ACCEPTED, is_replayed=True)
+NOT_ATTEMPTED = Expected(Status.NOT_ATTEMPTED, "atomic_batch_refused")
+
+
+class Held(NamedTuple):
+    """A position: signed quantity and cost, and what was realised without fees."""
+
+    quantity: int
+    cost: Fraction
+    realised: Fraction
+
+
+class Opening(Struct, frozen=True):
+    """How a portfolio was opened."""
+
+    basis: CostBasis
+    allows_leverage: bool
+    allows_short: bool
+
+
+class Account:
+    """A portfolio: external flows and booked captures, in the order they came."""
+
+    def __init__(self, opening: Opening) -> None:
+        self.opening = opening
+        self.flows: list[Decimal] = []
+        self.booked: list[Capture] = []
+
+    def cash(self) -> Decimal:
+        """Sum everything that ever moved cash."""
+        traded = [
+            (-1 if each.side is Side.BUY else 1) * each.quantity * each.price - each.fee
+            for each in self.booked
+        ]
+        return sum(self.flows + traded, Decimal(0))
+
+    def held(self, instrument: str) -> Held:
+        """Match units one by one in book order."""
+        units: list[Fraction] = []
+        sign, realised = 1, Fraction(0)
+        for each in sorted(self.booked, key=_place):
+            if each.instrument != instrument:
+                continue
+            direction = 1 if each.side is Side.BUY else -1
+            for _ in range(int(each.quantity)):
+                if units and sign != direction:
+                    realised += sign * (Fraction(each.price) - self._take_unit(units))
+                else:
+                    sign = direction
+                    units.append(Fraction(each.price))
+        return Held(sign * len(units), sign * sum(units, Fraction(0)), realised)
+
+    def _take_unit(self, units: list[Fraction]) -> Fraction:
+        if self.opening.basis is CostBasis.FIFO:
+            return units.pop(0)
+        average = sum(units, Fraction(0)) / len(units)
+        units[:] = [average] * (len(units) - 1)
+        return average
+
+
+def _place(capture: Capture) -> tuple[object, datetime, bool, str]:
+    """Book order, for captures of one source without sequences."""
+    is_sale = capture.side is Side.SELL
+    return capture.trade_date, capture.executed_at or NO_TIME, is_sale, capture.external_id
+
+
+class Model:
+    """One tenant's world."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, Account] = {}
+        self.instruments: set[str] = set()
+        self.named: dict[str, Capture] = {}
+        self.parked: dict[str, Capture] = {}
+        self.released: set[str] = set()
+
+    def open(self, portfolio: str, opening: Opening) -> Expected:
+        """Open a portfolio."""
+        held = self.accounts.get(portfolio)
+        if held is None:
+            self.accounts[portfolio] = Account(opening)
+            return ACCEPTED
+        return AGAIN if held.opening == opening else _conflict("portfolio_already_open")
+
+    def move(self, portfolio: str, amount: Decimal) -> Expected:
+        """Bring cash in, or take it out (an amount below zero)."""
+        account = self.accounts.get(portfolio)
+        if account is None:
+            return _rejected("portfolio_unknown")
+        if amount < 0 and account.cash() < -amount:
+            return _rejected("insufficient_cash")
+        account.flows.append(amount)
+        return ACCEPTED
+
+    def register(self, instrument: str) -> Expected:
+        """Register an instrument."""
+        if instrument in self.instruments:
+            return AGAIN
+        self.instruments.add(instrument)
+        return ACCEPTED
+
+    def capture(self, capture: Capture) -> Expected:
+        """Capture a trade."""
+        first = self.named.get(capture.external_id)
+        if first is not None:
+            if first != capture:
+                return _conflict("external_id_conflict")
+            return AGAIN._replace(is_parked=capture.external_id in self.parked)
+        account = self.accounts.get(capture.portfolio)
+        if account is None:
+            return _rejected("portfolio_unknown")
+        if capture.instrument not in self.instruments:
+            if capture.intent is Intent.PROPOSED:
+                return _rejected("instrument_unknown")
+            self.named[capture.external_id] = self.parked[capture.external_id] = capture
+            return ACCEPTED._replace(is_parked=True)
+        code = self._breach(account, capture)
+        if code is not None and capture.intent is Intent.PROPOSED:
+            return _rejected(code)
+        self.named[capture.external_id] = capture
+        account.booked.append(capture)
+        return ACCEPTED
+
+    def release(self, external_id: str) -> Expected:
+        """Release a parked trade."""
+        capture = self.parked.get(external_id)
+        if capture is None:
+            return _rejected("trade_not_parked")
+        if external_id in self.released:
+            return AGAIN
+        if capture.instrument not in self.instruments:
+            return _rejected("instrument_unknown")
+        self.released.add(external_id)
+        self.accounts[capture.portfolio].booked.append(capture)
+        return ACCEPTED
+
+    def batch(self, captures: list[Capture], *, is_atomic: bool) -> list[Expected]:
+        """Capture several in order; an atomic batch of more than one is all or nothing."""
+        before = copy.deepcopy(vars(self))
+        expected: list[Expected] = []
+        for place, capture in enumerate(captures):
+            one = self.capture(capture)
+            if is_atomic and len(captures) > 1 and one.status is not Status.ACCEPTED:
+                vars(self).update(before)
+                after = len(captures) - place - 1
+                return [NOT_ATTEMPTED] * place + [one] + [NOT_ATTEMPTED] * after
+            expected.append(one)
+        return expected
+
+    def _breach(self, account: Account, capture: Capture) -> str | None:
+        is_sale = capture.side is Side.SELL
+        value = capture.quantity * capture.price
+        change = (value if is_sale else -value) - capture.fee
+        if change < 0 and account.cash() + change < 0 and not account.opening.allows_leverage:
+            return "insufficient_cash"
+        left = account.held(capture.instrument).quantity - capture.quantity
+        if is_sale and left < 0 and not account.opening.allows_short:
+            return "short_not_allowed"
+        return None
+
+
+def _rejected(code: str) -> Expected:
+    return Expected(Status.REJECTED, code)
+
+
+def _conflict(code: str) -> Expected:
+    return Expected(Status.CONFLICT, code)

@@ -1,0 +1,254 @@
+"""The desk against a naive model: any commands in any order, duplicates, batches and restarts."""
+
+import itertools
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from msgspec.structs import replace
+
+from commands.command import (
+    CaptureTrade,
+    Command,
+    DepositCash,
+    Issued,
+    OpenPortfolio,
+    Outcome,
+    ReleaseTrade,
+    Status,
+    WithdrawCash,
+)
+from commands.desk import Desk
+from domain.identity import MARKET_TENANT, portfolio_stream, trade_id
+from domain.lots import CostBasis, Side
+from domain.money import Money
+from domain.portfolio.state import Portfolio
+from domain.trade import Capture, Intent
+from eventstore.log import Log
+from schemas.codec import decode
+from tests.commands.naive_model import Expected, Held, Model, Opening
+from tests.commands.scenes import MONDAY, NOON, TUESDAY, WAIT_SECONDS, capture, issue, register
+
+EXAMPLES = 25
+STEPS = 40
+CLOSE = Fraction(1, 10**9)
+"""AVERAGE rounds each close to 12 decimals, the model nothing."""
+
+worlds = itertools.count(1)
+portfolios = st.sampled_from(["alpha", "beta"])
+instruments = st.sampled_from(["A", "B"])
+sizes = st.integers(1, 5).map(Decimal)
+captures = st.builds(
+    lambda **fields: capture(**fields).capture,
+    external_id=st.integers(1, 30).map(lambda number: f"t-{number}"),
+    portfolio=portfolios,
+    instrument=instruments,
+    intent=st.sampled_from([Intent.PROPOSED, Intent.EXECUTED, Intent.EXECUTED]),
+    side=st.sampled_from(Side),
+    quantity=sizes,
+    price=sizes,
+    fee=st.sampled_from([Decimal(0), Decimal(1)]),
+    trade_date=st.sampled_from([MONDAY, TUESDAY]),
+    executed_at=st.sampled_from([None, NOON - timedelta(days=3), NOON - timedelta(days=2)]),
+)
+openings = st.builds(
+    Opening,
+    basis=st.sampled_from(CostBasis),
+    allows_leverage=st.booleans(),
+    allows_short=st.booleans(),
+)
+
+
+def told(outcome: Outcome) -> Expected:
+    """What an outcome says, in the model's words."""
+    return Expected(outcome.status, outcome.code, outcome.replayed, outcome.is_parked)
+
+
+def has_receipt(outcome: Outcome) -> bool:
+    """Say whether a command was decided; what wrote nothing of its own may be decided anew."""
+    return outcome.status in {Status.ACCEPTED, Status.REJECTED} and not outcome.replayed
+
+
+def opening_command(portfolio: str, opening: Opening) -> OpenPortfolio:
+    """The command that opens a portfolio so."""
+    return OpenPortfolio(
+        portfolio=portfolio,
+        base_currency="USD",
+        cost_basis=opening.basis,
+        allows_leverage=opening.allows_leverage,
+        allows_short=opening.allows_short,
+    )
+
+
+class DeskMachine(RuleBasedStateMachine):
+    """Each example is a tenant of its own, with instruments of its own, on one shared log."""
+
+    log: Log
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = f"world-{next(worlds)}"
+        self.model = Model()
+        self.issued: list[tuple[Issued, Outcome]] = []
+        self.desk = Desk(self.log)
+        self.desk.start()
+
+    def teardown(self) -> None:
+        """End the desk."""
+        self.desk.stop(WAIT_SECONDS)
+
+    def named(self, wanted: Capture) -> Capture:
+        """A capture in this world's instrument."""
+        return replace(wanted, instrument=f"{self.world}-{wanted.instrument}")
+
+    def do(self, command: Command, expected: Expected, *, tenant: str | None = None) -> None:
+        """Issue a command and compare its outcome."""
+        issued = issue(command, tenant=tenant or self.world)
+        outcome = self.desk.submit(issued).result(WAIT_SECONDS)
+        assert told(outcome) == expected, outcome
+        self.issued.append((issued, outcome))
+
+    @initialize(opening=openings)
+    def begin(self, opening: Opening) -> None:
+        """Open a portfolio with some cash and register an instrument, so that trades meet them."""
+        self.open("alpha", opening)
+        self.move("alpha", Decimal(40))
+        self.register("A")
+
+    @rule(portfolio=portfolios, opening=openings)
+    def open(self, portfolio: str, opening: Opening) -> None:
+        """Open a portfolio, perhaps again or otherwise."""
+        expected = self.model.open(portfolio, opening)
+        self.do(opening_command(portfolio, opening), expected)
+
+    @rule(portfolio=portfolios, amount=st.integers(-30, 30).filter(bool).map(Decimal))
+    def move(self, portfolio: str, amount: Decimal) -> None:
+        """Bring cash in or take it out."""
+        money = Money(abs(amount), "USD")
+        command: Command = (
+            DepositCash(portfolio=portfolio, amount=money, value_date=MONDAY)
+            if amount > 0
+            else WithdrawCash(portfolio=portfolio, amount=money, value_date=MONDAY)
+        )
+        self.do(command, self.model.move(portfolio, amount))
+
+    @rule(instrument=instruments)
+    def register(self, instrument: str) -> None:
+        """Register an instrument, perhaps again."""
+        name = f"{self.world}-{instrument}"
+        self.do(register(name), self.model.register(name), tenant=MARKET_TENANT)
+
+    @rule(wanted=captures)
+    def capture(self, wanted: Capture) -> None:
+        """Capture a trade, new or under a name that is taken."""
+        named = self.named(wanted)
+        self.do(capture_of(named), self.model.capture(named))
+
+    @precondition(lambda self: self.model.named)
+    @rule(data=st.data(), price=st.none() | sizes)
+    def capture_a_known_name(self, data: st.DataObject, price: Decimal | None) -> None:
+        """Capture a trade again: the same, or perhaps with another price."""
+        first = data.draw(st.sampled_from(list(self.model.named.values())))
+        again = first if price is None else replace(first, price=price)
+        self.do(capture_of(again), self.model.capture(again))
+
+    @precondition(lambda self: self.model.named)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        """Release a trade that is parked, was released, or never waited."""
+        external_id = data.draw(st.sampled_from(list(self.model.named)))
+        name = trade_id(self.world, "desk-1", external_id, None)
+        self.do(ReleaseTrade(name), self.model.release(external_id))
+
+    @rule(wanted=st.lists(captures, min_size=1, max_size=6), is_atomic=st.booleans())
+    def capture_a_batch(self, wanted: list[Capture], is_atomic: bool) -> None:  # noqa: FBT001
+        """Capture several at once, all or nothing or each for itself."""
+        named = [self.named(each) for each in wanted]
+        expected = self.model.batch(named, is_atomic=is_atomic)
+        issued = [issue(capture_of(each), tenant=self.world) for each in named]
+
+        outcomes = self.desk.submit_batch(issued, is_atomic=is_atomic).result(WAIT_SECONDS)
+
+        assert [told(each) for each in outcomes] == expected
+        self.issued += zip(issued, outcomes, strict=True)
+
+    @precondition(lambda self: any(has_receipt(first) for _, first in self.issued))
+    @rule(data=st.data())
+    def repeat(self, data: st.DataObject) -> None:
+        """Send a command again under its own name: its first outcome, whatever the world is now."""
+        decided = [(issued, first) for issued, first in self.issued if has_receipt(first)]
+        issued, first = data.draw(st.sampled_from(decided))
+
+        outcome = self.desk.submit(issued).result(WAIT_SECONDS)
+
+        if first.stream_version is None:  # It wrote no event, so where it stands was not told.
+            first = replace(first, position=outcome.position, recorded_at=outcome.recorded_at)
+        assert outcome == replace(first, replayed=True)
+
+    @rule()
+    def restart(self) -> None:
+        """End the desk and start another that knows only the log."""
+        self.desk.stop(WAIT_SECONDS)
+        self.desk = Desk(self.log)
+        self.desk.start()
+
+    @invariant()
+    def log_says_what_the_model_says(self) -> None:
+        """Cash, positions, cost and realised parts, folded from the log alone."""
+        for name, account in self.model.accounts.items():
+            folded = self.folded(name)
+            assert folded.balance("USD") == account.cash()
+            assert folded.books.keys() <= self.model.instruments
+            for instrument in self.model.instruments:
+                book = folded.book(instrument)
+                assert sum(lot.quantity for lot in book.lots) == book.quantity
+                cost, realised = Fraction(book.cost), Fraction(book.realised_gross)
+                held = Held(int(book.quantity), cost, realised)
+                require_close(held, account.held(instrument))
+
+    def folded(self, portfolio: str) -> Portfolio:
+        """Fold a portfolio's stream."""
+        folded = Portfolio()
+        for each in self.log.read_stream(portfolio_stream(self.world, portfolio)):
+            folded.apply(decode(each.event_type, each.data))  # type: ignore[arg-type]
+        return folded
+
+
+def capture_of(wanted: Capture) -> CaptureTrade:
+    """The command that captures it."""
+    return CaptureTrade(wanted)
+
+
+def require_close(found: Held, expected: Held) -> None:
+    """Compare: quantities exactly, amounts to a billionth."""
+    assert found.quantity == expected.quantity
+    assert abs(found.cost - expected.cost) < CLOSE
+    assert abs(found.realised - expected.realised) < CLOSE
+
+
+class TestTheDesk:
+    """Its outcomes and its log are those of a model that recomputes everything from nothing."""
+
+    def test_agrees_with_the_model_whatever_it_is_told(self, log: Log) -> None:
+        """Opened, funded, traded, late, twice, in conflict, in batches, restarted in between."""
+        machine = type("Machine", (DeskMachine,), {"log": log})
+
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=EXAMPLES,
+                stateful_step_count=STEPS,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
