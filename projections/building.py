@@ -70,6 +70,11 @@ def lock_model(connection: Connection, name: str) -> None:
         raise BuildRunning(message) from error
 
 
+def lock_schema_name(cursor: psycopg.Cursor[Any], schema: str) -> None:
+    """Be the only one to make or rename a schema of this name, until the transaction ends."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"schema {schema}",))
+
+
 def drop_schema(connection: Connection, schema: str) -> None:
     """Drop a schema with all it holds, if it is there."""
     statement = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema))
@@ -87,6 +92,7 @@ def create_schema(
     """Make a model's empty tables and its checkpoint, in one transaction."""
     tables, indexes = _statements(model, schema)
     with connection.transaction(), connection.cursor() as cursor:
+        lock_schema_name(cursor, schema)
         cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         for statement in tables + indexes if indexed else tables:
             cursor.execute(statement.encode())

@@ -23,6 +23,7 @@ from projections.building import (
     drop_schema,
     ignore_progress,
     lock_model,
+    lock_schema_name,
 )
 from projections.checkpoint import RETIRED, Checkpoint, read_checkpoint
 from projections.read_model import ReadModel
@@ -87,11 +88,7 @@ def _swap(connection: Connection, log: Log, building: Building) -> list[Checkpoi
         is_locked = False
         try:
             with connection.transaction(), connection.cursor() as cursor:
-                # In the order in which a projector moves them, so that neither waits in a circle.
-                live = {
-                    built.model.name: read_checkpoint(cursor, built.model.name, for_update=True)
-                    for built in sorted(building.built, key=lambda each: each.model.name)
-                }
+                live = _lock_live(cursor, [built.model.name for built in building.built])
                 is_locked = True
                 # The live models cannot move any more; the fresh tables must not stand behind.
                 building.fold_within(cursor, log.head().position)
@@ -100,6 +97,16 @@ def _swap(connection: Connection, log: Log, building: Building) -> list[Checkpoi
             if is_locked or attempt == LOCK_ATTEMPTS_MAX:
                 raise
     raise AssertionError("the last attempt returns or raises")
+
+
+def _lock_live(cursor: psycopg.Cursor[Any], names: Sequence[str]) -> dict[str, Checkpoint | None]:
+    """Keep everybody from making or moving the live tables, and read where they stand.
+
+    In the order in which a projector moves checkpoints, so that neither waits in a circle.
+    """
+    for name in sorted(names):
+        lock_schema_name(cursor, name)
+    return {name: read_checkpoint(cursor, name, for_update=True) for name in sorted(names)}
 
 
 def _rename(cursor: psycopg.Cursor[Any], built: Built, live: Checkpoint | None) -> Checkpoint:
