@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -239,6 +240,7 @@ def require_close(found: Held, expected: Held) -> None:
 class TestTheDesk:
     """Its outcomes and its log are those of a model that recomputes everything from nothing."""
 
+    @pytest.mark.timeout(400)  # It takes 20 s; a failure is shrunk for a few minutes.
     def test_agrees_with_the_model_whatever_it_is_told(self, log: Log) -> None:
         """Opened, funded, traded, late, twice, in conflict, in batches, restarted in between."""
         machine = type("Machine", (DeskMachine,), {"log": log})
