@@ -21,23 +21,23 @@ from domain.source import NamingScope
 from domain.trade import Capture
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
+class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a sender wants; subclasses are named in the imperative."""
 
 
-class CaptureTrade(Command, frozen=True):
+class CaptureTrade(Command, frozen=True, tag="capture_trade"):
     """Capture a trade, proposed or executed."""
 
     capture: Capture
 
 
-class ReleaseTrade(Command, frozen=True):
+class ReleaseTrade(Command, frozen=True, tag="release_trade"):
     """Book a parked trade whose instrument has appeared; issued by a reaction only."""
 
     trade_id: UUID
 
 
-class OpenPortfolio(Command, frozen=True, kw_only=True):
+class OpenPortfolio(Command, frozen=True, kw_only=True, tag="open_portfolio"):
     """Open a portfolio; `calendar` absent: the base market of its currency."""
 
     portfolio: str
@@ -48,7 +48,7 @@ class OpenPortfolio(Command, frozen=True, kw_only=True):
     allows_short: bool = False
 
 
-class DepositCash(Command, frozen=True, kw_only=True):
+class DepositCash(Command, frozen=True, kw_only=True, tag="deposit_cash"):
     """Bring external cash in; at least one of `value_date` and `at` is there."""
 
     portfolio: str
@@ -57,7 +57,7 @@ class DepositCash(Command, frozen=True, kw_only=True):
     at: datetime | None = None
 
 
-class WithdrawCash(Command, frozen=True, kw_only=True):
+class WithdrawCash(Command, frozen=True, kw_only=True, tag="withdraw_cash"):
     """Take cash out; at least one of `value_date` and `at` is there."""
 
     portfolio: str
@@ -66,7 +66,7 @@ class WithdrawCash(Command, frozen=True, kw_only=True):
     at: datetime | None = None
 
 
-class RegisterInstrument(Command, frozen=True, kw_only=True):
+class RegisterInstrument(Command, frozen=True, kw_only=True, tag="register_instrument"):
     """Make an instrument known to every tenant."""
 
     instrument: str
@@ -77,14 +77,14 @@ class RegisterInstrument(Command, frozen=True, kw_only=True):
     sector: str | None = None
 
 
-class RegisterSource(Command, frozen=True):
+class RegisterSource(Command, frozen=True, tag="register_source"):
     """Say how a source names its trades."""
 
     source: str
     naming_scope: NamingScope
 
 
-class MarkMarket(Command, frozen=True, kw_only=True):
+class MarkMarket(Command, frozen=True, kw_only=True, tag="mark_market"):
     """Put a batch of marks and FX rates in force from `at`."""
 
     source: str
@@ -93,7 +93,7 @@ class MarkMarket(Command, frozen=True, kw_only=True):
     rates: tuple[Rate, ...] = ()
 
 
-class CloseSession(Command, frozen=True, kw_only=True):
+class CloseSession(Command, frozen=True, kw_only=True, tag="close_session"):
     """End a calendar's session [starts_at, ends_at) with its closes."""
 
     calendar: str
@@ -103,7 +103,7 @@ class CloseSession(Command, frozen=True, kw_only=True):
     closes: tuple[Close, ...] = ()
 
 
-class CorrectClose(Command, frozen=True, kw_only=True):
+class CorrectClose(Command, frozen=True, kw_only=True, tag="correct_close"):
     """Replace a close of a closed session; `price` None cancels it. `reason` is a short code."""
 
     calendar: str
@@ -178,9 +178,12 @@ class CommandState(StrEnum):
     NEVER_SEEN = "never_seen"
 
 
-_ENCODER = msgspec.json.Encoder(order="deterministic")
+_ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 def fingerprint_of(command: Command) -> bytes:
-    """Hash a command's content (SHA-256 of its JSON in field order)."""
+    """Hash a command's content: SHA-256 of its JSON, fields sorted, absent ones left out.
+
+    So a field that is added later, and absent, leaves the fingerprints in the log as they are.
+    """
     return hashlib.sha256(_ENCODER.encode(command)).digest()

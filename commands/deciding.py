@@ -57,11 +57,15 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
 
 
 class Judgement(msgspec.Struct, frozen=True, gc=False):
-    """A command's decision, to be written into a layer; `rejection` where it is a refusal."""
+    """A command's decision, to be written into a layer; `rejection` where it is a refusal.
+
+    `earlier` is the acceptance of the same content before, which is then this command's outcome.
+    """
 
     decision: Decision
     encoded: tuple[bytes, ...] = ()
     rejection: Rejection | None = None
+    earlier: Outcome | None = None
 
 
 class Layer(msgspec.Struct):
@@ -109,16 +113,17 @@ def judge(issued: Issued, overlay: Overlay, log: Log, known: Probe) -> Decided |
     view = View(overlay, log, known.first_events)
     try:
         decision = HANDLERS[type(issued.command)](issued, issued.command, view)
-    except Conflict as conflict:
-        return Decided(_refusal(issued, conflict, Status.CONFLICT))
     except Rejection as rejection:
-        return Judgement(Decision(events=(), of_stream=issued.command_id), (), rejection)
+        return Judgement(_nothing(issued), (), rejection)
     if isinstance(decision, AlreadyDecided):
-        return _first_acceptance(decision, view)
+        first = _first_acceptance(decision, view)
+        if first.told_again is not None:
+            return first
+        return Judgement(_nothing(issued), earlier=first.outcome)
     encoded = tuple(encode(addressed.event) for addressed in decision.events)
     if max(map(len, encoded)) > EVENT_BYTES_MAX:
         too_large = Rejection("event_too_large", "Its facts do not fit into events of 256 KiB.")
-        return Judgement(Decision(events=(), of_stream=issued.command_id), (), too_large)
+        return Judgement(_nothing(issued), (), too_large)
     return Judgement(decision, encoded, decision.rejection)
 
 
@@ -130,12 +135,13 @@ def write(issued: Issued, judgement: Judgement, layer: Layer, log: Log) -> Decid
         taken = _take(issued, layer, addressed, data, log)
         if addressed.stream_id == decision.of_stream:
             version = taken
-    outcome = Outcome(
-        status=Status.ACCEPTED if rejection is None else Status.REJECTED,
+    outcome = judgement.earlier or Outcome(
+        status=_status_of(rejection),
         command_id=issued.command_id,
         code=None if rejection is None else rejection.code,
         message=None if rejection is None else rejection.message,
         breaches=() if rejection is None else rejection.breaches,
+        fields=rejection.fields if isinstance(rejection, Conflict) else (),
         trade_id=decision.trade_id,
         stream_version=version,
         market_position=decision.market_position,
@@ -183,30 +189,37 @@ def _take(issued: Issued, layer: Layer, addressed: Addressed, data: bytes, log: 
     return version
 
 
-def _refusal(issued: Issued, rejection: Rejection, status: Status) -> Outcome:
-    return Outcome(
-        status=status,
-        command_id=issued.command_id,
-        code=rejection.code,
-        message=rejection.message,
-        breaches=rejection.breaches,
-        fields=rejection.fields if isinstance(rejection, Conflict) else (),
-    )
-
-
 def outcome_of(receipt: Receipt) -> Outcome:
-    """Give the outcome a receipt holds, with the position and time the log gave it."""
+    """Give the outcome a receipt holds, with the position and time the log gave it.
+
+    The outcome of a command that met an earlier acceptance names the position of that one.
+    """
+    outcome = _DECODER.decode(receipt.outcome)
+    if outcome.position is not None:
+        return outcome
     return msgspec.structs.replace(
-        _DECODER.decode(receipt.outcome),
-        position=receipt.position,
-        recorded_at=receipt.recorded_at,
-        replayed=True,
+        outcome, position=receipt.position, recorded_at=receipt.recorded_at
     )
+
+
+def told_again(receipt: Receipt) -> Outcome:
+    """Give the outcome a receipt holds, as one told before."""
+    return msgspec.structs.replace(outcome_of(receipt), replayed=True)
+
+
+def _nothing(issued: Issued) -> Decision:
+    return Decision(events=(), of_stream=issued.command_id)
+
+
+def _status_of(rejection: Rejection | None) -> Status:
+    if rejection is None:
+        return Status.ACCEPTED
+    return Status.CONFLICT if isinstance(rejection, Conflict) else Status.REJECTED
 
 
 def _told_again(issued: Issued, receipt: Receipt) -> Outcome:
     if receipt.tenant == issued.tenant and receipt.fingerprint == issued.fingerprint:
-        return outcome_of(receipt)
+        return told_again(receipt)
     return _key_reused(issued)
 
 
@@ -245,4 +258,4 @@ def _first_acceptance(decided: AlreadyDecided, view: View) -> Decided:
                 return Decided(_DECODER.decode(receipt.outcome), told_again=receipt.command_id)
     recorded = view.log.read_stream(decided.stream_id, decided.version - 1, 1)[0]
     receipts = view.log.receipts([recorded.command_id])
-    return Decided(outcome_of(receipts[recorded.command_id]))
+    return Decided(told_again(receipts[recorded.command_id]))

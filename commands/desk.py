@@ -10,17 +10,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from uuid import UUID
 
-import msgspec
 import structlog
 
 from commands import metrics
 from commands.command import CommandState, Issued, Outcome, Status, refusal
 from commands.deciding import outcome_of
 from commands.intake import QUEUED_MAX, DeskClosed, DeskOverloaded, Group, Intake
-from commands.turn import HeadMoved, Turn
+from commands.turn import UNKNOWN, HeadMoved, Turn
 from commands.world import World
 from eventstore.envelope import Appended
-from eventstore.failures import CommitUnknown, LogUnavailable
+from eventstore.failures import (
+    CommitUnknown,
+    LogUnavailable,
+    ReceiptConflict,
+    VersionConflict,
+)
 from eventstore.log import Log
 
 COMMANDS_PER_TURN_MAX = 500
@@ -34,7 +38,6 @@ ATTEMPTS_MAX = 3
 Failure = tuple[str, str]
 LOST: Failure = ("log_unavailable", "The log cannot be reached; nothing was written, try again.")
 BROKEN: Failure = ("internal_error", "This command met a defect; nothing was written.")
-UNKNOWN: Failure = ("unknown", "Nobody can say yet whether it was written; ask by command id.")
 
 _log = structlog.get_logger("commands.desk")
 
@@ -114,8 +117,7 @@ class Desk:
         receipt = receipts.get(command_id)
         if receipt is None or receipt.tenant != tenant:
             return CommandState.NEVER_SEEN, None
-        outcome = outcome_of(receipt)
-        return CommandState.DECIDED, msgspec.structs.replace(outcome, replayed=False)
+        return CommandState.DECIDED, outcome_of(receipt)
 
     def _run(self) -> None:
         while not (self._closing.is_set() and self._flight is None and not self._intake.queued):
@@ -126,11 +128,11 @@ class Desk:
                     self.loaded.set()
                 self._go_on(self._world)
             except LogUnavailable as error:
-                self._refuse_queued(*LOST)
+                self._refuse_queued()
                 _log.warning("desk.log_unavailable", error=str(error))
                 self._closing.wait(RETRY_SECONDS)
             except Exception:  # noqa: BLE001 - a log that cannot be folded is told to every caller
-                self._refuse_queued(*BROKEN)
+                self._refuse_queued()
                 self._world = None
                 _log.exception("desk.failed")
                 self._closing.wait(IDLE_SECONDS)
@@ -227,6 +229,11 @@ class Desk:
                 metrics.REDECIDED.inc()
                 append = turn.append_under_lock
                 continue
+            except (ReceiptConflict, VersionConflict) as error:
+                # Another writer decided one of these commands without moving the head.
+                _log.warning("desk.conflict", error=str(error))
+                append = turn.append_under_lock
+                continue
             except StillUnknown:
                 self.loaded.clear()
                 self._world = None
@@ -273,10 +280,11 @@ class Desk:
             raise HeadMoved
         return turn.found(receipts)
 
-    def _refuse_queued(self, code: str, message: str) -> None:
+    def _refuse_queued(self) -> None:
+        """Answer those who wait: without the log nobody knows what was written before."""
         while taken := self._intake.take(COMMANDS_PER_TURN_MAX, with_atomic=True):
             for each in taken:
-                each.answer(refusal(each.issued, Status.NOT_ATTEMPTED, code, message))
+                each.answer(refusal(each.issued, Status.UNKNOWN, *UNKNOWN))
 
 
 def _not_attempted(group: Group, code: str, message: str) -> "Future[list[Outcome]]":

@@ -16,6 +16,7 @@ from commands.command import Issued, Outcome
 
 QUEUED_MAX = 50_000
 TURN_COMMANDS_MAX = 100
+ATOMIC_PASSED_OVER_MAX = 2
 
 Name: TypeAlias = tuple[str, UUID]
 """Tenant and command id: ids can be derived by anybody who knows a tenant's name."""
@@ -38,6 +39,7 @@ class Group:
         self.issued = issued
         self.is_atomic = is_atomic
         self.future: Future[list[Outcome]] = Future()
+        self.future.set_running_or_notify_cancel()  # What is queued is decided: no cancelling.
         self.outcomes: list[Outcome | None] = [None] * len(issued)
         self.missing = len(issued)
         self.taken = 0
@@ -77,6 +79,8 @@ class Intake:
         self._condition = threading.Condition()
         self._singles: deque[Group] = deque()
         self._batches: deque[Group] = deque()
+        self._atomics: deque[Group] = deque()
+        self._atomic_passed_over = 0
         self._queued_max = queued_max
         self._queued = 0
         self._in_flight: Counter[Name] = Counter()
@@ -102,7 +106,8 @@ class Intake:
                 raise DeskOverloaded
             self._queued += size
             self._in_flight.update((issued.tenant, issued.command_id) for issued in group.issued)
-            (self._singles if size == 1 else self._batches).append(group)
+            queue = self._singles if size == 1 else self._batches
+            (self._atomics if group.is_atomic else queue).append(group)
             self._condition.notify()
 
     def wait(
@@ -120,15 +125,16 @@ class Intake:
     def take(self, limit: int, *, with_atomic: bool) -> list[Taken]:
         """Take up to `limit` queued commands without waiting.
 
-        An atomic batch whose turn it is is taken whole, if `with_atomic` and nothing else is.
+        An atomic batch whose turn it is is taken whole and alone, if `with_atomic`.
         """
         with self._condition:
-            taken = self._take_singles(limit)
-            is_atomic = bool(self._batches) and self._batches[0].is_atomic
-            if with_atomic and not taken and is_atomic:
-                group = self._batches.popleft()
+            taken: list[Taken] = []
+            if self._is_atomics_turn(with_atomic=with_atomic):
+                group = self._atomics.popleft()
                 taken = [Taken(self, group, index) for index in range(len(group.issued))]
             else:
+                self._atomic_passed_over += bool(self._atomics)
+                taken = self._take_singles(limit)
                 self._take_turns(taken, limit)
             self._queued -= len(taken)
             return taken
@@ -157,6 +163,16 @@ class Intake:
         with self._condition:
             return (tenant, command_id) in self._in_flight
 
+    def _is_atomics_turn(self, *, with_atomic: bool) -> bool:
+        """Say whether an atomic batch goes now: nothing else waits, or it was passed over twice."""
+        if not with_atomic or not self._atomics:
+            return False
+        is_due = self._atomic_passed_over >= ATOMIC_PASSED_OVER_MAX
+        if is_due or not (self._singles or self._batches):
+            self._atomic_passed_over = 0
+            return True
+        return False
+
     def _take_singles(self, limit: int) -> list[Taken]:
         taken: list[Taken] = []
         while self._singles and len(taken) < limit:
@@ -164,8 +180,8 @@ class Intake:
         return taken
 
     def _take_turns(self, taken: list[Taken], limit: int) -> None:
-        """Fill up from the batches, each in its turn, stopping before an atomic one."""
-        while self._batches and len(taken) < limit and not self._batches[0].is_atomic:
+        """Fill up from the batches, each in its turn."""
+        while self._batches and len(taken) < limit:
             group = self._batches.popleft()
             end = min(group.taken + min(TURN_COMMANDS_MAX, limit - len(taken)), len(group.issued))
             taken += [Taken(self, group, index) for index in range(group.taken, end)]

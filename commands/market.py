@@ -56,6 +56,11 @@ def close_session(issued: Issued, command: CloseSession, view: View) -> Decision
     """End a session with its closes."""
     _require_market_tenant(issued)
     stream = sessions_stream(command.calendar)
+    earlier = _session(view, command.calendar, command.session)
+    if earlier is not None:
+        marking.require_same_content(earlier, command.starts_at, command.ends_at, command.closes)
+        version = view.market.calendar(command.calendar).versions[command.session]
+        return AlreadyDecided(stream, version)
     closed = marking.close_session(
         view.market,
         calendar=command.calendar,
@@ -66,9 +71,7 @@ def close_session(issued: Issued, command: CloseSession, view: View) -> Decision
         known=view.instruments,
         now=issued.received_at,
     )
-    if closed is None:
-        version = view.market.calendar(command.calendar).versions[command.session]
-        return AlreadyDecided(stream, version)
+    assert closed is not None, "a session closed before was told above"
     return _on_market(stream, closed)
 
 

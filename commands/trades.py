@@ -2,15 +2,17 @@
 
 from uuid import UUID
 
+import msgspec
+
 from commands.command import CaptureTrade, Issued, ReleaseTrade
 from commands.decision import Addressed, AlreadyDecided, Decision
 from commands.view import View
 from domain import capturing
 from domain.capturing import Booked, Surroundings
-from domain.identity import portfolio_stream, refusals_stream, trade_id
+from domain.identity import portfolio_stream, refusals_stream, source_stream, trade_id
 from domain.instrument import differing_fields
 from domain.rejection import Conflict, Rejection
-from domain.source import NamingScope
+from domain.source import NamingScope, SourceRegistered
 from domain.trade import Capture, TradeCaptured, TradeParked, TradeRefused
 
 
@@ -32,7 +34,11 @@ def capture_trade(issued: Issued, command: CaptureTrade, view: View) -> Decision
     """Capture: booked or parked; refused with an event; or the same trade as before."""
     capture = command.capture
     scope = view.source(issued.tenant, capture.source).naming_scope
-    name = name_trade(issued, capture, scope)
+    try:
+        name = name_trade(issued, capture, scope)
+    except Rejection as rejection:
+        unnamed = trade_id(issued.tenant, capture.source, capture.external_id, None)
+        return _refused(issued, unnamed, capture, rejection, view.market.position)
     first = view.first_event(name)
     if first is not None:
         _require_same_content(first, capture)
@@ -43,7 +49,16 @@ def capture_trade(issued: Issued, command: CaptureTrade, view: View) -> Decision
         )
     except Rejection as rejection:
         return _refused(issued, name, capture, rejection, view.market.position)
-    return _accepted(issued, name, capture, booked, view.market.position)
+    accepted = _accepted(issued, name, capture, booked, view.market.position)
+    return accepted if scope is not None else _with_pinned_scope(issued, capture, accepted)
+
+
+def _with_pinned_scope(issued: Issued, capture: Capture, accepted: Decision) -> Decision:
+    """Register a source with its first trade: a later change of names would book it again."""
+    registered = SourceRegistered(source=capture.source, naming_scope=NamingScope.FOREVER)
+    stream = source_stream(issued.tenant, capture.source)
+    pinned = Addressed(stream, issued.tenant, registered)
+    return msgspec.structs.replace(accepted, events=(pinned, *accepted.events))
 
 
 def release_trade(issued: Issued, command: ReleaseTrade, view: View) -> Decision | AlreadyDecided:
@@ -66,7 +81,7 @@ def _surroundings(issued: Issued, capture: Capture, view: View) -> Surroundings:
         view.market.position,
         issued.received_at,
         lambda: view.fills(stream, capture.instrument),
-        view.rate,
+        view.rate_at,
     )
 
 
@@ -107,6 +122,7 @@ def _refused(
         capture=capture,
         market_position=market_position,
         breaches=rejection.breaches,
+        received_at=issued.received_at,
     )
     return Decision(
         events=(Addressed(stream, issued.tenant, refused),),

@@ -13,7 +13,7 @@ import msgspec
 
 from commands import metrics
 from commands.command import Outcome, Status, refusal
-from commands.deciding import Decided, Judgement, Layer, Probe, judge, outcome_of, probe, write
+from commands.deciding import Decided, Judgement, Layer, Probe, judge, probe, told_again, write
 from commands.intake import Taken
 from commands.overlay import Overlay
 from commands.world import EVENTS_PER_READ, World
@@ -23,6 +23,9 @@ from eventstore.log import Log
 from eventstore.writing import WritingTransaction
 
 Entry = tuple[Taken, Decided]
+
+
+UNKNOWN = ("unknown", "Nobody can say yet whether it was written; ask by its command id.")
 
 
 class HeadMoved(Exception):
@@ -167,15 +170,30 @@ class Turn:
         metrics.POSITION.set(self.world.position)
 
     def fail(self, status: Status, code: str, message: str) -> None:
-        """Answer every caller that nothing was written, or that nobody knows."""
-        for taken in [*(each for each, _ in self._entries), *self._undecided]:
+        """Answer every caller that nothing was written, or that nobody knows.
+
+        Nobody knows of a command that was not probed: it may have been written before.
+        """
+        for taken, _ in self._entries:
             taken.answer(refusal(taken.issued, status, code, message))
+        for taken in self._undecided:
+            taken.answer(refusal(taken.issued, Status.UNKNOWN, *UNKNOWN))
 
     def found(self, receipts: dict[UUID, Receipt]) -> Appended:
-        """Say where the append stands, from the receipts it left in the log."""
-        assert len(receipts) == len(self.layer.receipts), "an append is there whole or not at all"
+        """Say where the append stands, from the receipts it left in the log.
+
+        Raises:
+            HeadMoved: it is not there. Receipts of the same commands at other positions are not
+                ours: their caller tried again through another writer meanwhile.
+        """
+        base = self.layer.overlay.base
+        for ours in self.layer.receipts:
+            found = receipts.get(ours.command_id)
+            expected = base if ours.last_event is None else base + 1 + ours.last_event
+            if found is None or found.position != expected:
+                raise HeadMoved
         one = receipts[self.layer.receipts[0].command_id]
-        return Appended(self.layer.overlay.base + 1, self.layer.overlay.head, one.recorded_at)
+        return Appended(base + 1, self.layer.overlay.head, one.recorded_at)
 
     def _receipts_told_again(self) -> dict[UUID, Receipt]:
         told = [each.told_again for _, each in self._entries if each.told_again is not None]
@@ -197,9 +215,9 @@ class Turn:
         if decided.told_again is not None:
             receipt = receipts.get(decided.told_again)
             if receipt is None:
-                message = "The log cannot be asked for the first outcome now; try again."
-                return refusal(taken.issued, Status.NOT_ATTEMPTED, "log_unavailable", message)
-            outcome = outcome_of(receipt)
+                message = "It is durable, but the log cannot be asked for it now; ask by its id."
+                return refusal(taken.issued, Status.UNKNOWN, "unknown", message)
+            outcome = told_again(receipt)
         elif decided.last_event is not None and appended is not None:
             outcome = msgspec.structs.replace(
                 outcome,

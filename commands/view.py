@@ -2,6 +2,7 @@
 
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -70,9 +71,9 @@ class View:
         recorded = self._first_events.get(stream_id)
         return None if recorded is None else decode(recorded.event_type, recorded.data)
 
-    def rate(self, base: str, quote: str) -> Decimal | None:
-        """Units of `quote` for one of `base`, None when not known."""
-        return self.market.rate(base, quote)
+    def rate_at(self, base: str, quote: str, at: datetime) -> Decimal | None:
+        """Units of `quote` for one of `base` in force at an instant, None when not known."""
+        return self.market.rate_at(base, quote, at)
 
     def fills(self, stream_id: UUID, instrument: str) -> Iterator[Fill]:
         """Every fill booked in one instrument of one portfolio, in stream order."""

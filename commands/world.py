@@ -111,11 +111,12 @@ class World:
         """Give a source as of `position`, empty when it never registered."""
         held = self.sources.get(stream_id)
         if held is None:
-            held = self.sources[stream_id] = Source()
+            held = Source()
             for each in log.read_stream(stream_id):
                 event = decode(each.event_type, each.data)
                 if each.position <= self.position and isinstance(event, SourceRegistered):
                     held.apply(event)
+            self.sources[stream_id] = held  # Only what was read whole is remembered.
         return held
 
     def version(self, stream_id: UUID, log: Log) -> int:

@@ -1,7 +1,7 @@
 """Deciding a capture: trade and portfolio together, in one step (convention 1)."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -24,7 +24,7 @@ class Surroundings(msgspec.Struct, frozen=True, gc=False):
     """What a capture is judged against.
 
     `earlier_fills` gives all fills booked in the instrument; it is called only for a fill that is
-    late in book order. `rate_to_base` gives units of the base currency for one of the trade's.
+    late in book order. `rate_at` gives units of one currency for one of another at an instant.
     """
 
     portfolio: Portfolio | None
@@ -32,7 +32,7 @@ class Surroundings(msgspec.Struct, frozen=True, gc=False):
     market_position: int
     now: datetime
     earlier_fills: Callable[[], Iterable[Fill]]
-    rate_to_base: Callable[[str, str], Decimal | None]
+    rate_at: Callable[[str, str, datetime], Decimal | None]
 
 
 class Booked(msgspec.Struct, frozen=True, gc=False):
@@ -55,7 +55,10 @@ def capture_trade(capture: Capture, *, trade_id: UUID, around: Surroundings) -> 
     if around.instrument is None:
         if capture.intent is Intent.EXECUTED:
             parked = TradeParked(
-                trade_id=trade_id, capture=capture, market_position=around.market_position
+                trade_id=trade_id,
+                capture=capture,
+                market_position=around.market_position,
+                received_at=around.now,
             )
             return Booked(parked)
         message = f"Instrument {capture.instrument} is not registered."
@@ -66,6 +69,7 @@ def capture_trade(capture: Capture, *, trade_id: UUID, around: Surroundings) -> 
         capture=capture,
         market_position=around.market_position,
         breaches=breaches,
+        received_at=around.now,
     )
     return Booked(captured, bookings, breaches)
 
@@ -143,9 +147,16 @@ def _book(
         currency=capture.currency,
         fill=fill,
         earlier=around.earlier_fills,
-        rate_to_base=around.rate_to_base(capture.currency, opened.base_currency),
+        rate_to_base=around.rate_at(capture.currency, opened.base_currency, _time_of(fill)),
     )
     return tuple(bookings), breaches
+
+
+def _time_of(fill: Fill) -> datetime:
+    """Give a fill's instant; without a time of day, the end of its date."""
+    if fill.executed_at is not None:
+        return fill.executed_at
+    return datetime.combine(fill.trade_date + timedelta(days=1), time.min, UTC)
 
 
 def _require_same_currency(capture: Capture, instrument: Instrument) -> None:

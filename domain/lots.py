@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from domain.book_order import BookKey, book_key
-from domain.money import ZERO, share
+from domain.money import ZERO, canonical, share
 
 
 class CostBasis(StrEnum):
@@ -123,9 +123,9 @@ def take_lots(lots: deque[Lot], closed: Iterable[ClosedLot], opened: Lot | None)
             rest = Lot(
                 lot.trade_id,
                 lot.trade_date,
-                lot.quantity - part.quantity,
-                lot.cost - part.cost,
-                lot.fee - part.opening_fee,
+                canonical(lot.quantity - part.quantity),
+                canonical(lot.cost - part.cost),
+                canonical(lot.fee - part.opening_fee),
             )
             lots.appendleft(rest)
     if opened is not None:
@@ -169,7 +169,13 @@ def match(book: Holding, fill: Fill, basis: CostBasis) -> Matching:
         cost = fill.consideration - amount if closing else amount
         fee = fill.fee - fee if closing else fee
         sign = 1 if is_buy else -1
-        opened = Lot(fill.trade_id, fill.trade_date, quantity * sign, cost * sign, fee)
+        opened = Lot(
+            fill.trade_id,
+            fill.trade_date,
+            canonical(quantity * sign),
+            canonical(cost * sign),
+            canonical(fee),
+        )
     return Matching(closed, opened, gross, net)
 
 
@@ -204,9 +210,8 @@ def _close(
         cost_done += cost
         fee_done += fee
         quantity = taken if lot.quantity > 0 else -taken
-        parts.append(
-            ClosedLot(lot.trade_id, lot.trade_date, quantity, cost, fee, proceeds_part - cost)
-        )
+        numbers = map(canonical, (quantity, cost, fee, proceeds_part - cost))
+        parts.append(ClosedLot(lot.trade_id, lot.trade_date, *numbers))
         if is_last:
             break
     return tuple(parts)

@@ -26,6 +26,7 @@ from domain.rules import CLOCK_SKEW
 FAR_BELOW = Decimal("0.6")
 FAR_ABOVE = ONE / FAR_BELOW
 NAMES_LISTED_MAX = 10
+RATE_STALE_AFTER = timedelta(days=4)
 SESSION_LENGTH_MAX = timedelta(days=14)
 CLOSES_REMEMBERED = 3
 
@@ -114,6 +115,20 @@ class Market:
             found = self.calendars[name] = LastSession(versions={})
         return found
 
+    def rate_at(self, base: str, quote: str, at: datetime) -> Decimal | None:
+        """Give the rate in force at an instant, where it is known here and not stale.
+
+        Only the newest rate is held: one that came into force later says nothing of `at`, one more
+        than four days older is stale (convention 8).
+        """
+        if base == quote:
+            return ONE
+        pairs = ((base, quote), (quote, base))
+        newest = max((self.rates[pair][0] for pair in pairs if pair in self.rates), default=None)
+        if newest is None or not newest <= at <= newest + RATE_STALE_AFTER:
+            return None
+        return self.rate(base, quote)
+
     def rate(self, base: str, quote: str) -> Decimal | None:
         """Give units of `quote` for one of `base`: direct, inverse, or not known.
 
@@ -181,7 +196,7 @@ def close_session(
     _require_once([close.instrument for close in closes])
     last = market.calendar(calendar)
     if last.session == session and last.event is not None:
-        _require_same_content(last.event, starts_at, ends_at, closes)
+        require_same_content(last.event, starts_at, ends_at, closes)
         return None
     if not starts_at < ends_at <= starts_at + SESSION_LENGTH_MAX:
         message = "A session starts before it ends, at most 14 days apart."
@@ -235,9 +250,15 @@ def correct_close(
     )
 
 
-def _require_same_content(
+def require_same_content(
     event: SessionClosed, starts_at: datetime, ends_at: datetime, closes: tuple[Close, ...]
 ) -> None:
+    """Accept the same content again for a session that is closed.
+
+    Raises:
+        Conflict: `session_already_closed`, naming the fields that differ.
+    """
+
     def content(close: Close) -> Close:
         return msgspec.structs.replace(close, findings=())
 

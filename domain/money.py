@@ -50,13 +50,13 @@ def fits(number: Decimal) -> bool:
 
 
 def within(name: str, number: Decimal) -> Decimal:
-    """Return a result unchanged if the log can carry it.
+    """Return a result in canonical form if the log can carry it.
 
     Raises:
         Rejection: `out_of_range` when it needs more than 26 integer digits.
     """
     if -LIMIT < number < LIMIT:
-        return number
+        return canonical(number)
     raise Rejection("out_of_range", f"{name} would need more than 26 digits before the point.")
 
 

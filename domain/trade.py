@@ -1,4 +1,7 @@
-"""Trades: captured and booked, parked until their instrument appears, or refused with reasons."""
+"""Trades: captured and booked, parked until their instrument appears, or refused with reasons.
+
+`received_at` is when the system received the capture: what "from the future" was judged against.
+"""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -54,6 +57,7 @@ class TradeCaptured(Event, frozen=True):
     capture: Capture
     market_position: int
     breaches: tuple[Breach, ...] = ()
+    received_at: datetime | None = None
 
 
 class TradeParked(Event, frozen=True):
@@ -62,6 +66,7 @@ class TradeParked(Event, frozen=True):
     trade_id: UUID
     capture: Capture
     market_position: int
+    received_at: datetime | None = None
 
 
 class TradeReleased(Event, frozen=True):
@@ -81,6 +86,7 @@ class TradeRefused(Event, frozen=True):
     capture: Capture
     market_position: int
     breaches: tuple[Breach, ...]
+    received_at: datetime | None = None
 
 
 TradeEvent = TradeCaptured | TradeParked | TradeReleased | TradeRefused

@@ -169,7 +169,9 @@ class WritingTransaction:
 
 
 def _certain(error: psycopg.Error) -> LogFailure:
-    """Name a failure after which nothing was written."""
+    """Name a failure after which nothing was written; a session ended by the server is no bug."""
+    if error.diag.severity_nonlocalized == "FATAL":
+        return LogUnavailable(str(error))
     if isinstance(error, psycopg.errors.UniqueViolation):
         conflict = _CONFLICTS.get(error.diag.constraint_name, AppendRefused)
         return conflict(error.diag.message_detail or str(error))

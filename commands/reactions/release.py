@@ -2,9 +2,11 @@
 
 import threading
 from collections import defaultdict
+from concurrent.futures import Future
+from itertools import islice
 from uuid import UUID
 
-from commands.command import Issued, ReleaseTrade, fingerprint_of
+from commands.command import Issued, Outcome, ReleaseTrade, Status, fingerprint_of
 from commands.desk import Desk
 from commands.world import EVENTS_PER_READ
 from domain.identity import derive
@@ -15,19 +17,27 @@ from eventstore.log import Log
 from schemas.codec import decode
 
 ACTOR = "reaction:release"
+ASKED_MAX = 1_000
+UNDECIDED = frozenset({Status.NOT_ATTEMPTED, Status.UNKNOWN})
 Waiting = dict[UUID, str]
 
 
 class ReleaseOfParked:
-    """Folds who waits for which instrument, and asks the desk to release them when it appears."""
+    """Folds who waits for which instrument, and asks the desk to release them when it appears.
+
+    A release that was not decided (the desk was full, the log away) is asked for again; its name
+    is the same, so it is decided once.
+    """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._waiting: defaultdict[str, Waiting] = defaultdict(dict)
         self._registered: dict[str, RecordedEvent] = {}
+        self._owed: dict[UUID, str] = {}
+        self._asked: dict[UUID, Future[Outcome]] = {}
 
     def load(self, log: Log) -> int:
-        """Fold the past, ask for every release still owed, and give the position reached."""
+        """Fold the past and give the position reached; what is owed is asked for by `take`."""
         head = log.head().position
         for read in (log.read_shared, log.read_parking):
             after = 0
@@ -36,15 +46,21 @@ class ReleaseOfParked:
                     self._fold(each)
                 after = recorded[-1].position
         for instrument in self._registered.keys() & self._waiting.keys():
-            self._release(instrument)
+            self._owed.update(dict.fromkeys(self._waiting[instrument], instrument))
         return head
 
     def take(self, recorded: list[RecordedEvent]) -> None:
-        """Fold new events and ask for the releases they call for."""
+        """Fold new events, if any, and ask for the releases still owed."""
         for each in recorded:
             instrument = self._fold(each)
-            if instrument is not None and self._waiting.get(instrument):
-                self._release(instrument)
+            if instrument is not None:
+                self._owed.update(dict.fromkeys(self._waiting[instrument], instrument))
+        self._forget_decided()
+        for trade_id, instrument in islice(self._owed.items(), ASKED_MAX):
+            if trade_id not in self._asked:
+                tenant, cause = self._waiting[instrument][trade_id], self._registered[instrument]
+                issued = release(trade_id, tenant=tenant, cause=cause)
+                self._asked[trade_id] = self._desk.submit(issued)
 
     def _fold(self, recorded: RecordedEvent) -> str | None:
         """Fold one event; give the instrument it registers, if it does."""
@@ -53,15 +69,19 @@ class ReleaseOfParked:
             self._waiting[event.capture.instrument][event.trade_id] = recorded.tenant
         elif isinstance(event, TradeReleased):
             self._waiting[event.instrument].pop(event.trade_id, None)
+            self._owed.pop(event.trade_id, None)
         elif isinstance(event, InstrumentRegistered):
             self._registered[event.instrument] = recorded
             return event.instrument
         return None
 
-    def _release(self, instrument: str) -> None:
-        cause = self._registered[instrument]
-        for trade_id, tenant in self._waiting[instrument].items():
-            self._desk.submit(release(trade_id, tenant=tenant, cause=cause))
+    def _forget_decided(self) -> None:
+        """Owe no longer what was decided; what was not is asked for again."""
+        for trade_id, asked in list(self._asked.items()):
+            if asked.done():
+                del self._asked[trade_id]
+                if asked.result().status not in UNDECIDED:
+                    self._owed.pop(trade_id, None)
 
 
 def release(trade_id: UUID, *, tenant: str, cause: RecordedEvent) -> Issued:

@@ -49,7 +49,7 @@ def around(
         market_position=7,
         now=FRIDAY_NOON,
         earlier_fills=_never_asked,
-        rate_to_base=lambda base, quote: Decimal(1) if base == quote else None,
+        rate_at=lambda base, quote, _: Decimal(1) if base == quote else None,
     )
     return replace(plain, **changes)
 
@@ -79,7 +79,9 @@ class TestAsking:
 
         done = capturing(asked, around(portfolio(cash=5_000), instrument()))
 
-        assert done.trade == TradeCaptured(trade_id=NAME, capture=asked, market_position=7)
+        assert done.trade == TradeCaptured(
+            trade_id=NAME, capture=asked, market_position=7, received_at=FRIDAY_NOON
+        )
         assert done.breaches == ()
         assert done.bookings == (
             booked(
@@ -134,7 +136,9 @@ class TestTelling:
 
         done = capturing(told, around(portfolio()))
 
-        assert done == Booked(TradeParked(trade_id=NAME, capture=told, market_position=7))
+        assert done == Booked(
+            TradeParked(trade_id=NAME, capture=told, market_position=7, received_at=FRIDAY_NOON)
+        )
 
 
 class TestNotUnderstanding:
@@ -288,7 +292,7 @@ class TestConvertingToBase:
         surroundings = around(
             portfolio(allows_leverage=True),
             instrument(currency=currency),
-            rate_to_base=lambda base, quote: rates.get((base, quote)),
+            rate_at=lambda base, quote, _: rates.get((base, quote)),
         )
 
         done = capturing(captured(currency=currency), surroundings)

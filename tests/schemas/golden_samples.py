@@ -119,6 +119,7 @@ CLOSED = ClosedLot(
     OTHER, DAY, Decimal(50), Decimal("0.000000000001"), Decimal("0.75"), Decimal("8512.46")
 )
 
+RECEIVED = datetime(2024, 1, 8, 15, 30, 1, 250_000, tzinfo=UTC)
 SAMPLES: dict[str, tuple[Event, ...]] = {
     "portfolio.opened.v1": (
         PortfolioOpened(
@@ -232,11 +233,12 @@ SAMPLES: dict[str, tuple[Event, ...]] = {
             capture=FULL_CAPTURE,
             market_position=12,
             breaches=BREACHES,
+            received_at=RECEIVED,
         ),
         TradeCaptured(trade_id=TRADE, capture=LEAST_CAPTURE, market_position=0),
     ),
     "trade.parked.v1": (
-        TradeParked(trade_id=TRADE, capture=FULL_CAPTURE, market_position=12),
+        TradeParked(trade_id=TRADE, capture=FULL_CAPTURE, market_position=12, received_at=RECEIVED),
         TradeParked(trade_id=TRADE, capture=LEAST_CAPTURE, market_position=0),
     ),
     "trade.released.v1": (
@@ -255,6 +257,7 @@ SAMPLES: dict[str, tuple[Event, ...]] = {
             capture=FULL_CAPTURE,
             market_position=12,
             breaches=BREACHES,
+            received_at=RECEIVED,
         ),
         TradeRefused(
             trade_id=TRADE, capture=LEAST_CAPTURE, market_position=0, breaches=(PLAIN_BREACH,)
