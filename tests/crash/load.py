@@ -14,8 +14,9 @@ from domain.identity import command_id
 from gateway.client import Caller
 from infra.clock import now
 
-BATCH = 40
+BATCH = 300
 PAUSE_SECONDS = 0.05
+BREATH_SECONDS = 0.02
 PORTFOLIO = "crash"
 
 
@@ -30,13 +31,13 @@ class Sent(NamedTuple):
     position: int | None
 
 
-def trade(external_id: str, executed_at: str) -> dict[str, Any]:
-    """Give an executed trade of one share."""
+def trade(source: str, external_id: str, executed_at: str) -> dict[str, Any]:
+    """Give an executed trade of one share of the source's own instrument."""
     return {
         "portfolio": PORTFOLIO,
         "external_id": external_id,
         "intent": "executed",
-        "instrument": "ACME",
+        "instrument": source,
         "side": "buy",
         "quantity": "1",
         "price": "10",
@@ -63,8 +64,8 @@ class Sender:
                     return
                 answered = self._send(number)
                 self.sent += answered
-                if not answered or any(each.outcome is None for each in answered):
-                    self._stop.wait(PAUSE_SECONDS)
+                is_well = answered and all(each.outcome is not None for each in answered)
+                self._stop.wait(BREATH_SECONDS if is_well else PAUSE_SECONDS)
         except BaseException as error:  # noqa: BLE001 - told by the test, in its own thread
             self.failure = error
 
@@ -75,7 +76,7 @@ def impatient(client: httpx.Client, tenant: str, source: str) -> Callable[[int],
     def send(number: int) -> list[Sent]:
         name, at = f"{source}-{number}", now().isoformat()
         try:
-            reply = client.post("/v1/trades", json=trade(name, at), headers=_key(name))
+            reply = client.post("/v1/trades", json=trade(source, name, at), headers=_key(name))
         except httpx.ConnectError:
             return []  # Nobody was there to send it to.
         except httpx.TransportError:
@@ -95,11 +96,13 @@ def impatient_batches(
 
     def send(number: int) -> list[Sent]:
         key, at = f"{source}-{number}", now().isoformat()
-        names = [f"{key}-{item:02}" for item in range(BATCH)]
+        names = [f"{key}-{item:03}" for item in range(BATCH)]
         commands = [str(command_id(tenant, key, item)) for item in range(BATCH)]
         try:
             reply = client.post(
-                "/v1/trades:batch", json=[trade(name, at) for name in names], headers=_key(key)
+                "/v1/trades:batch",
+                json=[trade(source, name, at) for name in names],
+                headers=_key(key),
             )
             told = reply.json().get("results") or [{}] * BATCH
         except httpx.ConnectError:
@@ -119,8 +122,8 @@ def patient(caller: Caller, tenant: str, source: str) -> Callable[[int], list[Se
 
     def send(number: int) -> list[Sent]:
         key, at = f"{source}-{number}", now().isoformat()
-        names = [f"{key}-{item:02}" for item in range(BATCH)]
-        items = [msgspec.json.encode(trade(name, at)) for name in names]
+        names = [f"{key}-{item:03}" for item in range(BATCH)]
+        items = [msgspec.json.encode(trade(source, name, at)) for name in names]
         results = caller.batch("/v1/trades:batch", items, key=key)
         return [
             Sent(source, name, at, each["command_id"], each["outcome"], each["position"])
