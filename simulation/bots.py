@@ -16,7 +16,12 @@ ZERO = Decimal(0)
 CENT = Decimal("0.01")
 FEE_RATE = Decimal("0.0005")
 CASH_USED_MAX = Decimal("0.9")
+CASH_WANTED = Decimal("0.3")
 LEVERED_GROSS_MAX = Decimal("1.5")
+SHORT_PART = Decimal("0.01")
+DISLIKED = 6
+"""How many instruments a levered bot would rather be short of, crossing zero to get there."""
+
 BUY_PARTS = (4, 20)
 """A purchase takes from 1/1,000 times these of the capital, a sale from 1/100 of the holding."""
 
@@ -94,6 +99,8 @@ class Bot:
         # Bots err at different times and in different ways, or every tenth second would be a storm.
         self._ticks = self._random.randrange(style.mistake_every_ticks)
         self._mistakes = self._random.randrange(len(MISTAKES))
+        names = [each.name for each in INSTRUMENTS]
+        self._disliked = set(self._random.sample(names, DISLIKED)) if style.is_levered else set()
 
     def decide(self, prices: Prices) -> list[Order]:
         """Propose trades at some prices; each is booked in its own books at once."""
@@ -127,7 +134,10 @@ class Bot:
         instrument = self._random.choice(self._universe())
         capital = self._capital(instrument.currency, prices)
         cash_part = self.cash.get(instrument.currency, ZERO) / capital if capital > 0 else ZERO
-        is_buy = self._random.random() < (0.7 if cash_part > Decimal("0.3") else 0.4)
+        eagerness = 0.7 if cash_part > CASH_WANTED else 0.4
+        if instrument.name in self._disliked:
+            eagerness = 0.3
+        is_buy = self._random.random() < eagerness
         first, second = (self._buy, self._sell) if is_buy else (self._sell, self._buy)
         order = first(instrument, prices, capital)
         return second(instrument, prices, capital) if order is None else order
@@ -171,11 +181,10 @@ class Bot:
         part = Decimal(self._random.randint(*SELL_PARTS)) / 100
         quantity = held * part
         if (
-            self.style.is_levered
-            and held <= 0
+            instrument.name in self._disliked
             and self._gross(instrument.currency, prices) < capital * LEVERED_GROSS_MAX
         ):
-            quantity = capital / price / 100
+            quantity = capital * SHORT_PART / price
         elif 0 < held < 1 / part and not instrument.is_divisible:
             quantity = held
         return self._sized(instrument, quantity, price, is_buy=False)
