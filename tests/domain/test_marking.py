@@ -23,6 +23,7 @@ from tests.domain.scenes import (
     market_after,
 )
 
+A_MOMENT = timedelta(microseconds=1)
 FAR = (Finding.FAR_FROM_PREVIOUS,)
 KNOWN = {"AAPL": None, "MSFT": None, "LNT": None}
 
@@ -157,6 +158,35 @@ class TestConverting:
         """1 / 10 to the 18th still has a digit; a tenth of that has none, and 0 is no rate."""
         assert rated(("EUR", "USD", "1E+18", 0)).rate("USD", "EUR") == Decimal("1E-18")
         assert rated(("EUR", "USD", "1E+19", 0)).rate("USD", "EUR") is None
+
+
+class TestConvertingAtAnInstant:
+    """The newest rate held, where it is in force then and not stale (convention 8)."""
+
+    @pytest.mark.parametrize(
+        ("after_mark", "rate"),
+        [
+            (-A_MOMENT, None),
+            (timedelta(0), Decimal("1.25")),
+            (timedelta(days=4), Decimal("1.25")),
+            (timedelta(days=4) + A_MOMENT, None),
+        ],
+    )
+    def test_is_known_from_its_mark_for_four_days(
+        self, after_mark: timedelta, rate: Decimal | None
+    ) -> None:
+        """A rate of later says nothing of before; a stale one is not written into an event."""
+        market = rated(("EUR", "USD", "1.25", 0))
+
+        assert market.rate_at("EUR", "USD", NOON + after_mark) == rate
+        assert market.rate_at("USD", "USD", NOON + after_mark) == 1
+
+    def test_goes_by_the_newer_of_both_directions(self) -> None:
+        """An inverse of minute 5 says nothing of minute 4, though the direct one would."""
+        market = rated(("EUR", "USD", "1.25", 0), ("USD", "EUR", "0.5", 5))
+
+        assert market.rate_at("EUR", "USD", NOON + timedelta(minutes=4)) is None
+        assert market.rate_at("EUR", "USD", NOON + timedelta(minutes=5)) == 2
 
 
 class TestClosingASession:
