@@ -67,7 +67,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
 class Lot(msgspec.Struct, frozen=True, gc=False):
     """An open lot: the trade that opened it, what is left of it, its cost and opening fee left.
 
-    Under AVERAGE the cost that counts is the pool's; the lot keeps only its date and quantity true.
+    Under AVERAGE the cost that counts is the pool's; the lot keeps what is left of its own.
     """
 
     trade_id: UUID
@@ -112,7 +112,8 @@ class Holding(Protocol):
 def take_lots(lots: deque[Lot], closed: Iterable[ClosedLot], opened: Lot | None) -> tuple[Lot, ...]:
     """Remove closed parts from the oldest lots, append an opened one; give the lots as they were.
 
-    Those given back are what was touched, oldest first, before it was.
+    Those given back are what was touched, oldest first, before it was. The rest of a lot keeps its
+    own cost in proportion: under FIFO what the part left, under AVERAGE not what the pool gave up.
     """
     touched: list[Lot] = []
     for part in closed:
@@ -124,8 +125,8 @@ def take_lots(lots: deque[Lot], closed: Iterable[ClosedLot], opened: Lot | None)
                 lot.trade_id,
                 lot.trade_date,
                 canonical(lot.quantity - part.quantity),
-                canonical(lot.cost - part.cost),
-                canonical(lot.fee - part.opening_fee),
+                canonical(lot.cost - share(lot.cost, part.quantity, lot.quantity)),
+                canonical(lot.fee - share(lot.fee, part.quantity, lot.quantity)),
             )
             lots.appendleft(rest)
     if opened is not None:

@@ -89,12 +89,23 @@ class TestABook:
 
     @given(fills=fill_lists())
     def test_has_lots_that_sum_to_its_cost_and_fees(self, fills: list[Fill]) -> None:
-        """Under FIFO, to the last decimal; each at the sign of its side."""
+        """Under FIFO, to the last decimal."""
         book, _ = refold(fills, FIFO)
 
         assert total([lot.cost for lot in book.lots]) == book.cost
         assert total([lot.fee for lot in book.lots]) == book.fees
-        assert all(lot.cost * lot.quantity >= 0 for lot in book.lots)
+
+    @given(fills=fill_lists(), basis=bases)
+    def test_has_no_lot_that_cost_less_than_nothing(
+        self, fills: list[Fill], basis: CostBasis
+    ) -> None:
+        """Cost has the sign of the lot's side, and no lot has more of it than it was opened at."""
+        book, steps = refold(fills, basis)
+
+        opened = {done.opened.trade_id: done.opened for _, done in steps if done.opened}
+        for lot in book.lots:
+            assert lot.cost * lot.quantity >= 0
+            assert abs(lot.cost) <= abs(opened[lot.trade_id].cost)
 
     @given(fills=fill_lists(), basis=bases)
     def test_conserves_consideration(self, fills: list[Fill], basis: CostBasis) -> None:

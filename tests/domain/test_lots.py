@@ -267,6 +267,15 @@ class TestClosingUnderAverage:
 
         assert done.closed == (part("a", 1, 30, 20), part("b", 1, 30, 20))
 
+    def test_leaves_each_lot_what_is_left_of_its_own_cost(self) -> None:
+        """10 at 1, 10 at 100, nine sold: the pool gave 454.5, the old lot keeps 1, not -444.5."""
+        fills = [bought("a", 10, 1, fee=10), bought("b", 10, 100), sold("c", 9, 50)]
+
+        book = folded(fills, AVERAGE)
+
+        assert list(book.lots) == [lot("a", 1, 1, 1), lot("b", 10, 1_000)]
+        assert (book.cost, book.fees) == exact("555.5", "5.5")
+
     def test_pools_opening_fees_too(self) -> None:
         """Fees of 1 and 5 over two shares: one share carries 3."""
         done = last(
