@@ -15,7 +15,7 @@ import structlog
 from commands import metrics
 from commands.command import CommandState, Issued, Outcome, Status, refusal
 from commands.deciding import outcome_of
-from commands.intake import QUEUED_MAX, DeskClosed, DeskOverloaded, Group, Intake
+from commands.intake import QUEUED_MAX, DeskClosed, DeskOverloaded, Group, Intake, Taken
 from commands.turn import UNKNOWN, HeadMoved, Turn
 from commands.world import World
 from eventstore.envelope import Appended
@@ -184,7 +184,13 @@ class Desk:
             metrics.QUEUED.set(self._intake.queued)
             if not taken:
                 return
-            turn.decide(taken)
+            self._decide(turn, taken)
+
+    def _decide(self, turn: Turn, taken: Sequence[Taken]) -> None:
+        turn.decide(taken)
+        left = turn.take_left()
+        if left:
+            self._intake.give_back(left)
 
     def _top_up(self, turn: Turn, expected: int) -> None:
         """Take what has arrived by now; idle, wait for the first command, following the log.
@@ -204,7 +210,7 @@ class Desk:
         taken = self._intake.take(room, with_atomic=turn.is_empty)
         metrics.QUEUED.set(self._intake.queued)
         if taken:
-            turn.decide(taken)
+            self._decide(turn, taken)
 
     def _attempt(self, act: Callable[[], None]) -> Failure | None:
         """Do something that may fail with nothing written; give the code and message to answer."""

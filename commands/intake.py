@@ -139,6 +139,20 @@ class Intake:
             self._queued -= len(taken)
             return taken
 
+    def give_back(self, taken: Sequence[Taken]) -> None:
+        """Queue again what was taken and not decided, in its order: singles first, as before."""
+        with self._condition:
+            self._queued += len(taken)
+            for each in reversed(taken):
+                group = each.group
+                if len(group.issued) == 1:
+                    self._singles.appendleft(group)
+                    continue
+                was_whole = group.taken == len(group.issued)
+                group.taken = each.index
+                if was_whole:
+                    self._batches.append(group)
+
     def nudge(self) -> None:
         """Let the waiting taker look at what it waits for."""
         with self._condition:

@@ -4,6 +4,7 @@ A turn ends in exactly one of three ways: landed (durable, every command answere
 outcome), failed (certainly nothing written), or unknown (nobody could say in time).
 """
 
+import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -25,6 +26,18 @@ from eventstore.writing import WritingTransaction
 Entry = tuple[Taken, Decided]
 
 
+DECIDE_SECONDS_MAX = 0.05
+"""After so long a turn takes no more: what is slow to decide delays nobody else for long."""
+
+ATOMIC_SECONDS_MAX = 2.0
+REFUSED = (
+    "atomic_batch_refused",
+    "Another item of this atomic batch was refused; nothing of it was booked.",
+)
+TOO_SLOW = (
+    "atomic_batch_too_slow",
+    "This atomic batch takes too long to decide at once; nothing of it was booked, send less.",
+)
 UNKNOWN = ("unknown", "Nobody can say yet whether it was written; ask by its command id.")
 
 
@@ -40,7 +53,7 @@ class Turn:
         self._entries: list[Entry] = []
         self._undecided: list[Taken] = []
         self._appending: Future[Appended] | None = None
-        self._is_atomic = False
+        self._is_full = False
         self.world = world
         self.layer = Layer.over(Overlay(world, parent))
 
@@ -69,14 +82,20 @@ class Turn:
         return [receipt.command_id for receipt in self.layer.receipts]
 
     def room(self, limit: int) -> int:
-        """How many more commands it may take; none beside an atomic batch."""
-        return 0 if self._is_atomic else limit - len(self._entries)
+        """How many more commands it may take; none beside an atomic batch or out of time."""
+        return 0 if self._is_full else limit - len(self._entries)
 
     def decide(self, taken: Sequence[Taken]) -> None:
-        """Decide commands, in order, each on top of those before it."""
+        """Decide commands in order, each on top of those before; `take_left` has the rest."""
         self._undecided = list(taken)
         known = probe(self._log, [each.issued for each in taken], self.layer.overlay)
-        self._decide(taken, known)
+        self._decide(taken, known, time.perf_counter() + DECIDE_SECONDS_MAX)
+
+    def take_left(self) -> list[Taken]:
+        """Give up those commands that there was no time for; the turn takes no more."""
+        left, self._undecided = self._undecided, []
+        self._is_full = self._is_full or bool(left)
+        return left
 
     def decide_anew(self) -> None:
         """Decide everything again on the world as it now is, no turn in flight below."""
@@ -84,18 +103,23 @@ class Turn:
         self._entries, self._undecided = [], taken
         self.layer = Layer.over(Overlay(self.world))
         known = probe(self._log, [each.issued for each in taken], self.layer.overlay)
-        self._decide(taken, known)
+        self._decide(taken, known, math.inf)
 
     def stand_on_world(self) -> None:
         """The turn below has landed as decided: this one now stands on the world itself."""
         self.layer.overlay.parent = None
 
-    def _decide(self, taken: Sequence[Taken], known: Probe) -> None:
+    def _decide(self, taken: Sequence[Taken], known: Probe, deadline: float) -> None:
         if taken and taken[0].group.is_atomic:
-            self._is_atomic = True
+            self._is_full = True
             self._entries += self._decide_atomic(taken, known)
-        else:
-            self._entries += [(each, self._decide_one(each, known)) for each in taken]
+            self._undecided = []
+            return
+        for done, each in enumerate(taken):
+            if done and time.perf_counter() > deadline:
+                self._undecided = list(taken[done:])
+                return
+            self._entries.append((each, self._decide_one(each, known)))
         self._undecided = []
 
     def _decide_one(self, taken: Taken, known: Probe) -> Decided:
@@ -108,7 +132,11 @@ class Turn:
         """Decide all; on the first refusal keep only its record, the others are not attempted."""
         below = self.layer.overlay.parent
         entries: list[Entry] = []
+        deadline = time.perf_counter() + ATOMIC_SECONDS_MAX
         for each in taken:
+            if time.perf_counter() > deadline:
+                self.layer = Layer.over(Overlay(self.world, below))
+                return [(other, _not_attempted(other, *TOO_SLOW)) for other in taken]
             judged = judge(each.issued, self.layer.overlay, self._log, known)
             refused = _is_refusal(judged)
             if refused:
@@ -119,7 +147,8 @@ class Turn:
                 decided = judged
             if refused:
                 return [
-                    (other, decided if other is each else _not_attempted(other)) for other in taken
+                    (other, decided if other is each else _not_attempted(other, *REFUSED))
+                    for other in taken
                 ]
             entries.append((each, decided))
         return entries
@@ -233,6 +262,5 @@ def _is_refusal(judged: Decided | Judgement) -> bool:
     return judged.outcome.status is not Status.ACCEPTED
 
 
-def _not_attempted(taken: Taken) -> Decided:
-    message = "Another item of this atomic batch was refused; nothing of it was booked."
-    return Decided(refusal(taken.issued, Status.NOT_ATTEMPTED, "atomic_batch_refused", message))
+def _not_attempted(taken: Taken, code: str, message: str) -> Decided:
+    return Decided(refusal(taken.issued, Status.NOT_ATTEMPTED, code, message))

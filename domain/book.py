@@ -15,6 +15,7 @@ from domain.lots import CostBasis, Fill, Lot, Matching, match, take_lots
 from domain.money import ZERO
 
 STEPS_MAX = 64
+STEPS_OF_UNTIMED_DAY_MAX = 512
 STEPS_MIN = 2
 REMEMBERED = timedelta(seconds=10)
 
@@ -141,7 +142,9 @@ class Book:
     def _forget(self, newest: Fill) -> None:
         while len(self.steps) > STEPS_MIN:
             oldest = self.steps[0].fill
-            if len(self.steps) <= STEPS_MAX and _is_near(oldest, newest):
+            is_timed = newest.executed_at is not None
+            steps_max = STEPS_MAX if is_timed else STEPS_OF_UNTIMED_DAY_MAX
+            if len(self.steps) <= steps_max and _is_near(oldest, newest):
                 return
             self.forgotten_key = oldest.key
             del self.steps[0]

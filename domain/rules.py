@@ -13,11 +13,13 @@ import msgspec
 from domain.calendars import local_date
 from domain.instrument import Instrument
 from domain.lots import Fill
+from domain.money import product
 from domain.portfolio.events import PortfolioOpened
 from domain.rejection import Breach
-from domain.trade import Capture
+from domain.trade import Capture, Intent
 
 CLOCK_SKEW = timedelta(seconds=5)
+CONSIDERATION_ROUNDING = Decimal("0.01")
 
 
 class Proposal(msgspec.Struct, frozen=True, gc=False):
@@ -76,6 +78,28 @@ def short_is_allowed(proposal: Proposal) -> Breach | None:
     )
 
 
+def asks_for_what_it_costs(proposal: Proposal) -> Breach | None:
+    """A proposal costs quantity x price, to the cent, and no fee is paid to it.
+
+    What an executed trade says of its consideration and of a rebate is its source's fact.
+    """
+    if proposal.capture.intent is Intent.EXECUTED:
+        return None
+    fill = proposal.fill
+    if fill.fee < 0:
+        message = "A proposed trade may not expect a fee to be paid to it."
+        return Breach("fee_negative", message, limit="0", actual=f"{fill.fee:f}")
+    exact = product(fill.quantity, fill.price)
+    if abs(fill.consideration - exact) <= CONSIDERATION_ROUNDING:
+        return None
+    return Breach(
+        "consideration_mismatch",
+        f"{fill.quantity:f} x {fill.price:f} is {exact:f}, not {fill.consideration:f}.",
+        limit=f"{exact:f}",
+        actual=f"{fill.consideration:f}",
+    )
+
+
 def trade_is_not_from_the_future(proposal: Proposal) -> Breach | None:
     """No trade is executed after it was received (5 s of clock skew forgiven), nor dated so."""
     latest = proposal.now + CLOCK_SKEW
@@ -102,6 +126,7 @@ RULES: tuple[Callable[[Proposal], Breach | None], ...] = (
     instrument_is_active,
     cash_is_sufficient,
     short_is_allowed,
+    asks_for_what_it_costs,
     trade_is_not_from_the_future,
 )
 

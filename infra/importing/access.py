@@ -102,7 +102,12 @@ def calling(url: str, token: str) -> Iterator[Caller]:
         yield Caller(client)
 
 
-def digest_of(*parts: str) -> str:
-    """Hash what makes an import the same import again, for its idempotency keys."""
-    text = "".join(f"{len(part)}:{part}" for part in parts)
+def attempt_of(*parts: str) -> str:
+    """Name one attempt at an import, for its idempotency keys.
+
+    A refusal is told again under its key for ever, so an import that is run again, the world being
+    mended, needs new ones. Nothing is imported twice all the same: trades have names of their own,
+    and an instrument or a session with the same content is the first acceptance again.
+    """
+    text = "".join(f"{len(part)}:{part}" for part in (*parts, str(uuid4())))
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.client import Caller
-from infra.importing.access import digest_of
+from infra.importing.access import attempt_of
 from infra.importing.csv_rows import CsvFile, Fault, Row
 from infra.importing.report import ImportReport
 
@@ -113,14 +113,14 @@ def import_executions(
     """
     report = ImportReport()
     columns = repr(sorted(file.columns.items()))
-    digest = digest_of(file.sha256, file.stem, speaks_for, repr(terms), columns, str(batch))
+    attempt = attempt_of(file.sha256, file.stem, speaks_for, repr(terms), columns, str(batch))
     trades = _trades(file, terms, report)
     while items := list(islice(trades, batch)):
         lines = [line for line, _ in items]
         results = caller.batch(
             "/v1/trades:batch",
             [body for _, body in items],
-            key=f"import-executions:{digest}:{lines[0]}",
+            key=f"import-executions:{attempt}:{lines[0]}",
         )
         report.results(lines, results)
         progress(lines[-1], file.lines)

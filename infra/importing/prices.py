@@ -23,7 +23,7 @@ from domain.calendars import TIME_ZONES
 from domain.marking import SESSION_LENGTH_MAX
 from gateway.client import Caller, Refused
 from infra.errors import OperatorError
-from infra.importing.access import digest_of
+from infra.importing.access import attempt_of
 from infra.importing.csv_rows import CsvFile, Fault, Row
 from infra.importing.report import ImportReport
 
@@ -121,7 +121,7 @@ def import_prices(
     """
     report = ImportReport(sessions.faults)
     columns = repr(sorted(file.columns.items()))
-    digest = digest_of(file.sha256, speaks_for, repr(terms), columns)
+    attempt = attempt_of(file.sha256, speaks_for, repr(terms), columns)
     before: datetime | None = None
     days = sorted(sessions.closes)
     for done, day in enumerate(days, start=1):
@@ -136,7 +136,7 @@ def import_prices(
             "ends_at": ends_at.isoformat(),
             "closes": [msgspec.Raw(close) for close in sessions.closes[day]],
         }
-        reply = caller.command("/v1/sessions", body, key=f"import-prices:{digest}:{day}")
+        reply = caller.command("/v1/sessions", body, key=f"import-prices:{attempt}:{day}")
         if reply.status in NOT_PERMITTED:
             raise Refused(reply)
         told = dict(reply.document)
@@ -187,13 +187,13 @@ def register_instruments(
         OperatorError: one was refused; the message says which and why.
     """
     counts = {"registered": 0, "known": 0, "without_sector": 0}
-    digest = digest_of(repr(terms), repr(sorted(sectors.items())), *names)
+    attempt = attempt_of(repr(terms), repr(sorted(sectors.items())), *names)
     for start in range(0, len(names), batch):
         part = names[start : start + batch]
         items = [
             msgspec.json.encode(_registration(name, terms, sectors.get(name))) for name in part
         ]
-        key = f"import-instruments:{digest}:{start}"
+        key = f"import-instruments:{attempt}:{start}"
         results = caller.batch("/v1/instruments:batch", items, key=key)
         for name, result in zip(part, results, strict=True):
             match result["outcome"]:

@@ -17,7 +17,7 @@ from domain.rules import (
     short_is_allowed,
     trade_is_not_from_the_future,
 )
-from domain.trade import Capture
+from domain.trade import Capture, Intent
 from tests.domain.scenes import (
     BUY,
     FIFO,
@@ -192,9 +192,12 @@ class TestEveryRule:
     """All are run, and every breach is listed."""
 
     def test_lists_every_breach_in_the_order_of_the_rules(self) -> None:
-        """A dear sale of tomorrow, short, in a suspended name: four breaches."""
+        """A dear sale of tomorrow, short, in a suspended name, at a price of its own: five."""
         worst = captured(
-            side=SELL, fee=Decimal(5_000), trade_date=FRIDAY_NOON.date() + timedelta(days=1)
+            side=SELL,
+            fee=Decimal(5_000),
+            consideration=Decimal(1),
+            trade_date=FRIDAY_NOON.date() + timedelta(days=1),
         )
 
         found = breaches_of(proposal(worst, is_active=False))
@@ -203,9 +206,26 @@ class TestEveryRule:
             "instrument_inactive",
             "insufficient_cash",
             "short_not_allowed",
+            "consideration_mismatch",
             "trade_from_the_future",
         ]
         assert len(found) == len(RULES)
+
+    def test_refuses_a_proposal_that_expects_a_gift(self) -> None:
+        """A negative fee, or a consideration beside quantity x price by more than a cent."""
+        rebate = breaches_of(proposal(captured(fee=Decimal(-1)), cash=1_000))
+        cheap = breaches_of(proposal(captured(consideration=Decimal("999.98")), cash=1_000))
+        rounded = breaches_of(proposal(captured(consideration=Decimal("999.99")), cash=1_000))
+
+        assert [breach.rule for breach in rebate] == ["fee_negative"]
+        assert [breach.rule for breach in cheap] == ["consideration_mismatch"]
+        assert rounded == ()
+
+    def test_takes_the_word_of_an_executed_trade(self) -> None:
+        """A rebate and an amount of its source's own are facts."""
+        told = captured(intent=Intent.EXECUTED, fee=Decimal(-1), consideration=Decimal(500))
+
+        assert breaches_of(proposal(told, cash=1_000)) == ()
 
     def test_finds_none_in_a_proper_trade(self) -> None:
         """Cash there, instrument there, today."""
