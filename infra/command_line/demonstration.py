@@ -43,38 +43,45 @@ def duration(text: str) -> float:
     return float(found[1]) * _UNIT_SECONDS[found[2]]
 
 
+ForOption = Annotated[
+    float | None,
+    typer.Option(
+        "--for",
+        parser=duration,
+        metavar="DURATION",
+        help="End by itself after so long (20s, 2m), verify everything and print one JSON "
+        "object as the last line. Without it: a live view until Ctrl-C.",
+        show_default=False,
+    ),
+]
+KeptDataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIRECTORY",
+        help="Keep everything in this directory (default: a fresh one, removed at the end).",
+        show_default=False,
+    ),
+]
+SeedOption = Annotated[
+    int, typer.Option("--seed", help="Another seed is another market and other bots.")
+]
+PortfoliosOption = Annotated[
+    int, typer.Option("--portfolios", min=PORTFOLIOS_MIN, max=1_000, help="How many portfolios.")
+]
+TradesOption = Annotated[
+    float,
+    typer.Option("--trades-per-second", min=1, help="About how many trades the bots propose."),
+]
+
+
 def demo(
-    for_seconds: Annotated[
-        float | None,
-        typer.Option(
-            "--for",
-            parser=duration,
-            metavar="DURATION",
-            help="End by itself after so long (20s, 2m), verify everything and print one JSON "
-            "object as the last line. Without it: a live view until Ctrl-C.",
-            show_default=False,
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="DIRECTORY",
-            help="Keep everything in this directory (default: a fresh one, removed at the end).",
-            show_default=False,
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option("--seed", help="Another seed is another market and other bots.")
-    ] = 1,
-    portfolios: Annotated[
-        int,
-        typer.Option("--portfolios", min=PORTFOLIOS_MIN, max=1_000, help="How many portfolios."),
-    ] = 8,
-    trades_per_second: Annotated[
-        float,
-        typer.Option("--trades-per-second", min=1, help="About how many trades the bots propose."),
-    ] = 100.0,
+    *,
+    for_seconds: ForOption = None,
+    data: KeptDataOption = None,
+    seed: SeedOption = 1,
+    portfolios: PortfoliosOption = 8,
+    trades_per_second: TradesOption = 100.0,
     write_port: WritePortOption = None,
     read_port: ReadPortOption = None,
     projector_port: ProjectorPortOption = None,
