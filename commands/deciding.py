@@ -195,8 +195,8 @@ def outcome_of(receipt: Receipt) -> Outcome:
     The outcome of a command that met an earlier acceptance names the position of that one.
     """
     outcome = _DECODER.decode(receipt.outcome)
-    if outcome.position is not None:
-        return outcome
+    if outcome.position is not None or outcome.stream_version is None:
+        return outcome  # It names an earlier one's position, or nothing was written for it.
     return msgspec.structs.replace(
         outcome, position=receipt.position, recorded_at=receipt.recorded_at
     )

@@ -12,13 +12,14 @@ from domain.rejection import Conflict
 
 
 class AssetClass(StrEnum):
-    """What kind of instrument it is."""
+    """What kind of instrument it is: those whose value is quantity x price.
+
+    Bonds, futures and options wait for a multiplier and a quotation unit: without these every
+    figure of theirs would be wrong.
+    """
 
     EQUITY = "equity"
     FUND = "fund"
-    BOND = "bond"
-    FUTURE = "future"
-    OPTION = "option"
     CRYPTO = "crypto"
     OTHER = "other"
 
