@@ -7,22 +7,21 @@ caller with a connection each. What callers send is made before the clock starts
 next command when it has its last answer. The sides take turns, so that neither has the better hour.
 """
 
-import asyncio
 import os
 import platform
 import random
 import statistics
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from threading import Semaphore
 from time import perf_counter
 from typing import Any
 from uuid import UUID, uuid4
 
-import uvloop
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 from psycopg.conninfo import conninfo_to_dict
@@ -151,24 +150,43 @@ def drawn(draw: random.Random, callers: int, commands: int) -> list[list[Issued]
     ]
 
 
+class Caller:
+    """Sends its next command when it hears the answer to its last one, from that very call."""
+
+    def __init__(self, desk: Desk, commands: list[Issued], ended: Semaphore) -> None:
+        self._desk = desk
+        self._commands = iter(commands)
+        self._ended = ended
+        self._began = 0.0
+        self.latencies: list[float] = []
+        self.outcomes: list[Outcome] = []
+
+    def send(self) -> None:
+        """Submit the next command, if there is one."""
+        issued = next(self._commands, None)
+        if issued is None:
+            self._ended.release()
+            return
+        self._began = perf_counter()
+        self._desk.submit(issued).add_done_callback(self._hear)
+
+    def _hear(self, answered: "Future[Outcome]") -> None:
+        self.latencies.append(perf_counter() - self._began)
+        self.outcomes.append(answered.result())
+        self.send()
+
+
 def through_desk(desk: Desk, wanted: list[list[Issued]]) -> list[float]:
-    """Capture from callers that are tasks of one event loop, as the HTTP service's are."""
-
-    async def call(commands: list[Issued]) -> list[float]:
-        latencies = []
-        for issued in commands:
-            began = perf_counter()
-            outcome = await asyncio.wrap_future(desk.submit(issued))
-            latencies.append(perf_counter() - began)
-            _require_accepted([outcome])
-        return latencies
-
-    async def call_all() -> list[float]:
-        done = await asyncio.gather(*(call(commands) for commands in wanted))
-        return [each for latencies in done for each in latencies]
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(call_all())
+    """Capture from callers that each wait for their last answer, which is durable."""
+    ended = Semaphore(0)
+    callers = [Caller(desk, commands, ended) for commands in wanted]
+    for caller in callers:
+        caller.send()
+    for _ in callers:
+        ended.acquire()
+    for caller in callers:
+        _require_accepted(caller.outcomes)
+    return [each for caller in callers for each in caller.latencies]
 
 
 def through_stock(application: "Application[UUID]", wanted: list[list[Issued]]) -> list[float]:

@@ -1,6 +1,7 @@
 """Deciding commands into a layer: probe receipts and names, call the handler, encode the events."""
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 from uuid import UUID
 
@@ -81,8 +82,8 @@ class Layer(msgspec.Struct):
         return cls(overlay, [], [])
 
 
-def probe(log: Log, issued: Sequence[Issued], overlay: Overlay) -> Probe:
-    """Ask the log, in one round trip if it knows nothing, what it knows of these commands."""
+def names_of(log: Log, issued: Sequence[Issued], overlay: Overlay) -> tuple[list[UUID], list[UUID]]:
+    """Give the ids of commands, and those of the trades they name."""
     view = View(overlay, log, {})
     names: list[UUID] = []
     for each in issued:
@@ -95,8 +96,16 @@ def probe(log: Log, issued: Sequence[Issued], overlay: Overlay) -> Probe:
                 continue
         elif isinstance(wanted, ReleaseTrade):
             names.append(wanted.trade_id)
-    command_ids = [each.command_id for each in issued]
-    known = log.known(command_ids, names)
+    return [each.command_id for each in issued], names
+
+
+def probe(log: Log, issued: Sequence[Issued], overlay: Overlay) -> Probe:
+    """Ask the log, in one round trip if it knows nothing, what it knows of these commands."""
+    return probe_of(log, log.known(*names_of(log, issued, overlay)))
+
+
+def probe_of(log: Log, known: AbstractSet[UUID]) -> Probe:
+    """Read what the log knows of those commands and trades that it knows at all."""
     if not known:
         return Probe({}, {})
     return Probe(log.receipts(known), log.first_events(known))

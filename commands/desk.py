@@ -15,7 +15,15 @@ import structlog
 from commands import metrics
 from commands.command import CommandState, Issued, Outcome, Status, refusal
 from commands.deciding import outcome_of
-from commands.intake import QUEUED_MAX, DeskClosed, DeskOverloaded, Group, Intake, Taken
+from commands.intake import (
+    QUEUED_MAX,
+    DeskClosed,
+    DeskOverloaded,
+    Group,
+    Intake,
+    Single,
+    Taken,
+)
 from commands.turn import UNKNOWN, HeadMoved, Turn
 from commands.world import World
 from eventstore.envelope import Appended
@@ -37,9 +45,16 @@ ATTEMPTS_MAX = 3
 
 Failure = tuple[str, str]
 LOST: Failure = ("log_unavailable", "The log cannot be reached; nothing was written, try again.")
+OVERLOADED: Failure = ("overloaded", "Too many commands wait; try again later.")
+CLOSED: Failure = ("shutting_down", "The desk is stopping; try again later.")
 BROKEN: Failure = ("internal_error", "This command met a defect; nothing was written.")
 
 _log = structlog.get_logger("commands.desk")
+
+
+def is_atomic(taken: Sequence[Taken]) -> bool:
+    """Say whether what was taken is one atomic batch."""
+    return bool(taken) and taken[0].group.is_atomic
 
 
 class StillUnknown(Exception):
@@ -82,10 +97,11 @@ class Desk:
 
     def submit(self, issued: Issued) -> "Future[Outcome]":
         """Queue one command; the future never raises, every ending is an outcome."""
-        single: Future[Outcome] = Future()
-        group = self.submit_batch([issued], is_atomic=False)
-        group.add_done_callback(lambda done: single.set_result(done.result()[0]))
-        return single
+        single = Single(issued)
+        refused = self._put(single)
+        if refused is not None:
+            single.answer(0, refusal(issued, Status.NOT_ATTEMPTED, *refused))
+        return single.outcome
 
     def submit_batch(self, issued: Sequence[Issued], *, is_atomic: bool) -> "Future[list[Outcome]]":
         """Queue commands that are decided in order and answered together, one outcome each."""
@@ -93,14 +109,27 @@ class Desk:
         if not issued:
             group.future.set_result([])
             return group.future
+        refused = self._put(group)
+        if refused is not None:
+            for index, each in enumerate(issued):
+                group.answer(index, refusal(each, Status.NOT_ATTEMPTED, *refused))
+        return group.future
+
+    def _put(self, group: Group) -> Failure | None:
+        """Queue a group; where nothing is attempted, count that and give the code and message."""
         try:
             self._intake.put(group)
         except DeskOverloaded:
-            return _not_attempted(group, "overloaded", "Too many commands wait; try again later.")
+            refused = OVERLOADED
         except DeskClosed:
-            return _not_attempted(group, "shutting_down", "The desk is stopping; try again later.")
-        metrics.QUEUED.set(self._intake.queued)
-        return group.future
+            refused = CLOSED
+        else:
+            metrics.QUEUED.set(self._intake.queued)
+            return None
+        for issued in group.issued:
+            kind = type(issued.command).__name__
+            metrics.answered(kind, Status.NOT_ATTEMPTED.value).inc()
+        return refused
 
     def state_of(self, tenant: str, command_id: UUID) -> tuple[CommandState, Outcome | None]:
         """Tell what became of a command, `never_seen` only once nothing can still commit it.
@@ -165,9 +194,9 @@ class Desk:
             turn.land(None)
 
     def _send(self, turn: Turn) -> None:
-        """Append a turn: beside this thread if there is enough to decide meanwhile, else in it."""
+        """Append a turn: beside this thread, or in it if it holds only a few commands."""
         self._flight = turn
-        if turn.size < OVERLAPPED_COMMANDS_MIN and self._intake.queued < OVERLAPPED_COMMANDS_MIN:
+        if turn.size < OVERLAPPED_COMMANDS_MIN:
             return
         appending = self._appender.submit(turn.append)
         turn.send(appending)
@@ -188,9 +217,7 @@ class Desk:
 
     def _decide(self, turn: Turn, taken: Sequence[Taken]) -> None:
         turn.decide(taken)
-        left = turn.take_left()
-        if left:
-            self._intake.give_back(left)
+        self._intake.give_back(turn.take_left())
 
     def _top_up(self, turn: Turn, expected: int) -> None:
         """Take what has arrived by now; idle, wait for the first command, following the log.
@@ -204,12 +231,14 @@ class Desk:
                 turn.world.follow(self._log)
                 metrics.POSITION.set(turn.world.position)
                 return
-        elif 1 < expected < OVERLAPPED_COMMANDS_MIN:
+        elif self._intake.queued < expected < OVERLAPPED_COMMANDS_MIN and expected > 1:
             self._intake.wait(expected, GATHER_SECONDS)
         room = turn.room(COMMANDS_PER_TURN_MAX)
         taken = self._intake.take(room, with_atomic=turn.is_empty)
         metrics.QUEUED.set(self._intake.queued)
-        if taken:
+        if len(taken) < OVERLAPPED_COMMANDS_MIN and turn.is_empty and not is_atomic(taken):
+            turn.hold(taken)
+        elif taken:
             self._decide(turn, taken)
 
     def _attempt(self, act: Callable[[], None]) -> Failure | None:
@@ -255,6 +284,7 @@ class Desk:
                 turn.fail(Status.NOT_ATTEMPTED, *BROKEN)
                 return False
             turn.land(appended)
+            self._intake.give_back(turn.take_left())
             return attempt == 0
         self._world = None
         turn.fail(Status.NOT_ATTEMPTED, *LOST)
@@ -291,11 +321,3 @@ class Desk:
         while taken := self._intake.take(COMMANDS_PER_TURN_MAX, with_atomic=True):
             for each in taken:
                 each.answer(refusal(each.issued, Status.UNKNOWN, *UNKNOWN))
-
-
-def _not_attempted(group: Group, code: str, message: str) -> "Future[list[Outcome]]":
-    outcomes = [refusal(each, Status.NOT_ATTEMPTED, code, message) for each in group.issued]
-    for each in outcomes:
-        metrics.COMMANDS.labels("any", each.status.value).inc()
-    group.future.set_result(outcomes)
-    return group.future

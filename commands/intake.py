@@ -53,6 +53,23 @@ class Group:
             self.future.set_result([each for each in self.outcomes if each is not None])
 
 
+class Single(Group):
+    """One command, answered by its outcome alone."""
+
+    __slots__ = ("outcome",)
+
+    def __init__(self, issued: Issued) -> None:
+        self.issued = (issued,)
+        self.is_atomic = False
+        self.outcome: Future[Outcome] = Future()
+        self.outcome.set_running_or_notify_cancel()
+
+    def answer(self, index: int, outcome: Outcome) -> None:
+        """Give the outcome."""
+        assert index == 0, "there is one command"
+        self.outcome.set_result(outcome)
+
+
 class Taken:
     """One command taken from the queue, and where its answer goes."""
 
@@ -67,8 +84,7 @@ class Taken:
     def answer(self, outcome: Outcome) -> None:
         """Answer the caller."""
         self._intake.answered(self.issued)
-        kind = type(self.issued.command).__name__
-        metrics.COMMANDS.labels(kind, outcome.status.value).inc()
+        metrics.answered(type(self.issued.command).__name__, outcome.status.value).inc()
         self.group.answer(self.index, outcome)
 
 
@@ -105,7 +121,8 @@ class Intake:
             if self._queued + size > self._queued_max:
                 raise DeskOverloaded
             self._queued += size
-            self._in_flight.update((issued.tenant, issued.command_id) for issued in group.issued)
+            for issued in group.issued:
+                self._in_flight[issued.tenant, issued.command_id] += 1
             queue = self._singles if size == 1 else self._batches
             (self._atomics if group.is_atomic else queue).append(group)
             self._condition.notify()

@@ -1,5 +1,7 @@
 """What operators see of the desk (Prometheus)."""
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 COMMANDS = Counter("pms_commands", "Commands answered, by kind and outcome", ["kind", "outcome"])
@@ -22,3 +24,9 @@ COMMIT_SECONDS = Histogram(
 REDECIDED = Counter("pms_commands_redecided", "Commands decided anew, another writer was faster")
 UNKNOWN = Counter("pms_commits_unknown", "Commits whose answer was lost")
 POSITION = Gauge("pms_desk_position", "Position of the last event the desk has folded")
+
+
+@cache
+def answered(kind: str, outcome: str) -> Counter:
+    """Give the counter of one kind and outcome; looking it up anew costs more than counting."""
+    return COMMANDS.labels(kind, outcome)

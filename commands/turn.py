@@ -13,8 +13,19 @@ from uuid import UUID
 import msgspec
 
 from commands import metrics
-from commands.command import Outcome, Status, refusal
-from commands.deciding import Decided, Judgement, Layer, Probe, judge, probe, told_again, write
+from commands.command import Issued, Outcome, Status, refusal
+from commands.deciding import (
+    Decided,
+    Judgement,
+    Layer,
+    Probe,
+    judge,
+    names_of,
+    probe,
+    probe_of,
+    told_again,
+    write,
+)
 from commands.intake import Taken
 from commands.overlay import Overlay
 from commands.world import EVENTS_PER_READ, World
@@ -54,6 +65,7 @@ class Turn:
         self._undecided: list[Taken] = []
         self._appending: Future[Appended] | None = None
         self._is_full = False
+        self._is_held = False
         self.world = world
         self.layer = Layer.over(Overlay(world, parent))
 
@@ -64,8 +76,8 @@ class Turn:
 
     @property
     def size(self) -> int:
-        """How many commands it has decided."""
-        return len(self._entries)
+        """How many commands it holds, decided or not."""
+        return len(self._entries) + len(self._undecided)
 
     def has_landed(self) -> bool:
         """Say whether no append of it is under way beside the desk's thread any more."""
@@ -73,8 +85,8 @@ class Turn:
 
     @property
     def writes(self) -> bool:
-        """Whether there is anything to append."""
-        return bool(self.layer.receipts)
+        """Whether there is anything to append, or may be."""
+        return self._is_held or bool(self.layer.receipts)
 
     @property
     def command_ids(self) -> list[UUID]:
@@ -91,6 +103,11 @@ class Turn:
         known = probe(self._log, [each.issued for each in taken], self.layer.overlay)
         self._decide(taken, known, time.perf_counter() + DECIDE_SECONDS_MAX)
 
+    def hold(self, taken: Sequence[Taken]) -> None:
+        """Take a few commands to be decided and appended at once, under the append lock."""
+        self._undecided = list(taken)
+        self._is_held = True
+
     def take_left(self) -> list[Taken]:
         """Give up those commands that there was no time for; the turn takes no more."""
         left, self._undecided = self._undecided, []
@@ -99,11 +116,14 @@ class Turn:
 
     def decide_anew(self) -> None:
         """Decide everything again on the world as it now is, no turn in flight below."""
-        taken = [*(each for each, _ in self._entries), *self._undecided]
-        self._entries, self._undecided = [], taken
+        issued = self._begin_anew()
+        self._decide(self._undecided, probe(self._log, issued, self.layer.overlay), math.inf)
+
+    def _begin_anew(self) -> list[Issued]:
+        self._undecided = [*(each for each, _ in self._entries), *self._undecided]
+        self._entries = []
         self.layer = Layer.over(Overlay(self.world))
-        known = probe(self._log, [each.issued for each in taken], self.layer.overlay)
-        self._decide(taken, known, math.inf)
+        return [each.issued for each in self._undecided]
 
     def stand_on_world(self) -> None:
         """The turn below has landed as decided: this one now stands on the world itself."""
@@ -173,12 +193,27 @@ class Turn:
         return appended
 
     def append_under_lock(self) -> Appended:
-        """Fold what others appended, decide anew and append, all under the append lock."""
-        with self._log.writing() as transaction:
-            while recorded := transaction.read(self.world.position, EVENTS_PER_READ):
-                self.world.fold(recorded)
-            self.decide_anew()
-            return self._append_to(transaction)
+        """Fold what others appended, decide anew and append, all under the append lock.
+
+        What the log knows of the commands comes with the lock, in one round trip. What there is
+        no time for is left; see `take_left`.
+        """
+        started = time.perf_counter()
+        issued = self._begin_anew()
+        asked = names_of(self._log, issued, self.layer.overlay)
+        with self._log.writing(known_of=asked) as transaction:
+            if transaction.head.position == self.world.position:
+                known = probe_of(self._log, transaction.known)
+            else:
+                while recorded := transaction.read(self.world.position, EVENTS_PER_READ):
+                    self.world.fold(recorded)
+                self.layer = Layer.over(Overlay(self.world))
+                known = probe(self._log, issued, self.layer.overlay)
+            patience = DECIDE_SECONDS_MAX if self._is_held else math.inf
+            self._decide(self._undecided, known, time.perf_counter() + patience)
+            appended = self._append_to(transaction)
+        metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
+        return appended
 
     def _append_to(self, transaction: WritingTransaction) -> Appended:
         metrics.COMMIT_COMMANDS.observe(len(self._entries))
@@ -187,11 +222,13 @@ class Turn:
 
     def appended(self) -> Appended:
         """Give the result of the append under way, or append now; raise its failure."""
-        return self.append() if self._appending is None else self._appending.result()
+        if self._appending is not None:
+            return self._appending.result()
+        return self.append_under_lock() if self._is_held else self.append()
 
     def land(self, appended: Appended | None) -> None:
         """Merge what is now in the log into the world, and answer every caller."""
-        if self.writes:
+        if self.layer.receipts:
             self.layer.overlay.merge()
         receipts = self._receipts_told_again()
         for taken, decided in self._entries:

@@ -37,8 +37,8 @@ def canonical(number: Decimal) -> Decimal:
     if not number:
         return ZERO
     number = number.normalize()
-    exponent = number.as_tuple().exponent
-    return number.quantize(ONE) if isinstance(exponent, int) and exponent > 0 else number
+    # Only a whole number with trailing zeros is written "1E+2"; asking so is cheap.
+    return number.quantize(ONE) if "+" in str(number) else number
 
 
 def fits(number: Decimal) -> bool:

@@ -35,6 +35,8 @@ _NETWORK: dict[str, Any] = {
 # read models without waiting for the disk still waits here.
 _SESSION = f"""
 SET TimeZone = 'UTC';
+SET standard_conforming_strings = on;
+SET client_encoding = 'UTF8';
 SET plan_cache_mode = 'force_custom_plan';
 SET default_transaction_isolation = 'read committed';
 SET jit = off;

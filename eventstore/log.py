@@ -5,7 +5,7 @@ changed, and the application's role could not change it.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -149,8 +149,15 @@ class Log:
             return reading.read_receipts(connection, command_ids)
 
     @contextmanager
-    def writing(self, *, stream_version_min: int = 1) -> Iterator[WritingTransaction]:
+    def writing(
+        self,
+        *,
+        known_of: tuple[Sequence[UUID], Sequence[UUID]] | None = None,
+        stream_version_min: int = 1,
+    ) -> Iterator[WritingTransaction]:
         """Lend the one transaction that may append, under the append lock.
+
+        `known_of` asks, in the same round trip, which commands and streams are `known`.
 
         Leaving the block commits; an exception inside it leaves nothing behind. Nothing here is
         tried again: only the caller knows whether the same append still is the right one.
@@ -169,7 +176,7 @@ class Log:
                 stream_version_min=stream_version_min,
             )
             try:
-                transaction.begin()
+                transaction.begin(known_of)
                 yield transaction
                 transaction.commit()
             except BaseException:

@@ -58,6 +58,17 @@ SELECT stream_id FROM log.events WHERE stream_id = ANY(%s) AND stream_version = 
 """
 
 
+def known_text(command_ids: Sequence[UUID], stream_ids: Sequence[UUID]) -> str:
+    """Write the question of `read_known` as text, to follow other statements in one message."""
+    commands = ",".join(map(str, command_ids))
+    streams = ",".join(map(str, stream_ids))
+    return (
+        f"; SELECT command_id FROM log.receipts WHERE command_id = ANY('{{{commands}}}')"  # noqa: S608 - ids
+        " UNION ALL SELECT stream_id FROM log.events"
+        f" WHERE stream_id = ANY('{{{streams}}}') AND stream_version = 1"
+    )
+
+
 def head_of(row: tuple[int, int] | None) -> tuple[Head, int]:
     """Make the head of the row `HEAD` gives, beside its moment in microseconds since 2000."""
     if row is None:

@@ -65,16 +65,23 @@ class WritingTransaction:
         self._has_written = False
         self._failure: LogFailure | None = None
         self._command_ids: list[UUID] = []
+        self.known: set[UUID] = set()
+        """Of what `begin` was asked: the commands with receipts and the streams that exist."""
         self.head = Head(0, None)
         """Where the log ends, this transaction's appends included."""
 
-    def begin(self) -> None:
-        """Begin, wait for the append lock and read the head: one round trip."""
+    def begin(self, known_of: tuple[Sequence[UUID], Sequence[UUID]] | None = None) -> None:
+        """Begin, wait for the append lock and read the head: one round trip.
+
+        With it, under the lock, goes the question which commands and streams are known.
+        """
         cursor = self._connection.cursor(row_factory=tuple_row)
-        cursor.execute(_BEGIN)
-        while cursor.nextset():
-            pass
+        cursor.execute(_BEGIN if known_of is None else _BEGIN + reading.known_text(*known_of))
+        cursor.nextset()
+        cursor.nextset()
         self.head, self._recorded_at = reading.head_of(cursor.fetchone())
+        if cursor.nextset():
+            self.known = {row[0] for row in cursor.fetchall()}
 
     def read(self, after: int, limit: int) -> list[RecordedEvent]:
         """Read up to `limit` events behind position `after`, in order, as of under the lock."""
