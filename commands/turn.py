@@ -135,12 +135,13 @@ class Turn:
             self._entries += self._decide_atomic(taken, known)
             self._undecided = []
             return
-        for done, each in enumerate(taken):
-            if done and time.perf_counter() > deadline:
-                self._undecided = list(taken[done:])
-                return
-            self._entries.append((each, self._decide_one(each, known)))
-        self._undecided = []
+        done = 0
+        try:
+            while done < len(taken) and (done == 0 or time.perf_counter() <= deadline):
+                self._entries.append((taken[done], self._decide_one(taken[done], known)))
+                done += 1
+        finally:
+            self._undecided = list(taken[done:])  # Also when the line breaks: none stands twice.
 
     def _decide_one(self, taken: Taken, known: Probe) -> Decided:
         judged = judge(taken.issued, self.layer.overlay, self._log, known)
@@ -240,10 +241,23 @@ class Turn:
 
         Nobody knows of a command that was not probed: it may have been written before.
         """
-        for taken, _ in self._entries:
-            taken.answer(refusal(taken.issued, status, code, message))
+        for taken, decided in self._entries:
+            told = self._told_without_append(taken.issued, decided)
+            taken.answer(told or refusal(taken.issued, status, code, message))
         for taken in self._undecided:
             taken.answer(refusal(taken.issued, Status.UNKNOWN, *UNKNOWN))
+
+    def _told_without_append(self, issued: Issued, decided: Decided) -> Outcome | None:
+        """Give what holds of a command whether or not this turn is in the log, if anything does.
+
+        What the log told of it stays told; what stands in another append is not for us to deny.
+        """
+        ours = self.layer.overlay.receipts
+        if decided.told_again is not None and decided.told_again not in ours:
+            return refusal(issued, Status.UNKNOWN, *UNKNOWN)
+        if decided.outcome.replayed and issued.command_id not in ours:
+            return decided.outcome
+        return None
 
     def found(self, receipts: dict[UUID, Receipt]) -> Appended:
         """Say where the append stands, from the receipts it left in the log.
