@@ -1,16 +1,11 @@
 """The desk when things go wrong: lost answers, other writers, a lost log (design, "The log")."""
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from decimal import Decimal
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from commands.command import CommandState, Issued, Outcome, Status
 from commands.desk import Desk
@@ -22,52 +17,17 @@ from eventstore.leading import lead
 from eventstore.log import Log
 from infra.database import Database
 from schemas.codec import decode
+from tests.commands.desks import (
+    booked_external_ids,
+    desk_behind_proxy,
+    running_desk,
+    wait_until,
+)
 from tests.commands.scenes import ACME, WAIT_SECONDS, capture, done, issue, open_alpha, register
-from tests.eventstore.proxy import LosingProxy, Loss
+from tests.eventstore.proxy import Loss
 
 WRITERS = 8
 TRADES_PER_WRITER = 25
-POLL_SECONDS = 0.02
-
-
-@contextmanager
-def running_desk(conninfo: str) -> Iterator[Desk]:
-    """A desk on a log of its own connections."""
-    with Log(conninfo, clock=lambda: datetime.now(UTC), build="test") as log:
-        desk = Desk(log)
-        desk.start()
-        try:
-            yield desk
-        finally:
-            desk.stop(WAIT_SECONDS)
-
-
-@contextmanager
-def desk_behind_proxy(database: Database) -> Iterator[tuple[Desk, LosingProxy]]:
-    """A desk that reaches PostgreSQL through a proxy that can lose answers."""
-    port = int(str(conninfo_to_dict(database.app_conninfo)["port"]))
-    with LosingProxy(port) as proxy:
-        conninfo = make_conninfo(
-            database.app_conninfo, host="127.0.0.1", port=proxy.port, sslmode="disable"
-        )
-        with running_desk(conninfo) as desk:
-            yield desk, proxy
-
-
-def booked_external_ids(log: Log) -> Counter[str]:
-    """Count the bookings in a log by external id."""
-    events = (decode(each.event_type, each.data) for each in log.read(0, 100_000))
-    return Counter(each.fill.external_id for each in events if isinstance(each, TradeBooked))
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
-    """Poll until something holds."""
-    never = threading.Event()
-    for _ in range(int(seconds / POLL_SECONDS)):
-        if holds():
-            return
-        never.wait(POLL_SECONDS)
-    pytest.fail("it did not come to hold in time")
 
 
 class TestLosingTheAnswerToCommit:

@@ -1,0 +1,108 @@
+"""Fingerprints are kept in the log for ever: what they are made of is frozen here."""
+
+import hashlib
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from commands.command import (
+    CloseSession,
+    Command,
+    CorrectClose,
+    DepositCash,
+    MarkMarket,
+    OpenPortfolio,
+    RegisterSource,
+    ReleaseTrade,
+    WithdrawCash,
+    fingerprint_of,
+)
+from commands.deciding import HANDLERS
+from domain.lots import CostBasis
+from domain.market import Close, Mark, Rate
+from domain.money import Money
+from domain.source import NamingScope
+from tests.commands.scenes import APPLE, MONDAY, NOON, capture, register
+
+OPENS_AT = datetime(2024, 1, 8, 14, 30, tzinfo=UTC)
+MONEY = Money(Decimal("12.50"), "USD")
+
+DEPOSIT = DepositCash(portfolio="alpha", amount=MONEY, value_date=MONDAY)
+DEPOSIT_TEXT = (
+    b'{"amount":{"amount":"12.50","currency":"USD"},"portfolio":"alpha",'
+    b'"type":"deposit_cash","value_date":"2024-01-08"}'
+)
+
+GOLDEN: dict[str, Command] = {
+    "793ef9965a22f540ffd0052502a7c4b75a20b04c0ec6f6335ddefc65f92976ea": capture("t-1"),
+    "8e3b2f1a08b472c3c3f02722241e48020cada144d1d4729ca3ff2adb492348ff": ReleaseTrade(UUID(int=7)),
+    "7a1bc4ca4189b6d8bbd307cb8ab998399f71fc3dd8e35a2dace9644e15412d7e": OpenPortfolio(
+        portfolio="alpha", base_currency="USD", cost_basis=CostBasis.FIFO
+    ),
+    "bedb0550ef51abe48de163033d436c2b2f3f577f1599623d433b82fa5eeef660": DEPOSIT,
+    "7f346ea04cb9e13f9605d7a868a5eae81834424a04851484d783a85fec1e8aa0": WithdrawCash(
+        portfolio="alpha", amount=MONEY, value_date=MONDAY
+    ),
+    "ff1ffc5310bf6751f1f52ad94706d07ba71f3ace5f5a8686a00bd08d3d828bb4": register(),
+    "1c714621560b5a4ce3e5431c9e33dd84e339ccfef08df69fae5712d1b19f8e9d": RegisterSource(
+        "desk-1", NamingScope.TRADE_DATE
+    ),
+    "2cf6f4c2b8b497511722727e6acc7a14e98ffa800064aab0cf0267e6cb65a61f": MarkMarket(
+        source="feed",
+        at=NOON,
+        marks=(Mark(APPLE, Decimal("190.5")),),
+        rates=(Rate("EUR", "USD", Decimal("1.1")),),
+    ),
+    "a6d4532ba946953935033a1e76584835fd6e83423bf66bb8a60d7014b2576af1": CloseSession(
+        calendar="XNYS",
+        session=MONDAY,
+        starts_at=OPENS_AT,
+        ends_at=OPENS_AT + timedelta(hours=6),
+        closes=(Close(instrument=APPLE, price=Decimal(10)),),
+    ),
+    "e5fb9ea87d7881d81a6d91f5a2f61b05ea80549b946322cef4b44f2043836765": CorrectClose(
+        calendar="XNYS", session=MONDAY, instrument=APPLE, price=None, reason="typo"
+    ),
+}
+
+
+class DepositOfLater(Command, frozen=True, kw_only=True, tag="deposit_cash"):
+    """A deposit as a later release may know it: one optional field more."""
+
+    portfolio: str
+    amount: Money
+    value_date: date | None = None
+    at: datetime | None = None
+    reference: str | None = None
+
+
+class TestFingerprinting:
+    """The same command has the same fingerprint in every release."""
+
+    @pytest.mark.parametrize(
+        ("digest", "command"),
+        [pytest.param(*each, id=type(each[1]).__name__) for each in GOLDEN.items()],
+    )
+    def test_gives_what_was_written_down(self, digest: str, command: Command) -> None:
+        """A change here makes every retry across the upgrade a false conflict."""
+        assert fingerprint_of(command).hex() == digest
+
+    def test_is_written_down_for_every_command(self) -> None:
+        """A command that the desk handles has its golden fingerprint above."""
+        assert {type(each) for each in GOLDEN.values()} == set(HANDLERS)
+
+    def test_hashes_the_sorted_fields_that_are_there(self) -> None:
+        """An absent optional field does not enter the JSON."""
+        assert fingerprint_of(DEPOSIT) == hashlib.sha256(DEPOSIT_TEXT).digest()
+
+    def test_survives_a_field_added_later(self) -> None:
+        """The new field is absent, so the fingerprint is as before; present, it counts."""
+        absent = DepositOfLater(portfolio="alpha", amount=MONEY, value_date=MONDAY)
+        present = DepositOfLater(
+            portfolio="alpha", amount=MONEY, value_date=MONDAY, reference="wire 7"
+        )
+
+        assert fingerprint_of(absent) == fingerprint_of(DEPOSIT)
+        assert fingerprint_of(present) != fingerprint_of(DEPOSIT)
