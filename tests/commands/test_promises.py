@@ -159,7 +159,7 @@ class TestMeetingAnotherDesk:
             portfolio="alpha", amount=Money(Decimal(5_000), "USD"), value_date=MONDAY
         )
         wanted = issue(too_much, key="w-1")
-        neighbours = [issue(capture(f"n-{number}", **ONE_SHARE)) for number in range(5)]
+        neighbours = [issue(capture(f"n-{number}", **ONE_SHARE)) for number in range(NEIGHBOURS)]
         with (
             running_desk(log_database.app_conninfo) as other,
             InterruptedLog(log_database.app_conninfo) as raced,
