@@ -5,7 +5,6 @@ where its own events will stand if that commit holds.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
 from uuid import UUID
 
 from commands.decision import Addressed
@@ -54,12 +53,9 @@ class Overlay:
         """The position of its last event, once appended."""
         return self.base + self.count
 
-    def layers(self) -> Iterator["Overlay"]:
+    def layers(self) -> "tuple[Overlay, ...]":
         """Give this layer and those below it, newest first."""
-        layer: Overlay | None = self
-        while layer is not None:
-            yield layer
-            layer = layer.parent
+        return (self,) if self.parent is None else (self, *self.parent.layers())
 
     def current_market(self) -> Market:
         """Give the market as this layer sees it; not for changing."""

@@ -91,7 +91,7 @@ class View:
             given += 1
             if given == limit:
                 return
-        for layer in reversed(list(self.overlay.layers())):
+        for layer in reversed(self.overlay.layers()):
             for pending in layer.pending.get(stream_id, ()):
                 if pending.version > after_version and (key is None or pending.key == key):
                     yield pending.event
