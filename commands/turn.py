@@ -219,7 +219,7 @@ class Turn:
     def _append_to(self, transaction: WritingTransaction) -> Appended:
         metrics.COMMIT_COMMANDS.observe(len(self._entries))
         metrics.COMMIT_EVENTS.observe(len(self.layer.events))
-        return transaction.append(self.layer.events, self.layer.receipts)
+        return transaction.append(self.layer.events, self.layer.receipts, is_last=True)
 
     def appended(self) -> Appended:
         """Give the result of the append under way, or append now; raise its failure."""
