@@ -1,8 +1,9 @@
 """The data directory: its layout, its rights, and the lock that makes it one owner's at a time.
 
-`postgresql/` and `valkey/` belong to the account the servers run as; `secrets/` (passwords, keys)
-and `run/` (addresses with passwords, while running) are closed to everybody but the owner;
-`logs/` holds one file per process; `programs/` copies of the server programs, where needed.
+`postgresql/`, `valkey/` and in `kafka/` the topics belong to the account the servers run as;
+`secrets/` (passwords, keys) and `run/` (addresses with passwords, while running) are closed to
+everybody but the owner; `logs/` holds one file per process; `programs/` copies of the server
+programs, where needed.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class DataDirectory:
         self.path = path.absolute()
         self.postgresql = self.path / "postgresql"
         self.valkey = self.path / "valkey"
+        self.kafka = self.path / "kafka"
         self.secrets = self.path / "secrets"
         self.run = self.path / "run"
         self.logs = self.path / "logs"

@@ -27,6 +27,8 @@ class ProcessName(StrEnum):
     WRITE = "write"
     PROJECTOR = "projector"
     READ = "read"
+    RELAY = "relay"
+    REGISTRY = "registry"
 
 
 def composition(name: ProcessName) -> Composition:

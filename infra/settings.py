@@ -1,7 +1,7 @@
 """What a PMS can be told by its environment: variables named `PMS_…`, all of them optional.
 
-Given addresses of PostgreSQL or Redis replace the embedded servers. Addresses hold passwords, so
-they are kept as secrets: no representation and no log shows them.
+Given addresses of PostgreSQL, Redis, Kafka or a schema registry replace our own servers. Those that
+hold passwords are kept as secrets: no representation and no log shows them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from infra.errors import OperatorError
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 LogLevel = Literal["debug", "info", "warning", "error"]
+Feed = Literal["log", "kafka"]
+PROJECTORS_WITH_KAFKA = 3
 
 
 def default_data_directory() -> Path:
@@ -32,12 +34,23 @@ def default_data_directory() -> Path:
     return (Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "share") / "pms"
 
 
+def default_cache_directory() -> Path:
+    """Name where programs fetched once are kept when nobody says otherwise."""
+    if os.geteuid() == 0:
+        return Path("/var/cache/pms")  # the servers' own account cannot look below /root
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "pms"
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(home) if Path(home).is_absolute() else Path.home() / ".cache") / "pms"
+
+
 class Settings(BaseSettings):
     """The settings of every process; a port of 0 means any free one."""
 
     model_config = SettingsConfigDict(env_prefix="PMS_", extra="ignore", frozen=True)
 
     data: Path = Field(default_factory=default_data_directory)
+    cache: Path = Field(default_factory=default_cache_directory)
     host: str = "127.0.0.1"
     write_port: Port = 8321
     read_port: Port = 8322
@@ -47,6 +60,18 @@ class Settings(BaseSettings):
     postgres_owner: SecretStr | None = None
     postgres_app: SecretStr | None = None
     redis_url: SecretStr | None = None
+    feed: Feed = "log"
+    """What the projectors read: the log itself, or Kafka."""
+    projectors: int | None = Field(default=None, ge=1, le=64)
+    """How many projectors share the read models; unless given, what suits the feed."""
+    kafka_bootstrap: str | None = Field(default=None, min_length=1)
+    kafka_port: Port = 0
+    kafka_prefix: str = Field(default="pms", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    kafka_generation: int = Field(default=1, ge=1)
+    partitions: int = Field(default=6, ge=1, le=1_000)
+    schema_registry_url: SecretStr | None = None
+    registry_port: Port = 0
+    relay_port: Port = 0
     log_level: LogLevel = "info"
     build: str | None = Field(default=None, min_length=1, max_length=128)
     """The name of the build that events record; taken from git where not given."""
@@ -57,6 +82,15 @@ class Settings(BaseSettings):
             message = (
                 "PMS_POSTGRES_OWNER needs PMS_POSTGRES_APP beside it: the processes connect as the "
                 "role that cannot change what is recorded"
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _projectors_share_a_feed_that_can_be_shared(self) -> Self:
+        if self.feed == "log" and self.projectors not in {None, 1}:
+            message = (
+                "PMS_PROJECTORS above 1 needs PMS_FEED=kafka: the log is read by one projector"
             )
             raise ValueError(message)
         return self
@@ -93,6 +127,11 @@ class Settings(BaseSettings):
             owner_conninfo=self.postgres_owner.get_secret_value(),
             app_conninfo=self.postgres_app.get_secret_value(),
         )
+
+    @property
+    def projector_members(self) -> int:
+        """How many projectors run."""
+        return self.projectors or (PROJECTORS_WITH_KAFKA if self.feed == "kafka" else 1)
 
     @property
     def write_url(self) -> str:

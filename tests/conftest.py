@@ -1,7 +1,9 @@
 """What every test can ask for: real servers, fresh databases, the shared data sets.
 
 A test that uses one of the server fixtures carries the marker `services`, so that `make check`
-stays fast and `make test` runs everything.
+stays fast and `make test` runs everything. One that uses Kafka carries `kafka` too: it is skipped,
+and the summary says so, where there is neither Java 17 with Maven nor a given cluster; in
+continuous integration (`CI`) that is a failure.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ import itertools
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -23,11 +27,17 @@ from psycopg.conninfo import conninfo_to_dict
 from eventstore.tables import create_log
 from infra.data_directory import DataDirectory
 from infra.database import Database
+from infra.embedded_kafka import EmbeddedKafka
 from infra.embedded_postgres import SUPERUSER, EmbeddedPostgres, create_database
 from infra.embedded_valkey import EmbeddedValkey
+from infra.errors import OperatorError
+from infra.kafka_programs import java_program, kafka_jars
+from infra.settings import default_cache_directory
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-SERVER_FIXTURES = frozenset({"postgres_server", "valkey_server"})
+SERVER_FIXTURES = frozenset({"postgres_server", "valkey_server", "kafka_server"})
+KAFKA_CACHE = Path(os.environ.get("PMS_CACHE") or default_cache_directory())
+NO_KAFKA = pytest.StashKey[str]()
 
 # No deadline: a slow shared machine is not a defect. In CI the examples are the same on each run.
 settings.register_profile("local", deadline=None)
@@ -38,8 +48,43 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a server."""
     for item in items:
-        if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if SERVER_FIXTURES & fixtures:
             item.add_marker("services")
+        if "kafka_server" in fixtures:
+            item.add_marker("kafka")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fetch Kafka before the first test's time runs, if a selected test needs it."""
+    needed = any(item.get_closest_marker("kafka") for item in session.items)
+    if session.config.option.collectonly or not needed or os.environ.get("PMS_KAFKA_BOOTSTRAP"):
+        return
+    try:
+        java_program()
+        kafka_jars(KAFKA_CACHE, say=lambda sentence: print(f"\n{sentence}", flush=True))  # noqa: T201
+    except OperatorError as error:
+        session.config.stash[NO_KAFKA] = str(error)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what needs Kafka where there is none; in continuous integration, fail."""
+    reason = item.config.stash.get(NO_KAFKA, None)
+    if reason is None or item.get_closest_marker("kafka") is None:
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"no Kafka to test against: {reason}", pytrace=False)
+    pytest.skip(f"no Kafka to test against: {reason}")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say at the end, where it is read, that a part of the suite was not run."""
+    reason = config.stash.get(NO_KAFKA, None)
+    if reason is not None:
+        terminalreporter.section("THE KAFKA TESTS DID NOT RUN", sep="!", red=True, bold=True)
+        terminalreporter.line(reason)
 
 
 def reachable_directory() -> Path:
@@ -131,6 +176,31 @@ def valkey(valkey_server: EmbeddedValkey) -> str:
     with redis.Redis.from_url(valkey_server.url) as client:
         client.flushall()
     return valkey_server.url
+
+
+@dataclass(frozen=True)
+class KafkaSpace:
+    """A part of one broker that a test has to itself: topics and groups named by its prefix."""
+
+    bootstrap: str
+    prefix: str
+
+
+@pytest.fixture(scope="session")
+def kafka_server(server_data: DataDirectory) -> Iterator[str]:
+    """The address of a real Kafka for the session: the given one, or our own."""
+    given = os.environ.get("PMS_KAFKA_BOOTSTRAP")
+    if given:
+        yield given
+        return
+    with EmbeddedKafka(server_data, cache=KAFKA_CACHE) as server:
+        yield server.bootstrap
+
+
+@pytest.fixture
+def kafka(kafka_server: str) -> KafkaSpace:
+    """A prefix of the test's own on the session's Kafka."""
+    return KafkaSpace(bootstrap=kafka_server, prefix=f"test-{uuid.uuid4().hex[:12]}")
 
 
 @pytest.fixture(scope="session")
