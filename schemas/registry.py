@@ -86,8 +86,9 @@ def fetch_schema(url: str, schema_id: int) -> str:
             found = _answer(lambda: client.get_schema(schema_id), _UNKNOWN)
         except SchemaRegistryError as error:
             raise SchemaNotFound(f"The registry holds no schema {schema_id}.") from error
-    assert found.schema_str is not None, "a registry answers with a schema's text"
-    return found.schema_str
+    text: str | None = found.schema_str
+    assert text is not None, "a registry answers with a schema's text"
+    return text
 
 
 def _client(url: str) -> SchemaRegistryClient:
