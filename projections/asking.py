@@ -3,9 +3,12 @@
 The checkpoint is part of the same SQL statement as the rows. While a rebuild is swapped in, a
 statement may still have found the retired tables under the old name; their checkpoint says so, and
 the question is asked again.
+
+What concerns one portfolio is asked of its partition alone. A list over several partitions is put
+together here and is of the least of their positions; no row is ever made of two partitions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -14,6 +17,7 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from domain.money import canonical
+from eventstore.partitions import WHOLE, Partition
 
 PAGE_ROWS_MAX = 1_000
 
@@ -37,19 +41,50 @@ class Answered(NamedTuple):
     rows: list[tuple[Any, ...]]
 
 
+class Readable(NamedTuple):
+    """What can be asked: a connection, and the partitions whose tables hold the answer."""
+
+    connection: psycopg.Connection[Any]
+    partitions: tuple[Partition, ...] = (WHOLE,)
+
+
 def ask(
-    connection: psycopg.Connection[Any],
-    schema: str,
+    readable: Readable,
+    model: str,
     rows: str,
     parameters: Sequence[object],
     *,
     order: str = "",
+    merge: Callable[[tuple[Any, ...]], Any] | None = None,
 ) -> Answered:
-    """Ask for `rows`, a SELECT without its first word; decimals come in canonical form.
+    """Ask a model for `rows`, a SELECT without its first word; decimals come in canonical form.
+
+    `merge` gives a row's place among those of other partitions; without it only one may be asked.
 
     Raises:
         ReadModelMissing: there are no tables yet.
     """
+    answers = [
+        _ask_one(readable.connection, model + partition.suffix, rows, parameters, order)
+        for partition in readable.partitions
+    ]
+    if len(answers) == 1:
+        return answers[0]
+    assert merge is not None, f"this question to {model} is one partition's"
+    return Answered(
+        min(answer.position for answer in answers),
+        min(answer.market_position for answer in answers),
+        sorted((row for answer in answers for row in answer.rows), key=merge),
+    )
+
+
+def _ask_one(
+    connection: psycopg.Connection[Any],
+    schema: str,
+    rows: str,
+    parameters: Sequence[object],
+    order: str,
+) -> Answered:
     statement = sql.SQL(_QUESTION.format(rows=rows, order=order)).format(
         schema=sql.Identifier(schema)
     )

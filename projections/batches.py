@@ -13,6 +13,8 @@ import psycopg
 from domain.event import Event
 from domain.identity import MARKET_TENANT
 from eventstore.envelope import RecordedEvent
+from eventstore.log import Log
+from eventstore.partitions import WHOLE, Partition
 from projections.checkpoint import Checkpoint
 from projections.read_model import Decoded
 from schemas.catalogue import EVENT_NAMES, EVENT_TYPES
@@ -22,21 +24,29 @@ from schemas.codec import UnknownEventType, decode
 class Undecodable(Exception):
     """An event whose bytes or name this build cannot read; `kind` is None when the name is new."""
 
-    def __init__(self, recorded: RecordedEvent, cause: Exception) -> None:
+    def __init__(
+        self, position: int, event_type: str, recorded_at: datetime, cause: Exception
+    ) -> None:
         super().__init__(f"{type(cause).__name__}: {cause}")
-        self.recorded = recorded
-        self.kind = EVENT_TYPES.get(recorded.event_type)
+        self.position = position
+        self.event_type = event_type
+        self.recorded_at = recorded_at
+        self.kind = EVENT_TYPES.get(event_type)
 
+
+UNREADABLE = (msgspec.DecodeError, UnknownEventType, ArithmeticError)
+"""What decoding raises for an event that this build cannot read."""
 
 # SQLSTATE classes: connection, rollback, resources, object state, intervention, system.
 _TRANSIENT_CLASSES = frozenset({"08", "40", "53", "55", "57", "58"})
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Consecutive events of the log, decoded; `undecodable` is what stopped it short, if anything.
+    """Consecutive events of a sub-log, decoded; `undecodable` is what stopped it short, if any.
 
-    `position` and `recorded_at` are those of its last event, `oldest_at` of its first;
-    `market_position` is that of its last event of the tenant `market`, if there is one.
+    It goes up to `position`, recorded at `recorded_at`, and `size` counts what was passed on the
+    way; `oldest_at` is when the first of it was recorded, `market_position` the position of its
+    last event of the tenant `market`, if there is one.
     """
 
     decoded: list[Decoded]
@@ -72,8 +82,15 @@ def whole_commands(events: list[RecordedEvent], *, limit: int) -> list[RecordedE
     return events[:kept] if kept else events
 
 
-def decode_batch(events: Sequence[RecordedEvent], event_types: Iterable[type[Event]]) -> Batch:
-    """Decode the events of the wanted types, up to the first that cannot be read."""
+def decode_batch(
+    events: Sequence[RecordedEvent],
+    event_types: Iterable[type[Event]],
+    partition: Partition = WHOLE,
+) -> Batch:
+    """Decode a partition's events of the wanted types, up to the first that cannot be read.
+
+    `events` are consecutive ones of the whole log.
+    """
     wanted = {EVENT_NAMES[kind] for kind in event_types}
     decoded: list[Decoded] = []
     undecodable = None
@@ -83,12 +100,12 @@ def decode_batch(events: Sequence[RecordedEvent], event_types: Iterable[type[Eve
         if name not in wanted and name in EVENT_TYPES:
             continue
         try:
+            if not partition.holds(recorded):
+                continue
             event = decode(name, recorded.data)
-            decoded.append(
-                Decoded(recorded.position, recorded.tenant, recorded.recorded_at, event, recorded)
-            )
-        except (msgspec.DecodeError, UnknownEventType, ArithmeticError) as error:
-            undecodable = Undecodable(recorded, error)
+            decoded.append(Decoded(recorded.position, recorded.tenant, recorded.recorded_at, event))
+        except UNREADABLE as error:
+            undecodable = Undecodable(recorded.position, name, recorded.recorded_at, error)
             size = index
             break
     if not size:
@@ -110,6 +127,30 @@ def _last_market_position(events: Sequence[RecordedEvent], size: int) -> int | N
         if events[index].tenant == MARKET_TENANT:
             return events[index].position
     return None
+
+
+def read_batch(
+    log: Log,
+    partition: Partition,
+    *,
+    after: int,
+    limit: int,
+    until: int | None,
+    event_types: Iterable[type[Event]],
+) -> Batch | None:
+    """Read a partition's batch from the log, cut at a command's end; None at the head.
+
+    `limit` counts events of the whole log. With `until` the batch ends there at the latest.
+
+    Raises:
+        LogUnavailable, LogDamaged: as reading the log does.
+    """
+    events = log.read(after, limit, until)
+    if not events:
+        return None
+    if limit > 1 and events[-1].position != until:
+        events = whole_commands(events, limit=limit)
+    return decode_batch(events, event_types, partition)
 
 
 def is_transient(error: Exception) -> bool:

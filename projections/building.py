@@ -11,11 +11,12 @@ import psycopg
 from psycopg import sql
 
 from domain.event import Event
-from eventstore.envelope import RecordedEvent
 from eventstore.log import Log
-from projections.batches import Batch, decode_batch, is_transient, whole_commands
+from eventstore.partitions import WHOLE, Partition
+from projections.batches import Batch, is_transient, read_batch
 from projections.checkpoint import Checkpoint, Move, create_checkpoint, move_checkpoints
-from projections.read_model import Fold, ReadModel
+from projections.read_model import Fold, Placed, ReadModel
+from schemas.codec import event_name
 
 Connection: TypeAlias = psycopg.Connection[Any]
 Progress: TypeAlias = Callable[[int, int], None]
@@ -32,10 +33,10 @@ class BuildRunning(Exception):
 class BuildFailed(Exception):
     """An event cannot be folded; `position` is its own, or the first of the batch it stands in."""
 
-    def __init__(self, recorded: RecordedEvent, cause: Exception) -> None:
+    def __init__(self, position: int, event_type: str, cause: Exception) -> None:
         super().__init__(f"{type(cause).__name__}: {cause}")
-        self.position = recorded.position
-        self.event_type = recorded.event_type
+        self.position = position
+        self.event_type = event_type
 
 
 class CheckpointMoved(Exception):
@@ -141,24 +142,35 @@ class Built:
             except Exception as error:
                 if is_transient(error):
                     raise
-                raise BuildFailed(own[0].recorded, error) from error
+                first = own[0]
+                raise BuildFailed(first.position, event_name(first.event), error) from error
         self.checkpoint = batch.moved(self.checkpoint)
 
 
 class Building:
     """Models on their way from nothing to one position, in schemas of their own, made anew.
 
-    A batch is read and decoded once for all of them, by a thread of its own while the one before
-    is folded. Indexes for queries are made by `index`, once the rows are there.
+    They are folded from one partition of the log, by default from the whole of it. A batch is read
+    and decoded once for all of them, by a thread of its own while the one before is folded. Indexes
+    for queries are made by `index`, once the rows are there.
     """
 
     def __init__(
-        self, models: Sequence[ReadModel], log: Log, connection: Connection, *, suffix: str
+        self,
+        models: Sequence[ReadModel],
+        log: Log,
+        connection: Connection,
+        *,
+        suffix: str,
+        partition: Partition = WHOLE,
     ) -> None:
         self._log = log
+        self._partition = partition
         self._connection = connection
         self._types = frozenset[type[Event]]().union(*(model.event_types for model in models))
-        self.built = [Built(model, log, model.name + suffix) for model in models]
+        self.built = [
+            Built(model, log, Placed(model, partition).schema + suffix) for model in models
+        ]
 
     @property
     def position(self) -> int:
@@ -209,13 +221,18 @@ class Building:
                 self._connection.execute(statement.encode())
 
     def _read(self, after: int, target: int) -> Batch:
-        events = self._log.read(after, BATCH_EVENTS_MAX, target)
-        if events and events[-1].position < target:
-            events = whole_commands(events, limit=BATCH_EVENTS_MAX)
-        batch = decode_batch(events, self._types)
-        if batch.undecodable is not None and not batch.size:
-            raise BuildFailed(batch.undecodable.recorded, batch.undecodable) from batch.undecodable
-        assert batch.size, "the log holds every position up to a target that was read from it"
+        batch = read_batch(
+            self._log,
+            self._partition,
+            after=after,
+            limit=BATCH_EVENTS_MAX,
+            until=target,
+            event_types=self._types,
+        )
+        assert batch is not None, "the log holds every position up to a target read from it"
+        unread = batch.undecodable
+        if unread is not None and not batch.size:
+            raise BuildFailed(unread.position, unread.event_type, unread) from unread
         return batch
 
     def _take(self, cursor: psycopg.Cursor[Any], batch: Batch) -> None:

@@ -83,7 +83,7 @@ class Bookkeeping:
         return [self._readable, self._paired, self._cash, self._lots]
 
     def _take(self, decoded: Decoded) -> None:
-        position, tenant, _, event, _ = decoded
+        position, tenant, _, event = decoded
         if isinstance(event, TradeCaptured | TradeReleased):
             self._awaited[event.trade_id] = position
         elif isinstance(event, TradeBooked):
@@ -193,5 +193,4 @@ def _named(key: Key) -> str:
 
 
 def _unreadable(undecodable: Undecodable) -> str:
-    recorded = undecodable.recorded
-    return f"position {recorded.position}, {recorded.event_type}: {undecodable}"
+    return f"position {undecodable.position}, {undecodable.event_type}: {undecodable}"

@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -19,9 +20,9 @@ import structlog
 
 from eventstore.failures import LogUnavailable
 from eventstore.log import POLL_SECONDS, Log
-from eventstore.tables import CHANNEL
+from eventstore.partitions import Partition
 from projections.announcing import Announcement, Announcer
-from projections.batches import Batch, Undecodable, decode_batch, is_transient, whole_commands
+from projections.batches import Batch, Undecodable, is_transient, read_batch
 from projections.building import (
     BuildFailed,
     BuildRunning,
@@ -32,9 +33,11 @@ from projections.building import (
     rare_collections,
 )
 from projections.checkpoint import Move, move_checkpoints, read_checkpoint
+from projections.feeds import Feed, LogFeed
 from projections.read_model import ReadModel
 from projections.rebuild import rebuild
 from projections.standing import BATCHES, DELAY, FOLDED, LOG_HEAD, Poison, Standing, State
+from schemas.codec import event_name
 
 BATCH_EVENTS_MAX = 5_000
 CATCH_UP_EVENTS_MAX = 2_000
@@ -64,7 +67,7 @@ class FoldFailed(Exception):
 
 
 class Projector:
-    """Folds the log into read models until told to stop. `run` blocks; the rest is for watchers."""
+    """Folds a feed into read models until told to stop. `run` blocks; the rest is for watchers."""
 
     def __init__(
         self,
@@ -74,13 +77,17 @@ class Projector:
         *,
         redis_url: str | None,
         clock: Callable[[], datetime],
+        feed: Feed | None = None,
         batch_events_max: int = BATCH_EVENTS_MAX,
     ) -> None:
         self._log = log
+        self._feed: Feed = feed or LogFeed(log)
+        self._models = models
         self._conninfo = conninfo
         self._clock = clock
         self._batch_events_max = batch_events_max
-        self._standings = [Standing(model) for model in models]
+        self._standings: list[Standing] = []
+        self._partitions: frozenset[Partition] = frozenset()
         self._announcer = Announcer(redis_url)
         self._head = 0
         self._head_read = -HEAD_SECONDS
@@ -88,6 +95,7 @@ class Projector:
         self._lost_races = 0
         self._rebuilds = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rebuild")
         self._logger = structlog.get_logger(__name__)
+        self._take_partitions()
 
     def health(self) -> dict[str, object]:
         """Describe every model; `ready` while the database answers and all have begun."""
@@ -97,13 +105,11 @@ class Projector:
             "ready": self._is_connected
             and all(standing.state not in waiting for standing in self._standings),
             "degraded": [
-                standing.model.name
-                for standing in self._standings
-                if standing.state is State.POISONED
+                standing.name for standing in self._standings if standing.state is State.POISONED
             ],
             "head": self._head,
             "models": {
-                standing.model.name: standing.health(head=self._head, now=now)
+                standing.name: standing.health(head=self._head, now=now)
                 for standing in self._standings
             },
         }
@@ -115,11 +121,11 @@ class Projector:
             LogBehindCheckpoint, LogDamaged: the log is not the one that was folded.
         """
         failures = 0
-        with rare_collections(), self._announcer, self._rebuilds:
+        with rare_collections(), self._announcer, self._rebuilds, closing(self._feed):
             while not stop.is_set():
                 try:
                     with connect(self._conninfo, application_name="pms projector") as connection:
-                        connection.execute(f"LISTEN {CHANNEL}")
+                        self._feed.begin(connection)
                         failures = 0
                         self._follow(connection, stop)
                 except _DATABASE_GONE as error:
@@ -132,6 +138,7 @@ class Projector:
 
     def _follow(self, connection: Connection, stop: threading.Event) -> None:
         while not stop.is_set():
+            self._take_partitions()
             self._begin_new(connection, stop)
             self._is_connected = True
             has_moved = False
@@ -143,10 +150,18 @@ class Projector:
             if self._lost_races:
                 # Whoever won goes on folding; asking again at once would only hinder both.
                 stop.wait(min(RACE_PAUSE_MAX_SECONDS, POLL_SECONDS * self._lost_races))
-            # Hints that came while we were folding are taken as well, or they would pile up.
-            pause = 0.0 if has_moved else POLL_SECONDS
-            for _ in connection.notifies(timeout=pause, stop_after=None if has_moved else 1):
-                pass
+            self._feed.wait(0.0 if has_moved else POLL_SECONDS)
+
+    def _take_partitions(self) -> None:
+        """Begin with the partitions that became ours, and forget those that are no more."""
+        now = frozenset(self._feed.partitions())
+        if now == self._partitions:
+            return
+        self._standings = [each for each in self._standings if each.partition in now]
+        for partition in sorted(now - self._partitions):
+            self._standings += [Standing(model, partition) for model in self._models]
+        self._partitions = now
+        self._logger.info("projector_partitions", numbers=sorted(each.number for each in now))
 
     def _begin_new(self, connection: Connection, stop: threading.Event) -> None:
         """Find out where the starting models stand: make, rebuild or take up their tables."""
@@ -155,11 +170,11 @@ class Projector:
                 continue
             model = standing.model
             with connection.cursor() as cursor:
-                checkpoint = read_checkpoint(cursor, model.name)
+                checkpoint = read_checkpoint(cursor, standing.name)
             if checkpoint is None:
                 checkpoint = nothing_folded(model, self._log)
                 try:
-                    create_schema(connection, model, model.name, checkpoint)
+                    create_schema(connection, model, standing.name, checkpoint)
                 except (psycopg.errors.DuplicateSchema, psycopg.errors.UniqueViolation):
                     continue  # Another projector was faster: look again.
             if (
@@ -173,13 +188,13 @@ class Projector:
             standing.begin(checkpoint)
 
     def _groups(self) -> list[Group]:
-        """Put models that stand at one position together, the foremost first."""
-        groups: defaultdict[tuple[int, str], Group] = defaultdict(list)
+        """Put models of a partition that stand at one position together, the foremost first."""
+        groups: defaultdict[tuple[Partition, int, str], Group] = defaultdict(list)
         for standing in self._standings:
             if standing.state is State.LIVE:
-                alone = "" if standing.events_max is None else standing.model.name
-                groups[standing.position, alone].append(standing)
-        return [groups[key] for key in sorted(groups, key=lambda key: (-key[0], key[1]))]
+                alone = "" if standing.events_max is None else standing.name
+                groups[standing.partition, -standing.position, alone].append(standing)
+        return [groups[key] for key in sorted(groups)]
 
     def _advance(self, connection: Connection, group: Group) -> bool:
         """Read and fold one batch for a group; False when there was none."""
@@ -211,20 +226,29 @@ class Projector:
         return True
 
     def _read(self, group: Group) -> Batch | None:
-        position = group[0].position
-        front = max(each.position for each in self._standings if each.state is State.LIVE)
-        is_behind = position < front
+        """Read a group's batch: from the feed for the foremost, from the log for who is behind."""
+        partition, checkpoint = group[0].partition, group[0].checkpoint
+        assert checkpoint is not None, "a live model has a checkpoint"
+        front = max(
+            each.position
+            for each in self._standings
+            if each.state is State.LIVE and each.partition == partition
+        )
+        is_behind = checkpoint.position < front
         limit = min(self._batch_events_max, CATCH_UP_EVENTS_MAX if is_behind else 2**31)
         limit = min([limit, *(each.events_max for each in group if each.events_max is not None)])
-        # Stopping exactly where the foremost stand lets a model that caught up join them.
-        events = self._log.read(position, limit, front if is_behind else None)
-        if not events:
-            return None
-        self._head = max(self._head, events[-1].position)
-        if limit > 1:
-            events = whole_commands(events, limit=limit)
         types = frozenset[type]().union(*(each.model.event_types for each in group))
-        return decode_batch(events, types)
+        if not is_behind:
+            batch = self._feed.read(partition, checkpoint, limit=limit, event_types=types)
+        else:
+            # Stopping exactly where the foremost stand lets a model that caught up join them.
+            after = checkpoint.position
+            batch = read_batch(
+                self._log, partition, after=after, limit=limit, until=front, event_types=types
+            )
+        if batch is not None:
+            self._head = max(self._head, batch.position)
+        return batch
 
     def _commit(self, connection: Connection, group: Group, batch: Batch) -> bool:
         """Move all checkpoints and fold for every model in one transaction; False: lost a race."""
@@ -232,7 +256,7 @@ class Projector:
         for standing in group:
             assert standing.checkpoint is not None, "a live model has a checkpoint"
             origin = standing.checkpoint
-            moves.append(Move(standing.model.name, origin, batch.moved(origin)))
+            moves.append(Move(standing.name, origin, batch.moved(origin)))
         has_moved = False
         try:
             with connection.transaction(), connection.cursor() as cursor:
@@ -251,7 +275,7 @@ class Projector:
     def _lose_race(self, group: Group) -> None:
         self._lost_races += 1
         self._forget(group)
-        names = [standing.model.name for standing in group]
+        names = [standing.name for standing in group]
         self._logger.info("projector_lost_race", models=names, times=self._lost_races)
 
     def _isolate(self, group: Group, failure: FoldFailed, batch: Batch) -> None:
@@ -261,22 +285,21 @@ class Projector:
         if batch.size > 1:
             standing.events_max = batch.size // 2
             return
-        event_type = batch.decoded[0].recorded.event_type
+        event_type = event_name(batch.decoded[0].event)
         self._poison(standing, Poison(batch.position, event_type, str(failure)))
 
     def _poison_by_bytes(self, group: Group, undecodable: Undecodable) -> None:
-        recorded = undecodable.recorded
-        poison = Poison(recorded.position, recorded.event_type, str(undecodable))
+        poison = Poison(undecodable.position, undecodable.event_type, str(undecodable))
         for standing in group:
             if undecodable.kind is None or undecodable.kind in standing.model.event_types:
-                standing.behind_since = recorded.recorded_at
+                standing.behind_since = undecodable.recorded_at
                 self._poison(standing, poison)
 
     def _poison(self, standing: Standing, poison: Poison) -> None:
         standing.stop_at(poison)
         self._logger.error(
             "projection_poisoned",
-            model=standing.model.name,
+            model=standing.name,
             position=poison.position,
             event_type=poison.event_type,
             error=poison.error,
@@ -294,9 +317,9 @@ class Projector:
         for standing in group:
             checkpoint = standing.checkpoint
             assert checkpoint is not None, "a model that moved has a checkpoint"
-            FOLDED.labels(standing.model.name).inc(batch.size)
+            FOLDED.labels(standing.name).inc(batch.size)
             self._announcer.announce(
-                Announcement(standing.model.name, checkpoint.position, checkpoint.market_position)
+                Announcement(standing.name, checkpoint.position, checkpoint.market_position)
             )
 
     def _observe(self) -> None:
@@ -316,11 +339,11 @@ class Projector:
                 raise RebuildInterrupted
             standing.rebuilt_part = position / target if target else 1.0
 
-        name = standing.model.name
+        name, partition = standing.name, standing.partition
         try:
             progress(0, 1)
             self._logger.info("rebuild_started", model=name)
-            checkpoint = rebuild(standing.model, self._log, self._conninfo, progress)
+            checkpoint = rebuild(standing.model, self._log, self._conninfo, progress, partition)
             self._logger.info("rebuild_finished", model=name, position=checkpoint.position)
         except RebuildInterrupted:
             return

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import psycopg
 
 from domain.event import Event
-from eventstore.envelope import RecordedEvent
+from eventstore.partitions import WHOLE, Partition
 
 
 class Decoded(NamedTuple):
@@ -22,7 +22,6 @@ class Decoded(NamedTuple):
     tenant: str
     recorded_at: datetime
     event: Event
-    recorded: RecordedEvent
 
 
 class Fold(Protocol):
@@ -42,13 +41,12 @@ class Fold(Protocol):
 class ReadModel(Protocol):
     """Tables, fold and queries that answer one question.
 
-    `name` is also the PostgreSQL schema of the live tables; rebuilds fold into `<name>_rebuild`,
-    verification into `<name>_verify`. A new `calculation_version` makes every projector rebuild.
+    A new `calculation_version` makes every projector rebuild.
     """
 
     @property
     def name(self) -> str:
-        """The model's name and the schema of its live tables."""
+        """What people call it."""
 
     @property
     def calculation_version(self) -> int:
@@ -71,3 +69,20 @@ class ReadModel(Protocol):
 
     def new_fold(self, schema: str) -> Fold:
         """Make a fold that knows nothing yet and writes into `schema`."""
+
+
+class Placed(NamedTuple):
+    """A read model of one partition: it has tables of its own, filled from that sub-log alone.
+
+    So one row is written by one partition only, and everything a row depends on, the market too,
+    is of the one position of its own checkpoint. Rebuilds fold into `<schema>_rebuild`,
+    verification into `<schema>_verify`.
+    """
+
+    model: ReadModel
+    partition: Partition = WHOLE
+
+    @property
+    def schema(self) -> str:
+        """The PostgreSQL schema of the live tables; also the name in health and metrics."""
+        return self.model.name + self.partition.suffix

@@ -11,7 +11,8 @@ from typing import Any, Self, TypeVar
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from projections.asking import ReadModelMissing
+from eventstore.partitions import Partition, home_of, partitions
+from projections.asking import Readable, ReadModelMissing
 from projections.checkpoint import read_checkpoint
 
 POOL_SIZE = 8
@@ -30,10 +31,13 @@ class ReadingUnavailable(Exception):
 
 
 class Reading:
-    """Connections for questions; thread-safe."""
+    """Connections for questions to the tables of so many partitions; thread-safe."""
 
-    def __init__(self, conninfo: str, *, pool_size: int = POOL_SIZE) -> None:
+    def __init__(
+        self, conninfo: str, *, partition_count: int = 1, pool_size: int = POOL_SIZE
+    ) -> None:
         self.pool_size = pool_size
+        self.partitions = partitions(partition_count)
         self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
             conninfo,
             kwargs={"autocommit": True, "options": _READ_ONLY},
@@ -56,8 +60,16 @@ class Reading:
     ) -> None:
         self._pool.close()
 
-    def answer(self, question: Callable[[psycopg.Connection[Any]], AnswerT]) -> AnswerT:
-        """Ask a question on a connection of the pool.
+    def home_of(self, tenant: str, portfolio: str) -> tuple[Partition, ...]:
+        """Give the one partition whose tables hold a portfolio."""
+        return (home_of(tenant, portfolio, len(self.partitions)),)
+
+    def answer(
+        self,
+        question: Callable[[Readable], AnswerT],
+        partitions: tuple[Partition, ...] | None = None,
+    ) -> AnswerT:
+        """Ask a question on a connection of the pool, of some partitions or of all.
 
         Raises:
             ReadModelMissing: the model has no tables yet.
@@ -65,22 +77,22 @@ class Reading:
         """
         try:
             with self._pool.connection() as connection:
-                return question(connection)
+                return question(Readable(connection, partitions or self.partitions))
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise ReadModelMissing("a read model has no tables yet") from error
         except (PoolTimeout, PoolClosed, psycopg.OperationalError) as error:
             raise ReadingUnavailable(type(error).__name__) from error
 
-    def positions(self, models: Iterable[str]) -> dict[str, int | None]:
-        """Tell where models stand in the log; None for one that has no tables yet.
+    def positions(self, schemas: Iterable[str]) -> dict[str, int | None]:
+        """Tell where models' tables stand in the log; None for those that are not there yet.
 
         Raises:
             ReadingUnavailable: the database cannot be asked now.
         """
 
-        def ask(connection: psycopg.Connection[Any]) -> dict[str, int | None]:
-            with connection.cursor() as cursor:
-                found = {model: read_checkpoint(cursor, model) for model in models}
-            return {model: each.position if each else None for model, each in found.items()}
+        def ask(readable: Readable) -> dict[str, int | None]:
+            with readable.connection.cursor() as cursor:
+                found = {schema: read_checkpoint(cursor, schema) for schema in schemas}
+            return {schema: each.position if each else None for schema, each in found.items()}
 
         return self.answer(ask)

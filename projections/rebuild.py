@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from eventstore.log import Log
+from eventstore.partitions import WHOLE, Partition
 from projections.building import (
     Building,
     Built,
@@ -26,7 +27,7 @@ from projections.building import (
     lock_schema_name,
 )
 from projections.checkpoint import RETIRED, Checkpoint, read_checkpoint
-from projections.read_model import ReadModel
+from projections.read_model import Placed, ReadModel
 
 LEVEL_EVENTS_MAX = 2_000
 """How far behind the head a rebuild may be when it takes the lock and folds the rest under it."""
@@ -39,7 +40,11 @@ _EDITION = "UPDATE {} SET edition = %s"
 
 
 def rebuild(
-    model: ReadModel, log: Log, conninfo: str, progress: Progress = ignore_progress
+    model: ReadModel,
+    log: Log,
+    conninfo: str,
+    progress: Progress = ignore_progress,
+    partition: Partition = WHOLE,
 ) -> Checkpoint:
     """Fold the whole log anew and swap the result in; give the checkpoint it then stands at.
 
@@ -47,23 +52,28 @@ def rebuild(
         BuildRunning: another process rebuilds or verifies this model.
         BuildFailed: an event cannot be folded; the live tables stay.
     """
-    return rebuild_together([model], log, conninfo, progress)[0]
+    return rebuild_together([model], log, conninfo, progress, partition)[0]
 
 
 def rebuild_together(
-    models: Sequence[ReadModel], log: Log, conninfo: str, progress: Progress = ignore_progress
+    models: Sequence[ReadModel],
+    log: Log,
+    conninfo: str,
+    progress: Progress = ignore_progress,
+    partition: Partition = WHOLE,
 ) -> list[Checkpoint]:
-    """Rebuild several models in one pass over the log, and swap them in at one position.
+    """Rebuild several models of one partition in one pass, and swap them in at one position.
 
     Raises:
         BuildRunning: another process rebuilds or verifies one of them.
         BuildFailed: an event cannot be folded by one of them; all live tables stay.
     """
+    names = [Placed(model, partition).schema for model in models]
     with connect(conninfo, application_name="pms rebuild") as connection:
-        for model in models:
-            lock_model(connection, model.name)
-            drop_schema(connection, _retired(model.name))
-        with Building(models, log, connection, suffix="_rebuild") as building:
+        for name in names:
+            lock_model(connection, name)
+            drop_schema(connection, _retired(name))
+        with Building(models, log, connection, suffix="_rebuild", partition=partition) as building:
             target = log.head().position
             progress(0, target)
             building.fold_until(target, progress)
@@ -71,10 +81,10 @@ def rebuild_together(
             while log.head().position - building.position > LEVEL_EVENTS_MAX:
                 target = log.head().position
                 building.fold_until(target, progress)
-            checkpoints = _swap(connection, log, building)
+            checkpoints = _swap(connection, log, building, names)
         progress(building.position, building.position)
-        for model in models:
-            _drop_retired(connection, model.name)
+        for name in names:
+            _drop_retired(connection, name)
         return checkpoints
 
 
@@ -82,17 +92,22 @@ def _retired(name: str) -> str:
     return f"{name}_retired"
 
 
-def _swap(connection: Connection, log: Log, building: Building) -> list[Checkpoint]:
+def _swap(
+    connection: Connection, log: Log, building: Building, names: Sequence[str]
+) -> list[Checkpoint]:
     """Put the rebuilt tables in the place of the live ones, all in one transaction."""
     for attempt in range(1, LOCK_ATTEMPTS_MAX + 1):
         is_locked = False
         try:
             with connection.transaction(), connection.cursor() as cursor:
-                live = _lock_live(cursor, [built.model.name for built in building.built])
+                live = _lock_live(cursor, names)
                 is_locked = True
                 # The live models cannot move any more; the fresh tables must not stand behind.
                 building.fold_within(cursor, log.head().position)
-                return [_rename(cursor, built, live[built.model.name]) for built in building.built]
+                return [
+                    _rename(cursor, built, name, live[name])
+                    for built, name in zip(building.built, names, strict=True)
+                ]
         except psycopg.errors.DeadlockDetected:
             if is_locked or attempt == LOCK_ATTEMPTS_MAX:
                 raise
@@ -109,8 +124,9 @@ def _lock_live(cursor: psycopg.Cursor[Any], names: Sequence[str]) -> dict[str, C
     return {name: read_checkpoint(cursor, name, for_update=True) for name in sorted(names)}
 
 
-def _rename(cursor: psycopg.Cursor[Any], built: Built, live: Checkpoint | None) -> Checkpoint:
-    name = built.model.name
+def _rename(
+    cursor: psycopg.Cursor[Any], built: Built, name: str, live: Checkpoint | None
+) -> Checkpoint:
     edition = 0 if live is None else live.edition + 1
     cursor.execute(sql.SQL(_EDITION).format(sql.Identifier(built.schema, "checkpoint")), (edition,))
     if live is not None:

@@ -10,8 +10,9 @@ from enum import StrEnum
 import msgspec
 from prometheus_client import Counter, Gauge, Histogram
 
+from eventstore.partitions import WHOLE, Partition
 from projections.checkpoint import Checkpoint
-from projections.read_model import Fold, ReadModel
+from projections.read_model import Fold, Placed, ReadModel
 
 LOG_HEAD = Gauge("pms_log_head_position", "Position of the newest event of the log")
 POSITION = Gauge("pms_projection_position", "Log position folded", ["model"])
@@ -54,14 +55,16 @@ class Poison(msgspec.Struct, frozen=True):
 
 
 class Standing:
-    """One read model within one projector.
+    """One read model of one partition within one projector; `name` is also its tables' schema.
 
     `events_max` is set while the model reads alone in ever smaller batches, to find the event that
     makes it fail; `behind_since` is when the oldest event it has not folded was recorded.
     """
 
-    def __init__(self, model: ReadModel) -> None:
+    def __init__(self, model: ReadModel, partition: Partition = WHOLE) -> None:
         self.model = model
+        self.partition = partition
+        self.name = Placed(model, partition).schema
         self.state = State.STARTING
         self.fold: Fold | None = None
         self.checkpoint: Checkpoint | None = None
@@ -70,7 +73,7 @@ class Standing:
         self.behind_since: datetime | None = None
         self.rebuilt_part: float | None = None
         self.rebuild_error: str | None = None
-        POISONED.labels(model.name).set(0)
+        POISONED.labels(self.name).set(0)
 
     @property
     def position(self) -> int:
@@ -81,7 +84,7 @@ class Standing:
         """Take part from a checkpoint on, knowing nothing of the tables."""
         self.state = State.LIVE
         self.checkpoint = checkpoint
-        self.fold = self.model.new_fold(self.model.name)
+        self.fold = self.model.new_fold(self.name)
         self.rebuilt_part = self.rebuild_error = None
 
     def forget(self) -> None:
@@ -95,11 +98,11 @@ class Standing:
         self.forget()
         self.state = State.POISONED
         self.poison = poison
-        POISONED.labels(self.model.name).set(1)
+        POISONED.labels(self.name).set(1)
 
     def observe(self, *, head: int, now: datetime) -> None:
         """Set the gauges."""
-        name = self.model.name
+        name = self.name
         POSITION.labels(name).set(self.position)
         LAG_EVENTS.labels(name).set(max(0, head - self.position))
         LAG_SECONDS.labels(name).set(self.lag_seconds(head=head, now=now))

@@ -12,16 +12,15 @@ import psycopg
 
 from eventstore.failures import LogDamaged
 from eventstore.log import Log
+from eventstore.partitions import partitions
 from projections.building import BuildFailed, Building, Connection, connect, lock_model
 from projections.checkpoint import Checkpoint, read_checkpoint
 from projections.comparing import count_rows, first_difference
 from projections.content_checks import Bookkeeping
 from projections.envelope_checks import check_envelope
 from projections.findings import Check, Report, Watch
-from projections.read_model import ReadModel
-from projections.table_checks import check_tables
-
-_ADDED_UP = ("cash", "positions")
+from projections.read_model import Placed, ReadModel
+from projections.table_checks import ADDED_UP, check_tables
 
 
 def ignore_watch(_name: str, _done: int, _total: int) -> None:
@@ -29,68 +28,79 @@ def ignore_watch(_name: str, _done: int, _total: int) -> None:
 
 
 def verify(
-    log: Log, conninfo: str, models: Sequence[ReadModel], watch: Watch = ignore_watch
+    log: Log,
+    conninfo: str,
+    models: Sequence[ReadModel],
+    watch: Watch = ignore_watch,
+    *,
+    partition_count: int = 1,
 ) -> Report:
     """Check everything and report all checks; changes nothing but schemas of its own.
+
+    The read models are those of `partition_count` partitions.
 
     Raises:
         BuildRunning: another process rebuilds or verifies one of the models.
     """
     head = log.head().position
     checks: list[Check] = []
+    placed = [Placed(model, each) for model in models for each in partitions(partition_count)]
     with connect(conninfo, application_name="pms verify") as connection:
         watch("envelope", 0, 1)
         checks += check_envelope(connection, head=head)
         watch("envelope", 1, 1)
-        checks += _check_books(connection, log, models, head, watch)
-    for model in models:
-        with connect(conninfo, application_name=f"pms verify {model.name}") as connection:
-            lock_model(connection, model.name)
-            checks.append(_check_model(connection, log, model, watch))
+        checks += _check_books(connection, log, placed, head, watch)
+    for each in placed:
+        with connect(conninfo, application_name=f"pms verify {each.schema}") as connection:
+            lock_model(connection, each.schema)
+            checks.append(_check_model(connection, log, each, watch))
     return Report(checks)
 
 
 def _check_books(
-    connection: Connection, log: Log, models: Sequence[ReadModel], head: int, watch: Watch
+    connection: Connection, log: Log, placed: Sequence[Placed], head: int, watch: Watch
 ) -> list[Check]:
     """Add up the log, and the tables that must agree with it, in one pass."""
-    names = [model.name for model in models if model.name in _ADDED_UP]
-    for name in names:
-        lock_model(connection, name)  # No swap may come between two questions of one snapshot.
+    added_up = [each for each in placed if each.model.name in ADDED_UP]
+    for each in added_up:
+        # No swap may come between two questions of one snapshot.
+        lock_model(connection, each.schema)
     bookkeeping = Bookkeeping(log)
     with connection.cursor() as cursor:
-        standing = _checkpoints(cursor, names)
+        standing = _checkpoints(cursor, added_up)
     bookkeeping.advance(min([head, *standing.values()]), watch)
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        standing = _checkpoints(cursor, names)
+        standing = _checkpoints(cursor, added_up)
         reachable = log.head().position
-        behind = {name: at for name, at in standing.items() if at <= reachable}
+        behind = {each: at for each, at in standing.items() if at <= reachable}
         tables = check_tables(connection, bookkeeping, behind, watch)
     bookkeeping.advance(head, watch)
     return bookkeeping.finish() + tables
 
 
-def _checkpoints(cursor: psycopg.Cursor[Any], names: Sequence[str]) -> dict[str, int]:
+def _checkpoints(cursor: psycopg.Cursor[Any], placed: Sequence[Placed]) -> dict[Placed, int]:
     """Read where the models stand that have tables."""
-    found = {name: read_checkpoint(cursor, name) for name in names}
-    return {name: at.position for name, at in found.items() if at is not None}
+    found = {each: read_checkpoint(cursor, each.schema) for each in placed}
+    return {each: at.position for each, at in found.items() if at is not None}
 
 
-def _check_model(connection: Connection, log: Log, model: ReadModel, watch: Watch) -> Check:
+def _check_model(connection: Connection, log: Log, placed: Placed, watch: Watch) -> Check:
     """Rebuild a model beside the live one and compare them row by row at one position."""
-    check = Check(f"{model.name} equals a rebuild")
+    check = Check(f"{placed.schema} equals a rebuild")
     with connection.cursor() as cursor:
-        live = read_checkpoint(cursor, model.name)
-    check.difference = _unfit(model, log, live)
+        live = read_checkpoint(cursor, placed.schema)
+    check.difference = _unfit(placed.model, log, live)
     if live is None or not check.ok:
         return check
     progress = partial(watch, check.name)
     try:
-        with Building([model], log, connection, suffix="_verify") as building:
+        with Building(
+            [placed.model], log, connection, suffix="_verify", partition=placed.partition
+        ) as building:
             building.fold_until(live.position, progress)
             with connection.transaction(), connection.cursor() as cursor:
-                _compare(cursor, log, model, building, check)
+                _compare(cursor, log, placed, building, check)
     except BuildFailed as error:
         check.fail(f"position {error.position}, {error.event_type}: {error}")
     except LogDamaged as error:
@@ -116,11 +126,12 @@ def _unfit(model: ReadModel, log: Log, live: Checkpoint | None) -> str | None:
 
 
 def _compare(
-    cursor: psycopg.Cursor[Any], log: Log, model: ReadModel, building: Building, check: Check
+    cursor: psycopg.Cursor[Any], log: Log, placed: Placed, building: Building, check: Check
 ) -> None:
     """Take the rebuild to where live stands now and compare, all in one snapshot."""
     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    live = read_checkpoint(cursor, model.name)
+    model, schema = placed.model, placed.schema
+    live = read_checkpoint(cursor, schema)
     check.difference = _unfit(model, log, live)
     if live is None or not check.ok:
         return
@@ -134,6 +145,6 @@ def _compare(
             f"rebuilt {rebuilt.market_position}"
         ),
     )
-    found = first_difference(cursor, model.compared_tables, live=model.name, rebuilt=built.schema)
+    found = first_difference(cursor, model.compared_tables, live=schema, rebuilt=built.schema)
     check.must(found is None, lambda: str(found))
-    check.counted = count_rows(cursor, model.name, model.compared_tables)
+    check.counted = count_rows(cursor, schema, model.compared_tables)

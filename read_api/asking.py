@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 import msgspec
 
+from eventstore.partitions import Partition
 from gateway.interface import Call, not_found
 from gateway.problem import Problem
-from projections.asking import ReadModelMissing
+from projections.asking import Readable, ReadModelMissing
 from projections.paging import CursorInvalid
 from projections.positions.queries import portfolio_of
 from projections.reading import Reading, ReadingUnavailable
@@ -72,7 +73,7 @@ class Positioned(Protocol):
 
 AnswerT = TypeVar("AnswerT", bound=Positioned)
 ValueT = TypeVar("ValueT")
-Query = Callable[[Any], AnswerT]
+Query = Callable[[Readable], AnswerT]
 
 
 class Asking:
@@ -87,10 +88,25 @@ class Asking:
         """End the threads that ask."""
         self._executor.shutdown()
 
-    async def answer(self, call: Call, model: str, query: Query[AnswerT]) -> AnswerT:
-        """Ask a query of one model, at the position the call wants.
+    def home_of(self, tenant: str, portfolio: str) -> tuple[Partition, ...]:
+        """Give the one partition to ask about a portfolio."""
+        return self._reading.home_of(tenant, portfolio)
 
-        `query` gets a connection; it runs in a thread and shapes its answer there.
+    @property
+    def any_partition(self) -> tuple[Partition, ...]:
+        """One partition, to ask about what all of them hold."""
+        return self._reading.partitions[:1]
+
+    async def answer(
+        self,
+        call: Call,
+        model: str,
+        query: Query[AnswerT],
+        partitions: tuple[Partition, ...] | None = None,
+    ) -> AnswerT:
+        """Ask a query of one model, at the position the call wants, of some partitions or of all.
+
+        `query` gets what can be read; it runs in a thread and shapes its answer there.
 
         Raises:
             Problem: `position_not_reached`, `cursor_invalid`, `not_found` or `not_ready`.
@@ -98,14 +114,19 @@ class Asking:
         wanted: int = call.parameters.min_position
         deadline = time.monotonic() + call.parameters.wait_seconds
         # Whether a portfolio exists is told by `positions`, so that one has to be as far too.
-        models = frozenset({model, POSITIONS})
+        asked = partitions or self._reading.partitions
+        schemas = frozenset(
+            name + partition.suffix for name in (model, POSITIONS) for partition in asked
+        )
         while True:
-            if wanted and not await self._reached(models, wanted, deadline):
+            if wanted and not await self._reached(schemas, wanted, deadline):
                 raise _not_reached(wanted)
-            answer = await self._run(lambda: self._reading.answer(query))
+            answer = await self._run(lambda: self._reading.answer(query, asked))
             if answer.position >= wanted:
                 return answer
-            self.watch.heard(model, answer.position)
+            # What was heard of the slowest was too much; the others are looked at again as well.
+            for partition in asked:
+                self.watch.heard(model + partition.suffix, answer.position)
             if time.monotonic() >= deadline:
                 raise _not_reached(wanted)
 
@@ -136,13 +157,13 @@ class Asking:
         return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
 
 
-def require_portfolio(connection: Any, *, tenant: str, portfolio: str) -> None:  # noqa: ANN401
+def require_portfolio(readable: Readable, *, tenant: str, portfolio: str) -> None:
     """Let pass only a portfolio of the tenant; absent and another's are the same.
 
     Raises:
         Problem: `not_found`.
     """
-    if portfolio_of(connection, tenant=tenant, portfolio=portfolio).row is None:
+    if portfolio_of(readable, tenant=tenant, portfolio=portfolio).row is None:
         raise not_found()
 
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from gateway.decoding import CurrencyCode, Name
 from gateway.interface import Call, json_response, not_found
 from gateway.openapi import PathParameter
+from projections.asking import Readable
 from projections.cash.queries import balances_of, movements_of
 from projections.performance.closes import CloseStatus, judged_closes
 from projections.performance.queries import daily_performance, performance_summary
@@ -107,8 +108,8 @@ class Resources:
         """List the tenant's portfolios."""
         asked: PageAsked = call.parameters
 
-        def query(connection: Any) -> shaping.Portfolios:  # noqa: ANN401
-            page = portfolios_of(connection, **_paged(call, asked))
+        def query(readable: Readable) -> shaping.Portfolios:
+            page = portfolios_of(readable, **_paged(call, asked))
             items = [shaped(shaping.Portfolio, row) for row in page.rows]
             return page_shaped(shaping.Portfolios, page, items)
 
@@ -118,20 +119,21 @@ class Resources:
         """Tell how one portfolio was opened."""
         portfolio = call.named(PORTFOLIO)
 
-        def query(connection: Any) -> shaping.OnePortfolio:  # noqa: ANN401
-            found = portfolio_of(connection, tenant=call.principal.tenant, portfolio=portfolio)
+        def query(readable: Readable) -> shaping.OnePortfolio:
+            found = portfolio_of(readable, tenant=call.principal.tenant, portfolio=portfolio)
             item = shaped(shaping.Portfolio, _present(found.row))
             return shaped(shaping.OnePortfolio, found, item=item)
 
-        return json_response(await self._asking.answer(call, "positions", query))
+        home = self._asking.home_of(call.principal.tenant, portfolio)
+        return json_response(await self._asking.answer(call, "positions", query, home))
 
     async def positions(self, call: Call) -> Response:
         """List a portfolio's positions with their values."""
         asked: PositionsAsked = call.parameters
 
-        def query(connection: Any, portfolio: str) -> shaping.Positions:  # noqa: ANN401
+        def query(readable: Readable, portfolio: str) -> shaping.Positions:
             page = positions_of(
-                connection,
+                readable,
                 portfolio=portfolio,
                 include_closed=asked.include_closed,
                 **_paged(call, asked),
@@ -145,9 +147,9 @@ class Resources:
         """Tell one position, also when it is closed."""
         instrument = call.named(INSTRUMENT)
 
-        def query(connection: Any, portfolio: str) -> shaping.OnePosition:  # noqa: ANN401
+        def query(readable: Readable, portfolio: str) -> shaping.OnePosition:
             found = position_of(
-                connection,
+                readable,
                 tenant=call.principal.tenant,
                 portfolio=portfolio,
                 instrument=instrument,
@@ -161,9 +163,9 @@ class Resources:
         """List a portfolio's open lots."""
         asked: LotsAsked = call.parameters
 
-        def query(connection: Any, portfolio: str) -> shaping.Lots:  # noqa: ANN401
+        def query(readable: Readable, portfolio: str) -> shaping.Lots:
             page = lots_of(
-                connection,
+                readable,
                 portfolio=portfolio,
                 instrument=asked.instrument,
                 **_paged(call, asked),
@@ -176,8 +178,8 @@ class Resources:
     async def cash(self, call: Call) -> Response:
         """Tell a portfolio's cash by currency."""
 
-        def query(connection: Any, portfolio: str) -> shaping.Balances:  # noqa: ANN401
-            page = balances_of(connection, tenant=call.principal.tenant, portfolio=portfolio)
+        def query(readable: Readable, portfolio: str) -> shaping.Balances:
+            page = balances_of(readable, tenant=call.principal.tenant, portfolio=portfolio)
             items = [shaped(shaping.Balance, row) for row in page.rows]
             return page_shaped(shaping.Balances, page, items)
 
@@ -187,9 +189,9 @@ class Resources:
         """List what moved a portfolio's cash."""
         asked: MovementsAsked = call.parameters
 
-        def query(connection: Any, portfolio: str) -> shaping.Movements:  # noqa: ANN401
+        def query(readable: Readable, portfolio: str) -> shaping.Movements:
             page = movements_of(
-                connection, portfolio=portfolio, currency=asked.currency, **_paged(call, asked)
+                readable, portfolio=portfolio, currency=asked.currency, **_paged(call, asked)
             )
             items = [shaped(shaping.Movement, row) for row in page.rows]
             return page_shaped(shaping.Movements, page, items)
@@ -200,8 +202,8 @@ class Resources:
         """List a portfolio's captures."""
         asked: PortfolioTradesAsked = call.parameters
 
-        def query(connection: Any, portfolio: str) -> shaping.Trades:  # noqa: ANN401
-            return _blotter(connection, call, portfolio, asked.instrument, asked.status)
+        def query(readable: Readable, portfolio: str) -> shaping.Trades:
+            return _blotter(readable, call, portfolio, asked.instrument, asked.status)
 
         return await self._of_portfolio(call, "trades", query)
 
@@ -224,8 +226,8 @@ class Resources:
         """Tell what became of one trade."""
         trade_id = UUID(call.named(TRADE))
 
-        def query(connection: Any) -> shaping.OneTrade:  # noqa: ANN401
-            found = trade_of(connection, tenant=call.principal.tenant, trade_id=trade_id)
+        def query(readable: Readable) -> shaping.OneTrade:
+            found = trade_of(readable, tenant=call.principal.tenant, trade_id=trade_id)
             return shaped(shaping.OneTrade, found, item=_trade(_present(found.row)))
 
         return json_response(await self._asking.answer(call, "trades", query))
@@ -234,9 +236,9 @@ class Resources:
         """List a portfolio's sessions, struck and current."""
         asked: PerformanceAsked = call.parameters
 
-        def query(connection: Any, portfolio: str) -> shaping.PerformanceDays:  # noqa: ANN401
+        def query(readable: Readable, portfolio: str) -> shaping.PerformanceDays:
             page = daily_performance(
-                connection,
+                readable,
                 portfolio=portfolio,
                 since=asked.since,
                 until=asked.until,
@@ -250,9 +252,9 @@ class Resources:
         """Sum a portfolio up over a range of sessions."""
         asked: RangeAsked = call.parameters
 
-        def query(connection: Any, portfolio: str) -> shaping.OneSummary:  # noqa: ANN401
+        def query(readable: Readable, portfolio: str) -> shaping.OneSummary:
             found = performance_summary(
-                connection,
+                readable,
                 tenant=call.principal.tenant,
                 portfolio=portfolio,
                 since=asked.since,
@@ -267,9 +269,9 @@ class Resources:
         """List closes of one status; they are shared by all tenants."""
         asked: ClosesAsked = call.parameters
 
-        def query(connection: Any) -> shaping.JudgedCloses:  # noqa: ANN401
+        def query(readable: Readable) -> shaping.JudgedCloses:
             page = judged_closes(
-                connection,
+                readable,
                 status=asked.status,
                 instrument=asked.instrument,
                 cursor=asked.cursor,
@@ -278,27 +280,31 @@ class Resources:
             items = [shaped(shaping.JudgedClose, row) for row in page.rows]
             return page_shaped(shaping.JudgedCloses, page, items)
 
-        return json_response(await self._asking.answer(call, "performance", query))
+        one = self._asking.any_partition
+        return json_response(await self._asking.answer(call, "performance", query, one))
 
     async def _of_portfolio(
-        self, call: Call, model: str, query: Callable[[Any, str], Any]
+        self, call: Call, model: str, query: Callable[[Readable, str], Any]
     ) -> Response:
         """Ask about a portfolio that the tenant has; any other is not found."""
         portfolio = call.named(PORTFOLIO)
 
-        def asked(connection: Any) -> Any:  # noqa: ANN401
-            require_portfolio(connection, tenant=call.principal.tenant, portfolio=portfolio)
-            return query(connection, portfolio)
+        def asked(readable: Readable) -> Any:  # noqa: ANN401
+            require_portfolio(readable, tenant=call.principal.tenant, portfolio=portfolio)
+            return query(readable, portfolio)
 
-        return json_response(await self._asking.answer(call, model, asked))
+        home = self._asking.home_of(call.principal.tenant, portfolio)
+        return json_response(await self._asking.answer(call, model, asked, home))
 
     async def _listed(
         self, call: Call, portfolio: str | None, instrument: str | None, status: Status | None
     ) -> Response:
-        def query(connection: Any) -> shaping.Trades:  # noqa: ANN401
-            return _blotter(connection, call, portfolio, instrument, status)
+        def query(readable: Readable) -> shaping.Trades:
+            return _blotter(readable, call, portfolio, instrument, status)
 
-        return json_response(await self._asking.answer(call, "trades", query))
+        tenant = call.principal.tenant
+        home = None if portfolio is None else self._asking.home_of(tenant, portfolio)
+        return json_response(await self._asking.answer(call, "trades", query, home))
 
 
 def _paged(call: Call, asked: PageAsked) -> dict[str, Any]:
@@ -312,14 +318,14 @@ def _present(found: Any) -> Any:  # noqa: ANN401
 
 
 def _blotter(
-    connection: Any,  # noqa: ANN401
+    readable: Readable,
     call: Call,
     portfolio: str | None,
     instrument: str | None,
     status: Status | None,
 ) -> shaping.Trades:
     page = blotter(
-        connection,
+        readable,
         portfolio=portfolio,
         instrument=instrument,
         status=status,

@@ -169,7 +169,7 @@ class CashFold:
 
 def legs(decoded: Decoded) -> list[MovementRow]:
     """Take an event apart into the legs that moved cash."""
-    position, tenant, recorded_at, event, _ = decoded
+    position, tenant, recorded_at, event = decoded
     if isinstance(event, TradeBooked):
         return _trade_legs(position, tenant, recorded_at, event)
     assert isinstance(event, CashDeposited | CashWithdrawn), "cash folds nothing else"

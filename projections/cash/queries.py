@@ -1,10 +1,6 @@
 """What is asked of `cash`: balances by currency, and the movements that made them."""
 
-from typing import Any
-
-import psycopg
-
-from projections.asking import PAGE_ROWS_MAX, ask
+from projections.asking import PAGE_ROWS_MAX, Readable, ask
 from projections.cash.model import BalanceRow, MovementRow
 from projections.paging import Page, page_of, read_cursor
 
@@ -20,17 +16,15 @@ ORDER BY position DESC, leg DESC LIMIT %s
 """
 
 
-def balances_of(
-    connection: psycopg.Connection[Any], *, tenant: str, portfolio: str
-) -> Page[BalanceRow]:
+def balances_of(readable: Readable, *, tenant: str, portfolio: str) -> Page[BalanceRow]:
     """List a portfolio's cash by currency; no more than a few rows, so always one page."""
-    answered = ask(connection, "cash", _BALANCES, (tenant, portfolio), order="ORDER BY currency")
+    answered = ask(readable, "cash", _BALANCES, (tenant, portfolio), order="ORDER BY currency")
     rows = [BalanceRow(*values) for values in answered.rows]
     return Page(rows, answered.position, answered.market_position)
 
 
 def movements_of(
-    connection: psycopg.Connection[Any],
+    readable: Readable,
     *,
     tenant: str,
     portfolio: str,
@@ -48,6 +42,6 @@ def movements_of(
     before = start if cursor is None else read_cursor(question, cursor, tuple[int, int])
     parameters = (tenant, portfolio, *before, currency, currency, limit + 1)
     order = "ORDER BY answer.position DESC, leg DESC"
-    answered = ask(connection, "cash", _MOVEMENTS, parameters, order=order)
+    answered = ask(readable, "cash", _MOVEMENTS, parameters, order=order)
     rows = [MovementRow(*values) for values in answered.rows]
     return page_of(question, answered, rows, limit=limit, key=lambda row: (row.position, row.leg))

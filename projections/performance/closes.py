@@ -3,12 +3,10 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 
 import msgspec
-import psycopg
 
-from projections.asking import PAGE_ROWS_MAX, ask
+from projections.asking import PAGE_ROWS_MAX, Readable, ask
 from projections.paging import Page, page_of, read_cursor
 
 _CLOSES = """
@@ -52,7 +50,7 @@ class JudgedClose(msgspec.Struct, frozen=True):
 
 
 def judged_closes(
-    connection: psycopg.Connection[Any],
+    readable: Readable,
     *,
     status: CloseStatus = CloseStatus.SUSPECT,
     instrument: str | None = None,
@@ -72,7 +70,7 @@ def judged_closes(
     statement = _CLOSES.replace("{status}", status.value)
     parameters = (instrument, instrument, *after, limit + 1)
     order = "ORDER BY name, at, mark_position"
-    answered = ask(connection, "performance", statement, parameters, order=order)
+    answered = ask(readable, "performance", statement, parameters, order=order)
     rows = [JudgedClose(*values) for values in answered.rows]
     return page_of(question, answered, rows, limit=limit, key=_place)
 

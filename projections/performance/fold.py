@@ -98,7 +98,7 @@ class PerformanceFold:
         if not self._is_loaded:
             self._load(store)
         takers = self._takers
-        for position, tenant, _, event, _ in batch:
+        for position, tenant, _, event in batch:
             takers[type(event)](store, position, tenant, event)
         self._settle(store)
         self._flush(cursor)

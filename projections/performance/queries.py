@@ -10,11 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-import psycopg
 
 from domain.money import ZERO
 from domain.returns import ReturnReason, cumulative
-from projections.asking import PAGE_ROWS_MAX, ask
+from projections.asking import PAGE_ROWS_MAX, Readable, ask
 from projections.paging import Answer, Page, page_of, read_cursor
 
 NAME = "performance"
@@ -124,7 +123,7 @@ class PerformanceSummary(msgspec.Struct, frozen=True):
 
 
 def daily_performance(
-    connection: psycopg.Connection[Any],
+    readable: Readable,
     *,
     tenant: str,
     portfolio: str,
@@ -146,7 +145,7 @@ def daily_performance(
     after = date.min if cursor is None else read_cursor(question, cursor, date)
     owner = (tenant, portfolio)
     parameters = (*owner, first, after, *owner, first, after, last, limit + 1)
-    answered = ask(connection, NAME, _DAILY, parameters, order="ORDER BY session")
+    answered = ask(readable, NAME, _DAILY, parameters, order="ORDER BY session")
     days = [_day(row[2:]) for row in answered.rows]
     returns, reasons = answered.rows[0][:2] if days else (None, None)
     chained = list(zip(returns or (), map(_reason, reasons or ()), strict=True))
@@ -160,7 +159,7 @@ def daily_performance(
 
 
 def performance_summary(
-    connection: psycopg.Connection[Any],
+    readable: Readable,
     *,
     tenant: str,
     portfolio: str,
@@ -171,13 +170,13 @@ def performance_summary(
     first, last = since or date.min, until or date.max
     owner = (tenant, portfolio)
     parameters = (first, last, *owner, first, first, *owner)
-    answered = ask(connection, NAME, _SUMMARY, parameters, order="ORDER BY session")
+    answered = ask(readable, NAME, _SUMMARY, parameters, order="ORDER BY session")
     summary = _summary(portfolio, answered.rows) if answered.rows else None
     return Answer(summary, answered.position, answered.market_position)
 
 
 def changed_performance(
-    connection: psycopg.Connection[Any], *, tenant: str, after: int, limit: int = PAGE_ROWS_MAX
+    readable: Readable, *, tenant: str, after: int, limit: int = PAGE_ROWS_MAX
 ) -> Page[PerformanceDay]:
     """List a tenant's days that changed behind a log position, oldest change first.
 
@@ -185,7 +184,14 @@ def changed_performance(
     They carry no cumulative return.
     """
     order = "ORDER BY changed_position, portfolio, session"
-    answered = ask(connection, NAME, _CHANGED, (tenant, after, limit), order=order)
+    answered = ask(
+        readable,
+        NAME,
+        _CHANGED,
+        (tenant, after, limit),
+        order=order,
+        merge=lambda row: (row[29], row[0], row[1]),
+    )
     rows = [_day(row) for row in answered.rows]
     return Page(rows, answered.position, answered.market_position)
 

@@ -55,7 +55,7 @@ class PositionsFold:
         instruments: dict[str, InstrumentRow] = {}
         portfolios: dict[tuple[str, str], PortfolioRow] = {}
         has_marks = False
-        for position, tenant, recorded_at, event, _ in batch:
+        for position, tenant, recorded_at, event in batch:
             kind = type(event)
             if kind in _BOOKINGS:
                 bookings.append((position, tenant, event))

@@ -12,11 +12,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-import psycopg
 
 from domain.lots import CostBasis
 from domain.money import ONE, ZERO, canonical, share
-from projections.asking import PAGE_ROWS_MAX, ask
+from projections.asking import PAGE_ROWS_MAX, Readable, ask
 from projections.paging import Answer, Page, page_of, read_cursor
 from projections.positions.tables import PortfolioRow
 
@@ -106,7 +105,7 @@ class LotView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def portfolios_of(
-    connection: psycopg.Connection[Any],
+    readable: Readable,
     *,
     tenant: str,
     cursor: str | None = None,
@@ -120,23 +119,28 @@ def portfolios_of(
     question = f"portfolios {tenant}"
     after = "" if cursor is None else read_cursor(question, cursor, str)
     parameters = (tenant, after, None, None, limit + 1)
-    answered = ask(connection, "positions", _PORTFOLIOS, parameters, order="ORDER BY portfolio")
+    answered = ask(
+        readable,
+        "positions",
+        _PORTFOLIOS,
+        parameters,
+        order="ORDER BY portfolio",
+        merge=lambda row: row[1],
+    )
     rows = [PortfolioRow(*values) for values in answered.rows]
     return page_of(question, answered, rows, limit=limit, key=lambda row: row.portfolio)
 
 
-def portfolio_of(
-    connection: psycopg.Connection[Any], *, tenant: str, portfolio: str
-) -> Answer[PortfolioRow]:
+def portfolio_of(readable: Readable, *, tenant: str, portfolio: str) -> Answer[PortfolioRow]:
     """Find one portfolio; another tenant's is not there."""
     parameters = (tenant, "", portfolio, portfolio, 1)
-    answered = ask(connection, "positions", _PORTFOLIOS, parameters)
+    answered = ask(readable, "positions", _PORTFOLIOS, parameters)
     row = PortfolioRow(*answered.rows[0]) if answered.rows else None
     return Answer(row, answered.position, answered.market_position)
 
 
 def positions_of(
-    connection: psycopg.Connection[Any],
+    readable: Readable,
     *,
     tenant: str,
     portfolio: str,
@@ -152,23 +156,23 @@ def positions_of(
     question = f"positions {tenant} {portfolio}"
     after = "" if cursor is None else read_cursor(question, cursor, str)
     parameters = (tenant, portfolio, after, None, None, include_closed, limit + 1)
-    answered = ask(connection, "positions", _POSITIONS, parameters, order="ORDER BY instrument")
+    answered = ask(readable, "positions", _POSITIONS, parameters, order="ORDER BY instrument")
     rows = [_position(values) for values in answered.rows]
     return page_of(question, answered, rows, limit=limit, key=lambda row: row.instrument)
 
 
 def position_of(
-    connection: psycopg.Connection[Any], *, tenant: str, portfolio: str, instrument: str
+    readable: Readable, *, tenant: str, portfolio: str, instrument: str
 ) -> Answer[PositionView]:
     """Find one position, also when it is closed."""
     parameters = (tenant, portfolio, "", instrument, instrument, True, 1)
-    answered = ask(connection, "positions", _POSITIONS, parameters)
+    answered = ask(readable, "positions", _POSITIONS, parameters)
     row = _position(answered.rows[0]) if answered.rows else None
     return Answer(row, answered.position, answered.market_position)
 
 
 def lots_of(
-    connection: psycopg.Connection[Any],
+    readable: Readable,
     *,
     tenant: str,
     portfolio: str,
@@ -186,7 +190,7 @@ def lots_of(
     after = start if cursor is None else read_cursor(question, cursor, tuple[str, int, int])
     parameters = (tenant, portfolio, *after, instrument, instrument, limit + 1)
     order = "ORDER BY instrument, order_position, order_index"
-    answered = ask(connection, "positions", _LOTS, parameters, order=order)
+    answered = ask(readable, "positions", _LOTS, parameters, order=order)
     places = {values[1]: (values[0], *values[-2:]) for values in answered.rows}
     rows = [_lot(values) for values in answered.rows]
     return page_of(question, answered, rows, limit=limit, key=lambda lot: places[lot.trade_id])

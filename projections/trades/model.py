@@ -152,7 +152,7 @@ class TradesFold:
         fresh: list[TradeRow] = []
         changed: dict[tuple[str, int], TradeRow] = {}
         begun = batch[0].position
-        for position, tenant, recorded_at, event, _ in batch:
+        for position, tenant, recorded_at, event in batch:
             if isinstance(event, TradeBooked):
                 key = (tenant, event.fill.trade_id.int)
                 row = waiting.pop(key)

@@ -1,11 +1,8 @@
 """What is asked of `trades`: the blotter, refusals, exceptions that wait, one trade."""
 
-from typing import Any
 from uuid import UUID
 
-import psycopg
-
-from projections.asking import PAGE_ROWS_MAX, ask
+from projections.asking import PAGE_ROWS_MAX, Readable, ask
 from projections.paging import Answer, Page, page_of, read_cursor
 from projections.trades.model import Status, TradeRow, trade_row
 
@@ -27,7 +24,7 @@ _BY_STATUS = {
 
 
 def blotter(
-    connection: psycopg.Connection[Any],
+    readable: Readable,
     *,
     tenant: str,
     portfolio: str | None = None,
@@ -54,15 +51,21 @@ def blotter(
     statement = _TRADES.format(filters=" ".join(filters))
     parameters.append(limit + 1)
     order = "ORDER BY answer.position DESC"
-    answered = ask(connection, "trades", statement, parameters, order=order)
+    answered = ask(
+        readable, "trades", statement, parameters, order=order, merge=lambda row: -row[1]
+    )
     rows = [trade_row(values) for values in answered.rows]
     return page_of(question, answered, rows, limit=limit, key=lambda row: row.position)
 
 
-def trade_of(
-    connection: psycopg.Connection[Any], *, tenant: str, trade_id: UUID
-) -> Answer[TradeRow]:
+def trade_of(readable: Readable, *, tenant: str, trade_id: UUID) -> Answer[TradeRow]:
     """Find what became of a trade: booked or waiting, else its last refusal."""
-    answered = ask(connection, "trades", _TRADE, (tenant, trade_id))
+    answered = ask(
+        readable,
+        "trades",
+        _TRADE,
+        (tenant, trade_id),
+        merge=lambda row: (row[3] == Status.REFUSED, -row[1]),
+    )
     row = trade_row(answered.rows[0]) if answered.rows else None
     return Answer(row, answered.position, answered.market_position)

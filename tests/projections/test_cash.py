@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from projections.asking import Readable
 from projections.cash.model import BalanceRow, Cash, MovementKind
 from projections.cash.queries import balances_of, movements_of
 from projections.read_model import ReadModel
@@ -38,7 +39,7 @@ class TestMovingCash:
         sold = story.trade(FUND, APPLE, "-1", "20")
         fold(Cash())
 
-        page = movements_of(connection, tenant=ACME, portfolio=FUND)
+        page = movements_of(Readable(connection), tenant=ACME, portfolio=FUND)
 
         assert [
             (leg.kind, leg.amount, leg.balance_after, leg.trade_id, leg.position)
@@ -62,7 +63,7 @@ class TestMovingCash:
         story.trade(FUND, APPLE, "3", "10", fee="1")
         fold(Cash())
 
-        euros, dollars = balances_of(connection, tenant=ACME, portfolio=FUND).rows
+        euros, dollars = balances_of(Readable(connection), tenant=ACME, portfolio=FUND).rows
 
         assert dollars == BalanceRow(
             ACME,
@@ -88,11 +89,11 @@ class TestAsking:
         story.trade(FUND, APPLE, "3", "10", fee="1")
         story.trade(FUND, APPLE, "3", "10", fee="1")
         fold(Cash())
-        whole = movements_of(connection, tenant=ACME, portfolio=FUND).rows
+        whole = movements_of(Readable(connection), tenant=ACME, portfolio=FUND).rows
 
-        first = movements_of(connection, tenant=ACME, portfolio=FUND, limit=3)
+        first = movements_of(Readable(connection), tenant=ACME, portfolio=FUND, limit=3)
         second = movements_of(
-            connection, tenant=ACME, portfolio=FUND, limit=3, cursor=first.next_cursor
+            Readable(connection), tenant=ACME, portfolio=FUND, limit=3, cursor=first.next_cursor
         )
 
         assert first.rows + second.rows == whole
@@ -106,7 +107,7 @@ class TestAsking:
         story.deposit(FUND, "2", currency="EUR")
         fold(Cash())
 
-        rows = movements_of(connection, tenant=ACME, portfolio=FUND, currency="EUR").rows
+        rows = movements_of(Readable(connection), tenant=ACME, portfolio=FUND, currency="EUR").rows
 
         assert [leg.amount for leg in rows] == [Decimal(2)]
 
@@ -120,7 +121,8 @@ class TestAsking:
         fold(Cash())
 
         assert [
-            row.balance for row in balances_of(connection, tenant=GLOBEX, portfolio=FUND).rows
+            row.balance
+            for row in balances_of(Readable(connection), tenant=GLOBEX, portfolio=FUND).rows
         ] == [Decimal(2)]
-        assert len(movements_of(connection, tenant=ACME, portfolio=FUND).rows) == 1
-        assert movements_of(connection, tenant="nobody", portfolio=FUND).rows == []
+        assert len(movements_of(Readable(connection), tenant=ACME, portfolio=FUND).rows) == 1
+        assert movements_of(Readable(connection), tenant="nobody", portfolio=FUND).rows == []

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from domain.lots import CostBasis
+from projections.asking import Readable
 from projections.paging import CursorInvalid, Page
 from projections.positions.model import Positions
 from projections.positions.queries import (
@@ -48,7 +49,7 @@ def exact(*amounts: int | str) -> tuple[Decimal, ...]:
 
 def held(connection: Connection, instrument: str = APPLE) -> PositionView:
     """The position of the one portfolio."""
-    row = position_of(connection, tenant=ACME, portfolio=FUND, instrument=instrument).row
+    row = position_of(Readable(connection), tenant=ACME, portfolio=FUND, instrument=instrument).row
     assert row is not None
     return row
 
@@ -65,7 +66,7 @@ def all_pages(question: Callable[..., Page[Any]]) -> list[Any]:
 
 def lots(connection: Connection) -> list[LotView]:
     """All lots of the one portfolio."""
-    return lots_of(connection, tenant=ACME, portfolio=FUND).rows
+    return lots_of(Readable(connection), tenant=ACME, portfolio=FUND).rows
 
 
 class TestBuyingAndSelling:
@@ -115,8 +116,8 @@ class TestBuyingAndSelling:
         )
         assert position.average_cost is None
         assert lots(connection) == []
-        assert positions_of(connection, tenant=ACME, portfolio=FUND).rows == []
-        every = positions_of(connection, tenant=ACME, portfolio=FUND, include_closed=True)
+        assert positions_of(Readable(connection), tenant=ACME, portfolio=FUND).rows == []
+        every = positions_of(Readable(connection), tenant=ACME, portfolio=FUND, include_closed=True)
         assert every.rows == [position]
 
     def test_a_sale_through_zero_turns_the_position_short(
@@ -167,7 +168,7 @@ class TestBuyingAndSelling:
         story.trade("pooled", APPLE, "3", "30")
         fold(Positions())
 
-        found = lots_of(connection, tenant=ACME, portfolio="pooled").rows
+        found = lots_of(Readable(connection), tenant=ACME, portfolio="pooled").rows
 
         assert [(lot.quantity, lot.cost, lot.unit_cost) for lot in found] == [
             exact(1, 25, 25),
@@ -285,7 +286,7 @@ class TestAsking:
         story.deposit(FUND, "100")
         fold(Positions())
 
-        page = positions_of(connection, tenant=ACME, portfolio=FUND)
+        page = positions_of(Readable(connection), tenant=ACME, portfolio=FUND)
 
         assert (page.rows, page.position, page.market_position) == ([], 5, 4)
 
@@ -298,13 +299,13 @@ class TestAsking:
         story.trade(FUND, TESLA, "7", "10", tenant=GLOBEX)
         fold(Positions())
 
-        ours = positions_of(connection, tenant=ACME, portfolio=FUND).rows
-        theirs = positions_of(connection, tenant=GLOBEX, portfolio=FUND).rows
+        ours = positions_of(Readable(connection), tenant=ACME, portfolio=FUND).rows
+        theirs = positions_of(Readable(connection), tenant=GLOBEX, portfolio=FUND).rows
 
         assert [row.instrument for row in ours] == [APPLE]
         assert [row.instrument for row in theirs] == [TESLA]
-        assert lots_of(connection, tenant="nobody", portfolio=FUND).rows == []
-        assert portfolio_of(connection, tenant="nobody", portfolio=FUND).row is None
+        assert lots_of(Readable(connection), tenant="nobody", portfolio=FUND).rows == []
+        assert portfolio_of(Readable(connection), tenant="nobody", portfolio=FUND).row is None
 
     def test_pages_follow_one_another(
         self, story: Story, fold: FoldAll, connection: Connection
@@ -318,9 +319,9 @@ class TestAsking:
         fold(Positions())
 
         questions: tuple[Callable[..., Page[Any]], ...] = (
-            partial(portfolios_of, connection, tenant=ACME),
-            partial(positions_of, connection, tenant=ACME, portfolio=FUND),
-            partial(lots_of, connection, tenant=ACME, portfolio=FUND),
+            partial(portfolios_of, Readable(connection), tenant=ACME),
+            partial(positions_of, Readable(connection), tenant=ACME, portfolio=FUND),
+            partial(lots_of, Readable(connection), tenant=ACME, portfolio=FUND),
         )
         for question in questions:
             whole = question().rows
@@ -333,11 +334,11 @@ class TestAsking:
         """Another tenant's cursor, an altered one and plain nonsense."""
         story.open("fund-2")
         fold(Positions())
-        cursor = portfolios_of(connection, tenant=ACME, limit=1).next_cursor
+        cursor = portfolios_of(Readable(connection), tenant=ACME, limit=1).next_cursor
         assert cursor is not None
 
         for wrong in (cursor[:-2] + "AA", "nonsense", "", "é", "A" * 2_000):
             with pytest.raises(CursorInvalid):
-                portfolios_of(connection, tenant=ACME, cursor=wrong)
+                portfolios_of(Readable(connection), tenant=ACME, cursor=wrong)
         with pytest.raises(CursorInvalid):
-            portfolios_of(connection, tenant=GLOBEX, cursor=cursor)
+            portfolios_of(Readable(connection), tenant=GLOBEX, cursor=cursor)

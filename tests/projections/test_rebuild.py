@@ -10,7 +10,7 @@ import pytest
 
 from eventstore.log import Log
 from infra.database import Database
-from projections.asking import ReadModelMissing
+from projections.asking import Readable, ReadModelMissing
 from projections.building import BuildFailed, BuildRunning, connect, lock_model
 from projections.cash.model import Cash
 from projections.checkpoint import RETIRED, Checkpoint, read_checkpoint
@@ -113,7 +113,7 @@ class TestRebuilding:
             head = story.append_to(log)
             wait_for_position(projector, head, *MODELS)
 
-        row = position_of(connection, tenant=ACME, portfolio=FUND, instrument=APPLE).row
+        row = position_of(Readable(connection), tenant=ACME, portfolio=FUND, instrument=APPLE).row
         assert row is not None
         assert (row.quantity, row.cost) == (Decimal(2), Decimal(20))
         with connection.cursor() as cursor:
@@ -236,7 +236,9 @@ class TestReadingDuringASwap:
                 buy_next(story)
                 story.append_to(log)
                 for _ in range(5):
-                    answer = position_of(connection, tenant=ACME, portfolio=FUND, instrument=APPLE)
+                    answer = position_of(
+                        Readable(connection), tenant=ACME, portfolio=FUND, instrument=APPLE
+                    )
                     assert answer.row is not None
                     # Two events before the first trade, two in each.
                     assert answer.position == 2 + 2 * answer.row.quantity
@@ -254,9 +256,9 @@ class TestReadingDuringASwap:
         connection.execute("UPDATE positions.checkpoint SET edition = %s", (RETIRED,))
 
         with pytest.raises(ReadModelMissing):
-            position_of(connection, tenant=ACME, portfolio=FUND, instrument=APPLE)
+            position_of(Readable(connection), tenant=ACME, portfolio=FUND, instrument=APPLE)
 
     def test_tables_not_yet_made_are_named(self, connection: Connection) -> None:
         """No projector has begun with the model."""
         with pytest.raises(ReadModelMissing, match="positions"):
-            position_of(connection, tenant=ACME, portfolio=FUND, instrument=APPLE)
+            position_of(Readable(connection), tenant=ACME, portfolio=FUND, instrument=APPLE)

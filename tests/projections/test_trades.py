@@ -9,6 +9,7 @@ import pytest
 
 from domain.lots import Side
 from domain.trade import Intent
+from projections.asking import Readable
 from projections.read_model import ReadModel
 from projections.trades.model import Status, Trades
 from projections.trades.queries import blotter, trade_of
@@ -39,7 +40,7 @@ class TestCapturing:
         sold = story.trade(FUND, APPLE, "-3", "12", fee="1")
         fold(Trades())
 
-        row = trade_of(connection, tenant=ACME, trade_id=sold).row
+        row = trade_of(Readable(connection), tenant=ACME, trade_id=sold).row
 
         assert row is not None
         assert (row.status, row.side, row.intent) == (Status.BOOKED, Side.SELL, Intent.EXECUTED)
@@ -59,15 +60,15 @@ class TestCapturing:
         """It keeps its place in the blotter and leaves the list of exceptions."""
         waiting = story.trade(FUND, TESLA, "3", "10")
         fold(Trades())
-        exceptions = blotter(connection, tenant=ACME, status=Status.PARKED)
+        exceptions = blotter(Readable(connection), tenant=ACME, status=Status.PARKED)
         assert [row.trade_id for row in exceptions.rows] == [waiting]
         assert exceptions.rows[0].booked_position is None
 
         story.register(TESLA)
         fold(Trades())
 
-        assert blotter(connection, tenant=ACME, status=Status.PARKED).rows == []
-        (row,) = blotter(connection, tenant=ACME, status=Status.BOOKED).rows
+        assert blotter(Readable(connection), tenant=ACME, status=Status.PARKED).rows == []
+        (row,) = blotter(Readable(connection), tenant=ACME, status=Status.BOOKED).rows
         assert (row.trade_id, row.position) == (waiting, 3)
         assert (row.released_position, row.booked_position) == (5, 6)
 
@@ -78,7 +79,7 @@ class TestCapturing:
         refused = story.refuse(FUND, APPLE)
         fold(Trades())
 
-        (row,) = blotter(connection, tenant=ACME, status=Status.REFUSED).rows
+        (row,) = blotter(Readable(connection), tenant=ACME, status=Status.REFUSED).rows
 
         assert (row.trade_id, row.intent) == (refused, Intent.PROPOSED)
         cash, short = row.every_breach
@@ -92,8 +93,8 @@ class TestCapturing:
         refused = story.refuse(FUND, APPLE)
         story.refuse_again()
         fold(Trades())
-        assert len(blotter(connection, tenant=ACME, status=Status.REFUSED).rows) == 2
-        found = trade_of(connection, tenant=ACME, trade_id=refused).row
+        assert len(blotter(Readable(connection), tenant=ACME, status=Status.REFUSED).rows) == 2
+        found = trade_of(Readable(connection), tenant=ACME, trade_id=refused).row
         assert found is not None
         assert found.status is Status.REFUSED
 
@@ -102,7 +103,7 @@ class TestCapturing:
         assert booked == refused
         fold(Trades())
 
-        found = trade_of(connection, tenant=ACME, trade_id=refused).row
+        found = trade_of(Readable(connection), tenant=ACME, trade_id=refused).row
         assert found is not None
         assert found.status is Status.BOOKED
 
@@ -123,7 +124,7 @@ class TestAsking:
         fold(Trades())
 
         def count(**filters: Any) -> int:
-            return len(blotter(connection, tenant=ACME, **filters).rows)
+            return len(blotter(Readable(connection), tenant=ACME, **filters).rows)
 
         assert count() == 4
         assert count(portfolio=FUND) == 2
@@ -139,11 +140,11 @@ class TestAsking:
         for _ in range(5):
             story.trade(FUND, APPLE, "1", "10")
         fold(Trades())
-        whole = blotter(connection, tenant=ACME)
+        whole = blotter(Readable(connection), tenant=ACME)
 
-        first = blotter(connection, tenant=ACME, limit=2)
-        second = blotter(connection, tenant=ACME, limit=2, cursor=first.next_cursor)
-        third = blotter(connection, tenant=ACME, limit=2, cursor=second.next_cursor)
+        first = blotter(Readable(connection), tenant=ACME, limit=2)
+        second = blotter(Readable(connection), tenant=ACME, limit=2, cursor=first.next_cursor)
+        third = blotter(Readable(connection), tenant=ACME, limit=2, cursor=second.next_cursor)
 
         assert first.rows + second.rows + third.rows == whole.rows
         assert [len(page.rows) for page in (first, second, third)] == [2, 2, 1]
@@ -158,6 +159,6 @@ class TestAsking:
         theirs = story.trade(FUND, APPLE, "1", "10", tenant=GLOBEX)
         fold(Trades())
 
-        assert blotter(connection, tenant=ACME).rows == []
-        assert trade_of(connection, tenant=ACME, trade_id=theirs).row is None
-        assert trade_of(connection, tenant=GLOBEX, trade_id=theirs).row is not None
+        assert blotter(Readable(connection), tenant=ACME).rows == []
+        assert trade_of(Readable(connection), tenant=ACME, trade_id=theirs).row is None
+        assert trade_of(Readable(connection), tenant=GLOBEX, trade_id=theirs).row is not None

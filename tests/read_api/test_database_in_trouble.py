@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from infra.database import Database
+from projections.asking import Readable
 from projections.reading import Reading, ReadingUnavailable
 from read_api.application import create_app
 from tests.gateway.serving import assert_problem, client_of, serving, surroundings, token
@@ -56,14 +57,14 @@ class TestADatabase:
             Reading(log_database.app_conninfo) as reading,
             pytest.raises(psycopg.errors.ReadOnlySqlTransaction),
         ):
-            reading.answer(lambda connection: connection.execute("CREATE TABLE x ()"))
+            reading.answer(lambda readable: readable.connection.execute("CREATE TABLE x ()"))
 
     def test_does_not_let_a_question_run_for_ever(self, log_database: Database) -> None:
         """A statement has its time; then the question is refused as unavailable."""
 
-        def sleep(connection: psycopg.Connection[object]) -> None:
-            connection.execute("SET statement_timeout = '50ms'")
-            connection.execute("SELECT pg_sleep(5)")
+        def sleep(readable: Readable) -> None:
+            readable.connection.execute("SET statement_timeout = '50ms'")
+            readable.connection.execute("SELECT pg_sleep(5)")
 
         with Reading(log_database.app_conninfo) as reading, pytest.raises(ReadingUnavailable):
             reading.answer(sleep)

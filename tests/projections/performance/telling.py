@@ -33,7 +33,6 @@ from domain.portfolio.events import (
     PortfolioOpened,
     TradeBooked,
 )
-from eventstore.envelope import RecordedEvent
 from projections.performance.model import PerformanceModel
 from projections.read_model import Decoded, Fold
 
@@ -144,16 +143,9 @@ def corrected(
 def decoded(told: Sequence[Told]) -> list[Decoded]:
     """Give events the positions 1, 2, …."""
     return [
-        Decoded(position, tenant, at(1), event, recorded(position, tenant))
+        Decoded(position, tenant, at(1), event)
         for position, (tenant, event) in enumerate(told, start=1)
     ]
-
-
-def recorded(position: int, tenant: str) -> RecordedEvent:
-    """An envelope that no fold of this model looks at."""
-    return RecordedEvent(
-        position, at(1), NOBODY, 1, NOBODY, NOBODY, None, "", tenant, "", "", None, None, b""
-    )
 
 
 class Folded:

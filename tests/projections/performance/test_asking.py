@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from projections.asking import Readable
 from projections.checkpoint import Checkpoint, create_checkpoint
 from projections.paging import CursorInvalid
 from projections.performance.closes import CloseStatus, judged_closes
@@ -68,7 +69,7 @@ class TestDays:
         """A gap shows none and is carried by the day behind it; all of one position."""
         told(connection, *STORY)
 
-        page = daily_performance(connection, tenant=ACME, portfolio=BOOK)
+        page = daily_performance(Readable(connection), tenant=ACME, portfolio=BOOK)
 
         found = [(row.current.daily_return, row.cumulative_return) for row in page.rows]
         assert found == [
@@ -85,7 +86,7 @@ class TestDays:
         told(connection, *STORY)
 
         page = daily_performance(
-            connection, tenant=ACME, portfolio=BOOK, since=day(2), until=day(4)
+            Readable(connection), tenant=ACME, portfolio=BOOK, since=day(2), until=day(4)
         )
 
         assert [row.session for row in page.rows] == [day(2), day(3), day(4)]
@@ -94,12 +95,12 @@ class TestDays:
     def test_come_in_pages_that_chain_on(self, connection: Connection) -> None:
         """Cut anywhere, the pages together are the whole answer."""
         told(connection, *STORY)
-        whole = daily_performance(connection, tenant=ACME, portfolio=BOOK).rows
+        whole = daily_performance(Readable(connection), tenant=ACME, portfolio=BOOK).rows
 
         rows, cursor = [], None
         for _ in range(3):
             page = daily_performance(
-                connection, tenant=ACME, portfolio=BOOK, cursor=cursor, limit=2
+                Readable(connection), tenant=ACME, portfolio=BOOK, cursor=cursor, limit=2
             )
             rows += page.rows
             cursor = page.next_cursor
@@ -110,18 +111,22 @@ class TestDays:
     def test_refuse_a_cursor_of_another_question(self, connection: Connection) -> None:
         """A cursor is bound to tenant, portfolio and range."""
         told(connection, *STORY)
-        page = daily_performance(connection, tenant=ACME, portfolio=BOOK, limit=1)
+        page = daily_performance(Readable(connection), tenant=ACME, portfolio=BOOK, limit=1)
 
         with pytest.raises(CursorInvalid):
             daily_performance(
-                connection, tenant=GLOBEX, portfolio=BOOK, cursor=page.next_cursor, limit=1
+                Readable(connection),
+                tenant=GLOBEX,
+                portfolio=BOOK,
+                cursor=page.next_cursor,
+                limit=1,
             )
 
     def test_show_struck_beside_current(self, connection: Connection) -> None:
         """What was never struck has none; what was keeps it."""
         told(connection, opened(), closed(1), flow("1", 1), closed(2), flow("1", 1))
 
-        rows = daily_performance(connection, tenant=ACME, portfolio=BOOK).rows
+        rows = daily_performance(Readable(connection), tenant=ACME, portfolio=BOOK).rows
 
         assert rows[0].struck is None
         assert rows[1].struck is not None
@@ -132,8 +137,8 @@ class TestDays:
         """The same portfolio name of two tenants, and of one that has none."""
         told(connection, *STORY)
 
-        theirs = daily_performance(connection, tenant=GLOBEX, portfolio=BOOK)
-        nobodys = daily_performance(connection, tenant="initech", portfolio=BOOK)
+        theirs = daily_performance(Readable(connection), tenant=GLOBEX, portfolio=BOOK)
+        nobodys = daily_performance(Readable(connection), tenant="initech", portfolio=BOOK)
 
         assert {row.current.nav for row in theirs.rows} == {Decimal(1)}
         assert nobodys.rows == []
@@ -147,7 +152,9 @@ class TestASummary:
         """NAV end - NAV start - flows is the result."""
         told(connection, *STORY)
 
-        answer = performance_summary(connection, tenant=ACME, portfolio=BOOK, since=day(2))
+        answer = performance_summary(
+            Readable(connection), tenant=ACME, portfolio=BOOK, since=day(2)
+        )
 
         row = answer.row
         assert row is not None
@@ -161,7 +168,7 @@ class TestASummary:
         told(connection, *STORY)
 
         row = performance_summary(
-            connection, tenant=ACME, portfolio=BOOK, since=day(5), until=day(9)
+            Readable(connection), tenant=ACME, portfolio=BOOK, since=day(5), until=day(9)
         ).row
 
         assert row is not None
@@ -176,8 +183,8 @@ class TestASummary:
         """A known portfolio without a day, and a portfolio that is not there."""
         told(connection, opened())
 
-        known = performance_summary(connection, tenant=ACME, portfolio=BOOK).row
-        unknown = performance_summary(connection, tenant=GLOBEX, portfolio=BOOK).row
+        known = performance_summary(Readable(connection), tenant=ACME, portfolio=BOOK).row
+        unknown = performance_summary(Readable(connection), tenant=GLOBEX, portfolio=BOOK).row
 
         assert known is not None
         assert (known.sessions, known.nav_end, known.cumulative_return) == (0, None, None)
@@ -191,13 +198,13 @@ class TestChanges:
         """A late flow changes every day behind it, of its tenant."""
         told(connection, *STORY, flow("1", 4))
 
-        page = changed_performance(connection, tenant=ACME, after=11)
+        page = changed_performance(Readable(connection), tenant=ACME, after=11)
 
         assert [(row.session, row.changed_position) for row in page.rows] == [
             (day(4), 14),
             (day(5), 14),
         ]
-        assert changed_performance(connection, tenant=GLOBEX, after=13).rows == []
+        assert changed_performance(Readable(connection), tenant=GLOBEX, after=13).rows == []
 
 
 class TestJudgedCloses:
@@ -214,7 +221,7 @@ class TestJudgedCloses:
         )
 
         found = {
-            status: [(row.instrument, row.session) for row in judged_closes(connection,
+            status: [(row.instrument, row.session) for row in judged_closes(Readable(connection),
                                                                             status=status).rows]
             for status in CloseStatus
         }  # fmt: skip
@@ -231,11 +238,15 @@ class TestJudgedCloses:
         told(connection, *STORY)
         accepted = CloseStatus.ACCEPTED
 
-        one = judged_closes(connection, status=accepted, instrument="AAPL", limit=3)
+        one = judged_closes(Readable(connection), status=accepted, instrument="AAPL", limit=3)
         two = judged_closes(
-            connection, status=accepted, instrument="AAPL", limit=3, cursor=one.next_cursor
+            Readable(connection),
+            status=accepted,
+            instrument="AAPL",
+            limit=3,
+            cursor=one.next_cursor,
         )
-        none = judged_closes(connection, status=accepted, instrument="MSFT")
+        none = judged_closes(Readable(connection), status=accepted, instrument="MSFT")
 
         assert [row.session for row in one.rows + two.rows] == [day(n) for n in (1, 2, 3, 5)]
         assert (two.next_cursor, none.rows) == (None, [])

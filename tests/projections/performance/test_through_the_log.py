@@ -14,6 +14,7 @@ import pytest
 
 from eventstore.log import Log
 from infra.database import Database
+from projections.asking import Readable
 from projections.building import connect
 from projections.performance.queries import daily_performance, performance_summary
 from projections.rebuild import rebuild
@@ -83,7 +84,7 @@ class TestTheEngine:
         assert (
             difference(own_connection, MODEL, live=MODEL.name, rebuilt="performance_check") is None
         )
-        page = daily_performance(own_connection, tenant=ACME, portfolio="growth")
+        page = daily_performance(Readable(own_connection), tenant=ACME, portfolio="growth")
         assert (len(page.rows), page.position) == (5, head)
 
 
@@ -142,6 +143,6 @@ def test_summary_of_an_unknown_portfolio_is_none(log: Log, log_database: Databas
     with running(log, log_database, [MODEL]) as projector:
         wait_until(lambda: described(projector, MODEL.name)["state"] == "live", "live")
     with connect(log_database.app_conninfo, application_name="test") as connection:
-        answer = performance_summary(connection, tenant=ACME, portfolio=BOOK)
+        answer = performance_summary(Readable(connection), tenant=ACME, portfolio=BOOK)
 
     assert (answer.row, answer.position) == (None, 0)
