@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 import httpx
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
 from gateway.interface import Readiness, Surroundings
 from gateway.tokens import TokenVerifier
@@ -75,7 +75,7 @@ def token(
 
 
 @contextmanager
-def serving(application: FastAPI) -> Iterator[str]:
+def serving(application: ASGIApp) -> Iterator[str]:
     """Serve an application on a free port of this machine; give its address."""
     config = uvicorn.Config(
         application,
