@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,18 +27,14 @@ from infra.child_processes import service_account
 from infra.clock import now
 from infra.data_directory import DataDirectory, write_closed
 from infra.database import Database
-from infra.embedded_postgres import EmbeddedPostgres, free_port
+from infra.embedded_postgres import EmbeddedPostgres
 from infra.embedded_valkey import EmbeddedValkey
 from infra.errors import OperatorError
 from infra.keys import signing_key
+from infra.members import Member, chosen_members, ports_in_use
 from infra.read_models import require_log_not_behind
 from infra.settings import Settings
 from infra.supervisor import ChildProcess, Supervised, Supervisor
-
-PORT_FIELDS = ("write_port", "read_port", "projector_port")
-# Started in this order and stopped in the reverse one: writing ends first, its last events are
-# still projected, and readers are served to the end.
-PROCESS_ORDER = ("read", "projector", "write")
 
 Say = Callable[[str], None]
 CommandLine = Callable[[str], list[str]]
@@ -53,6 +48,7 @@ class RunningSystem:
     data: DataDirectory
     database: Database
     redis_url: str = field(repr=False)
+    members: Sequence[Member]
     supervisor: Supervisor
 
     @property
@@ -97,7 +93,8 @@ def running_system(
     data.prepare(service_account())
     with ExitStack() as stack:
         stack.enter_context(data.locked())
-        settings = settings.model_copy(update=_chosen_ports(settings))
+        members = chosen_members(settings)
+        settings = settings.model_copy(update=ports_in_use(members))
         servers, database, redis_url = _start_servers(stack, settings, data, say)
         _require_sound_log(database)
         signing_key(data)  # made before the processes look for it
@@ -111,23 +108,24 @@ def running_system(
         )
         _give_up_if(stop)
         say("starting the processes")
-        processes = _processes(settings, data, command_line)
+        processes = [_child_process(member, settings, data, command_line) for member in members]
         addresses = data.run / "addresses.json"
-        supervisor = Supervisor(
-            [*servers, *processes],
-            say=say,
-            changed=lambda: _write_addresses(addresses, settings, database, supervisor),
-        )
+
+        def leave_word() -> None:
+            _write_addresses(addresses, settings, database, members, supervisor)
+
+        supervisor = Supervisor([*servers, *processes], say=say, changed=leave_word)
         stack.callback(addresses.unlink, missing_ok=True)
         stack.enter_context(supervisor)
         if not supervisor.wait_until_ready(stop):
             raise StopRequested
-        _write_addresses(addresses, settings, database, supervisor)
+        leave_word()
         yield RunningSystem(
             settings=settings,
             data=data,
             database=database,
             redis_url=redis_url,
+            members=members,
             supervisor=supervisor,
         )
         say("stopping: writing first, then what follows the log, then the servers")
@@ -167,49 +165,24 @@ def _require_sound_log(database: Database) -> None:
         require_log_not_behind(log, database.app_conninfo)
 
 
-def _processes(
-    settings: Settings, data: DataDirectory, command_line: CommandLine
-) -> list[ChildProcess]:
-    addresses = {
-        "write": settings.write_url,
-        "projector": settings.projector_url,
-        "read": settings.read_url,
-    }
-    return [
-        ChildProcess(
-            name=name,
-            arguments=command_line(name),
-            log=data.logs / f"{name}.jsonl",
-            ready_url=f"{addresses[name]}/health/ready",
-            environment=settings.environment(),
-        )
-        for name in PROCESS_ORDER
-    ]
-
-
-def _chosen_ports(settings: Settings) -> dict[str, int]:
-    """Choose a port for each 0, and make sure that the others are free."""
-    chosen: dict[str, int] = {}
-    for name in PORT_FIELDS:
-        port = getattr(settings, name) or free_port()
-        while port in chosen.values():
-            port = free_port()
-        try:
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((settings.host, port))
-        except OSError as error:
-            option = name.replace("_", "-")
-            raise OperatorError(
-                f"{settings.host}:{port} cannot be used ({error.strerror}). "
-                f"Choose another with --{option}; 0 takes any free one."
-            ) from error
-        chosen[name] = port
-    return chosen
+def _child_process(
+    member: Member, settings: Settings, data: DataDirectory, command_line: CommandLine
+) -> ChildProcess:
+    return ChildProcess(
+        name=member.name,
+        arguments=command_line(member.process),
+        log=data.logs / f"{member.name}.jsonl",
+        ready_url=f"{member.url}/health/ready",
+        environment=member.settings(settings).environment(),
+    )
 
 
 def _write_addresses(
-    path: Path, settings: Settings, database: Database, supervisor: Supervisor
+    path: Path,
+    settings: Settings,
+    database: Database,
+    members: Sequence[Member],
+    supervisor: Supervisor,
 ) -> None:
     """Leave word, for ourselves only, of what runs where."""
     assert settings.redis_url is not None, "chosen before"
@@ -220,6 +193,7 @@ def _write_addresses(
         "postgres_owner": database.owner_conninfo,
         "postgres_app": database.app_conninfo,
         "redis_url": settings.redis_url.get_secret_value(),
+        "process_urls": {member.name: member.url for member in members},
         "supervisor_process_id": os.getpid(),
         "process_ids": supervisor.process_ids,
     }

@@ -23,11 +23,12 @@ from infra.command_line.verifying import verified
 from infra.demonstration.connections import DemoConnections
 from infra.demonstration.running import Demo, DemoSize, prepared_demo, watch
 from infra.demonstration.screen import plain_line, screen
-from infra.running import PORT_FIELDS, RunningSystem, StopRequested, running_system
+from infra.running import RunningSystem, StopRequested, running_system
 from infra.settings import Settings, load_settings
 from infra.stopping import stop_signals
 from simulation.demo_portfolios import PORTFOLIOS_MIN, TENANTS
 
+PORT_FIELDS = ("write_port", "read_port", "projector_port")
 PLAIN_SECONDS = 5.0
 LIVE_SECONDS = 1.0
 EXIT_WRONG = 1

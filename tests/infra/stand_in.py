@@ -32,16 +32,12 @@ def run_process(name: str, settings: Settings) -> None:
     """Answer probes until SIGTERM, and write down that the end was an orderly one."""
     if (settings.data / f"{name}.broken").exists():
         sys.exit("broken on purpose")
-    ports = {
-        "write": settings.write_port,
-        "read": settings.read_port,
-        "projector": settings.projector_port,
-    }
+    port = getattr(settings, f"{name}_port")
     assert settings.app_conninfo
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     with probe_server(
-        host=settings.host, port=ports[name], readiness=lambda: Readiness(True, {"name": name})
+        host=settings.host, port=port, readiness=lambda: Readiness(True, {"name": name})
     ):
         stopped.wait()
     with (settings.data / "ends").open("a", encoding="utf-8") as ends:
