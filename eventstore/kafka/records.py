@@ -14,12 +14,12 @@ from uuid import UUID
 import msgspec
 
 from eventstore.envelope import RecordedEvent
+from schemas.watermark import WATERMARK
 
 Header: TypeAlias = tuple[str, bytes]
 
 _encode = msgspec.json.Encoder().encode
 
-WATERMARK_TYPE = "log.watermark.v1"
 
 _VERSION: Header = ("ce_specversion", b"1.0")
 _AVRO: Header = ("content-type", b"application/avro")
@@ -112,7 +112,7 @@ class HeaderWriter:
         """Write the headers of a watermark; `recorded_at` is that of the event at `position`."""
         return [
             *self._of_log,
-            ("ce_type", WATERMARK_TYPE.encode()),
+            ("ce_type", WATERMARK.encode()),
             ("ce_id", b"watermark-%d" % position),
             ("ce_time", moment_text(recorded_at).encode()),
             ("ce_position", b"%d" % position),
@@ -153,7 +153,7 @@ def read_headers(headers: Iterable[Header] | None) -> RecordHeaders | WatermarkH
     """
     try:
         texts = {name: value.decode() for name, value in headers or ()}
-        if texts.get("ce_type") == WATERMARK_TYPE:
+        if texts.get("ce_type") == WATERMARK:
             return msgspec.convert(texts, WatermarkHeaders, strict=False)
         return msgspec.convert(texts, RecordHeaders, strict=False)
     except (msgspec.ValidationError, UnicodeDecodeError, AttributeError) as error:
