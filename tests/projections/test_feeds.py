@@ -1,0 +1,324 @@
+"""The contract of a feed, kept by the log and by Kafka alike."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from eventstore.kafka.reader import TopicDamaged
+from eventstore.log import Log
+from eventstore.partitions import Partition, partitions
+from infra.database import Database
+from projections.batches import Batch
+from projections.building import connect
+from projections.checkpoint import Checkpoint
+from projections.feeds import Feed, LogFeed
+from schemas.catalogue import EVENT_TYPES
+from schemas.codec import decode
+from tests.conftest import KafkaSpace
+from tests.projections.running import WAIT_SECONDS
+from tests.projections.story import Story
+from tests.projections.topic import HandmadeTopic
+
+COUNT = 3
+EVERY_TYPE = frozenset(EVENT_TYPES.values())
+START = Checkpoint(0, 0, None, 1, UUID(int=0))
+Opened = tuple[Feed, Callable[[int], None]]
+"""A feed, and what carries the log's events behind a position to it."""
+
+
+def ticking() -> Callable[[], datetime]:
+    """A clock that moves on by some milliseconds each time it is read."""
+    seconds = itertools.count()
+    begin = datetime(2024, 3, 8, 12, tzinfo=UTC)
+    return lambda: begin + timedelta(milliseconds=7 * next(seconds))
+
+
+@pytest.fixture
+def log(log_database: Database) -> Iterator[Log]:
+    """An empty log whose events differ in their moments."""
+    with Log(log_database.app_conninfo, clock=ticking(), build="test", pool_size=4) as made:
+        yield made
+
+
+@pytest.fixture(params=["log", pytest.param("kafka", marks=pytest.mark.kafka)])
+def opened(request: pytest.FixtureRequest, log: Log, log_database: Database) -> Iterator[Opened]:
+    """Give a feed of all partitions, and what carries the log's events behind a position to it."""
+    with ExitStack() as stack:
+        if request.param == "log":
+            connection = stack.enter_context(
+                connect(log_database.app_conninfo, application_name="test")
+            )
+            feed: Feed = LogFeed(log, partitions(COUNT))
+            feed.begin(connection)
+            yield feed, lambda _: None
+            return
+        topic = HandmadeTopic(request.getfixturevalue("kafka"), log.log_id, COUNT)
+        kafka_feed = stack.enter_context(topic.feed())
+        wait_for_partitions(kafka_feed)
+        yield kafka_feed, lambda after: topic.send(log.read(after, 100_000))
+
+
+def wait_for_partitions(feed: Feed) -> None:
+    """Wait until a feed has all of them."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while len(feed.partitions()) < COUNT:
+        assert time.monotonic() < deadline, "waited in vain for partitions"
+        feed.wait(0.05)
+
+
+def next_batch(
+    feed: Feed, partition: Partition, after: Checkpoint, *, limit: int = 5_000
+) -> Batch | None:
+    """Read what follows; wait for it for a moment, because Kafka hands over when it can."""
+    deadline = time.monotonic() + 2.0
+    while time.monotonic() < deadline:
+        batch = feed.read(partition, after, limit=limit, event_types=EVERY_TYPE)
+        if batch is not None:
+            return batch
+        feed.wait(0.05)
+    return None
+
+
+def read_all(
+    feed: Feed, partition: Partition, after: Checkpoint, head: int, *, limit: int = 5_000
+) -> list[Batch]:
+    """Read a partition from a checkpoint on until nothing follows."""
+    batches = []
+    while after.position < head:
+        batch = next_batch(feed, partition, after, limit=limit)
+        if batch is None:
+            break
+        batches.append(batch)
+        after = batch.moved(after)
+    return batches
+
+
+def tell(story: Story, count: int) -> None:
+    """Portfolios of several partitions trade, are marked and paid into."""
+    story.register("AAPL", "TSLA")
+    for number in range(8):
+        story.open(f"fund-{number}")
+    for number in range(count):
+        fund = f"fund-{number % 8}"
+        story.deposit(fund, "100")
+        story.trade(fund, "AAPL", "3" if number % 3 else "-4", str(10 + number % 7))
+        if number % 5 == 0:
+            story.register(f"I{number}")
+
+
+def contents(batches: Sequence[Batch]) -> list[tuple[int, str, object]]:
+    """What the batches hold."""
+    return [(each.position, each.tenant, each.event) for batch in batches for each in batch.decoded]
+
+
+def expected(
+    log: Log, partition: Partition, after: int = 0, until: int | None = None
+) -> list[tuple[int, str, object]]:
+    """What the log holds for a partition."""
+    return [
+        (event.position, event.tenant, decode(event.event_type, event.data))
+        for event in log.read(after, 100_000, until)
+        if partition.holds(event)
+    ]
+
+
+class TestEveryFeed:
+    """What the engine relies on."""
+
+    @pytest.mark.parametrize("limit", [1, 2, 7, 5_000])
+    def test_gives_each_partition_its_events_once_in_order(
+        self, log: Log, story: Story, opened: Opened, limit: int
+    ) -> None:
+        """Whatever the size of batches, and all partitions together hold the log."""
+        feed, carry = opened
+        tell(story, 30)
+        head = story.append_to(log, together=4)
+        carry(0)
+
+        seen: set[int] = set()
+        for partition in partitions(COUNT):
+            batches = read_all(feed, partition, START, head, limit=limit)
+            assert contents(batches) == expected(log, partition)
+            assert all(batch.size for batch in batches)
+            positions = [batch.position for batch in batches]
+            assert positions == sorted(set(positions))
+            seen.update(position for position, _, _ in contents(batches))
+        assert seen == set(range(1, head + 1))
+
+    def test_ends_a_batch_with_a_command(self, log: Log, story: Story, opened: Opened) -> None:
+        """A capture and its booking are never parted, unless the limit is one event."""
+        feed, carry = opened
+        tell(story, 30)
+        head = story.append_to(log, together=4)
+        carry(0)
+        commands = {event.position: event.command_id for event in log.read(0, 100_000)}
+
+        for partition in partitions(COUNT):
+            for batch in read_all(feed, partition, START, head, limit=4):
+                after = commands.get(batch.decoded[-1].position + 1) if batch.decoded else None
+                last = commands[batch.decoded[-1].position] if batch.decoded else None
+                assert after is None or after != last
+
+    def test_can_be_read_again_from_any_checkpoint(
+        self, log: Log, story: Story, opened: Opened
+    ) -> None:
+        """After a lost race, a lost commit or a takeover: the same events follow."""
+        feed, carry = opened
+        tell(story, 30)
+        head = story.append_to(log, together=3)
+        carry(0)
+        partition = partitions(COUNT)[1]
+        checkpoints = [START]
+        for batch in read_all(feed, partition, START, head, limit=9):
+            checkpoints.append(batch.moved(checkpoints[-1]))
+        assert len(checkpoints) > 5
+
+        for checkpoint in (checkpoints[-2], checkpoints[1], checkpoints[3], checkpoints[0]):
+            again = read_all(feed, partition, checkpoint, head)
+            assert contents(again) == expected(log, partition, checkpoint.position)
+
+    def test_goes_on_with_what_arrives(self, log: Log, story: Story, opened: Opened) -> None:
+        """Nothing follows the head until something does; then it follows at once."""
+        feed, carry = opened
+        tell(story, 10)
+        head = story.append_to(log)
+        carry(0)
+        checkpoints = {}
+        for partition in partitions(COUNT):
+            at = START
+            for batch in read_all(feed, partition, START, head):
+                at = batch.moved(at)
+            checkpoints[partition] = at
+            feed.wait(0)
+            assert feed.read(partition, at, limit=9, event_types=EVERY_TYPE) is None
+
+        story.deposit("fund-1", "1")
+        story.register("LATER")
+        new_head = story.append_to(log)
+        carry(head)
+
+        for partition, at in checkpoints.items():
+            batches = read_all(feed, partition, at, new_head)
+            assert contents(batches) == expected(log, partition, at.position)
+            assert batches[-1].moved(at).market_position == new_head
+
+    def test_stops_at_an_event_nobody_can_read(
+        self, log: Log, story: Story, opened: Opened
+    ) -> None:
+        """What is before it is given first; then it is named by position and type."""
+        feed, carry = opened
+        tell(story, 3)
+        before = story.append_to(log)
+        story.damage_next("portfolio.cash_deposited.v1")
+        story.deposit("fund-0", "1")
+        story.append_to(log)
+        carry(0)
+
+        for partition in partitions(COUNT):
+            batches = read_until_stopped(feed, partition)
+            assert contents(batches) == expected(log, partition, until=before)
+            stopped = batches[-1].undecodable
+            assert stopped is not None
+            bad = (before + 1, "portfolio.cash_deposited.v1")
+            assert (stopped.position, stopped.event_type) == bad
+
+
+def read_until_stopped(feed: Feed, partition: Partition) -> list[Batch]:
+    """Read a partition up to an event that nobody can read."""
+    batches: list[Batch] = []
+    after = START
+    while not batches or batches[-1].undecodable is None:
+        batch = next_batch(feed, partition, after)
+        assert batch is not None, "an event that nobody can read follows"
+        batches.append(batch)
+        after = batch.moved(after)
+    return batches
+
+
+@pytest.fixture
+def topic(kafka: KafkaSpace, log: Log) -> HandmadeTopic:
+    """A topic nothing was sent to yet."""
+    return HandmadeTopic(kafka, log.log_id, COUNT)
+
+
+class TestKafka:
+    """What only happens on Kafka."""
+
+    def test_repeats_change_nothing(self, log: Log, story: Story, topic: HandmadeTopic) -> None:
+        """An old leader sends everything again, in the middle of the new leader's records."""
+        tell(story, 20)
+        head = story.append_to(log, together=3)
+        events = log.read(0, 100_000)
+        half = len(events) // 2
+        topic.send(events[:half])
+        topic.repeat(events[: half // 2])
+        topic.send(events[half:])
+        topic.repeat(events)
+
+        with topic.feed() as feed:
+            wait_for_partitions(feed)
+            for partition in partitions(COUNT):
+                batches = read_all(feed, partition, START, head, limit=6)
+                assert contents(batches) == expected(log, partition)
+                middle = batches[len(batches) // 2].moved(START)
+                again = read_all(feed, partition, middle, head)
+                assert contents(again) == expected(log, partition, middle.position)
+
+    def test_a_missing_record_is_found(self, log: Log, story: Story, topic: HandmadeTopic) -> None:
+        """Nobody reads across a gap: each record names the one before it."""
+        tell(story, 20)
+        story.append_to(log, together=3)
+        events = log.read(0, 100_000)
+        partition = partitions(COUNT)[0]
+        own = [event for event in events if partition.holds(event)]
+        topic.send(own[:5], only=[partition])
+        topic.skip(partition, own[5].position)
+        topic.send(own[6:], only=[partition])
+
+        with topic.feed() as feed:
+            wait_for_partitions(feed)
+            with pytest.raises(TopicDamaged, match=f"lacks position {own[5].position}"):
+                read_all(feed, partition, START, own[-1].position)
+
+    def test_a_record_of_another_log_is_refused(
+        self, kafka: KafkaSpace, log: Log, story: Story
+    ) -> None:
+        """A topic that another log writes into says nothing of this one."""
+        topic = HandmadeTopic(kafka, UUID(int=7), COUNT)
+        tell(story, 1)
+        head = story.append_to(log)
+        topic.send(log.read(0, 100_000))
+
+        with topic.feed(log.log_id) as feed:
+            wait_for_partitions(feed)
+            with pytest.raises(TopicDamaged, match="a record of the log"):
+                read_all(feed, partitions(COUNT)[0], START, head)
+
+    def test_a_watermark_moves_a_silent_partition(
+        self, log: Log, story: Story, topic: HandmadeTopic
+    ) -> None:
+        """It holds no event, says how far nothing is missing, and an older one says nothing."""
+        tell(story, 5)
+        head = story.append_to(log, together=3)
+        events = log.read(0, 100_000)
+        partition = partitions(COUNT)[0]
+        own = [event for event in events if partition.holds(event)]
+        topic.send(own, only=[partition])
+        topic.watermark(events[2], partition)
+        story.register("LAST")
+        story.append_to(log)
+        (last,) = log.read(head, 10)
+        topic.watermark(last, partition)
+
+        with topic.feed() as feed:
+            wait_for_partitions(feed)
+            batches = read_all(feed, partition, START, last.position)
+
+        assert contents(batches) == expected(log, partition)[: len(own)]
+        assert batches[-1].position == last.position
+        assert batches[-1].recorded_at == last.recorded_at
