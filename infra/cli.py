@@ -8,7 +8,15 @@ from types import FrameType
 
 import typer
 
-from infra.command_line import benchmarks, demonstration, importing, running, tokens, verifying
+from infra.command_line import (
+    benchmarks,
+    demonstration,
+    hammering,
+    importing,
+    running,
+    tokens,
+    verifying,
+)
 from infra.command_line.console import console
 from infra.errors import OperatorError
 
@@ -28,6 +36,7 @@ app.add_typer(importing.imports, name="import")
 app.command()(tokens.token)
 app.command()(verifying.verify)
 app.command()(verifying.rebuild)
+app.command()(hammering.hammer)
 app.add_typer(benchmarks.bench, name="bench")
 app.command(hidden=True)(running.process)
 

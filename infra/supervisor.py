@@ -206,6 +206,15 @@ class Supervisor:
             time.sleep(LOOK_SECONDS)
         return True
 
+    def unready(self) -> list[str]:
+        """Ask every process whether it can do its work now; give the names of those that cannot."""
+        return [
+            watched.unit.name
+            for watched in self._watched
+            if not watched.unit.is_running()
+            or (isinstance(watched.unit, ChildProcess) and not watched.unit.is_ready())
+        ]
+
     def _has_become_ready(self, watched: _Watched, child: ChildProcess) -> bool:
         if not watched.was_ready:
             watched.was_ready = child.is_running() and child.is_ready()

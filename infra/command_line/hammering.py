@@ -1,0 +1,63 @@
+"""`pms hammer`: a whole system under load and faults drawn from a seed, then held to its word."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from infra.child_processes import service_account
+from infra.command_line.console import print_result, say
+from infra.hammering.running import Torture
+from infra.hammering.running import hammer as run_hammer
+from infra.running import StopRequested
+from infra.stopping import stop_signals
+
+EXIT_WRONG = 1
+
+
+def hammer(
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.05, help="How long the load and the faults last.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed is another torment.")] = 1,
+) -> None:
+    """Hurt a whole system under load, then check that it kept every promise.
+
+    On a throwaway directory: processes and servers are killed, frozen and kept from coming back,
+    lines between them are cut, held and slowed, all drawn from the seed. Then everything is lifted
+    and checked against what was answered. Prints one JSON object as the last line; the status is 1
+    if a check fails, and then the directory is kept. Ctrl-C ends the load early and checks so far.
+    """
+    torture = Torture(seed=seed, seconds=minutes * 60, feed="log")
+    with stop_signals() as stop, _directory() as directory:
+        try:
+            report = run_hammer(
+                torture, directory, say=lambda sentence: say(escape(sentence)), stop=stop
+            )
+        except StopRequested:
+            say("stopped before everything was up")
+            raise typer.Exit(EXIT_WRONG) from None
+        has_passed = bool(report["passed"])
+        if has_passed:
+            shutil.rmtree(directory, ignore_errors=True)
+        else:
+            report["directory"] = str(directory)
+            say(f"everything is kept in {directory}")
+    print_result(report)
+    if not has_passed:
+        raise typer.Exit(EXIT_WRONG)
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    """Make a directory that the servers' account can reach; it stays, whatever happens."""
+    made = Path(tempfile.mkdtemp(prefix="pms-hammer-"))
+    made.chmod(0o711 if service_account() else 0o700)
+    yield made

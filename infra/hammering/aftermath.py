@@ -1,0 +1,159 @@
+"""After the faults: wait for quiet, clear up every doubt, then hold everything against its word."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import psycopg
+
+from eventstore.log import Log
+from eventstore.partitions import partitions
+from infra.clock import now
+from infra.hammering.clients import Load, ask_outcome, send_for_good
+from infra.hammering.ledger import Ledger, Promise, Request
+from infra.hammering.log_checks import (
+    Follower,
+    Resolution,
+    check_nothing_unasked,
+    check_once,
+    check_promises,
+    check_resolutions,
+    read_evidence,
+    read_truths,
+)
+from infra.hammering.system import HammeredSystem
+from infra.read_models import READ_MODELS
+from projections.checkpoint import read_checkpoint
+from projections.findings import Check
+from projections.read_model import Placed
+from projections.verification import verify
+
+READY_SECONDS_MAX = 120.0
+LEVEL_SECONDS_MAX = 300.0
+RESOLVE_SECONDS_MAX = 120.0
+LOOK_SECONDS = 0.1
+
+Say = Callable[[str], None]
+
+
+class Aftermath:
+    """What can be asked of a system once nobody hurts it any more."""
+
+    def __init__(
+        self, system: HammeredSystem, load: Load, ledger: Ledger, follower: Follower, say: Say
+    ) -> None:
+        self.events = 0
+        self.resolved = 0
+        self._system = system
+        self._load = load
+        self._ledger = ledger
+        self._follower = follower
+        self._say = say
+
+    def checks(self) -> Iterator[Check]:
+        """Make every check; the first that fails to come to rest ends them."""
+        self._say("all faults are lifted; waiting for quiet")
+        ready = _waited("every process is ready again", self._unready, READY_SECONDS_MAX)
+        yield ready
+        if not ready.ok:
+            return
+        yield self._resolve()
+        with Log(self._system.database.app_conninfo, clock=now, build="hammer") as log:
+            head = log.head().position
+            level = _waited(
+                "every read model reaches the head of the log",
+                lambda: self._behind(head),
+                LEVEL_SECONDS_MAX,
+            )
+            level.counted = len(READ_MODELS)
+            yield level
+            yield self._followed(head)
+            yield from self._check_log(log)
+            self._say("rebuilding every read model beside the live one")
+            if level.ok:
+                yield from verify(log, self._system.database.app_conninfo, READ_MODELS).checks
+
+    def _unready(self) -> str | None:
+        running = self._system.running.supervisor
+        return ", ".join(running.unready() + self._system.servers.unready()) or None
+
+    def _behind(self, head: int) -> str | None:
+        """Name the read models that stand before `head`."""
+        placed = [Placed(model, each) for model in READ_MODELS for each in partitions(1)]
+        behind: list[str] = []
+        with psycopg.connect(self._system.database.app_conninfo) as connection:
+            for each in placed:
+                with connection.cursor() as cursor:
+                    checkpoint = read_checkpoint(cursor, each.schema)
+                position = 0 if checkpoint is None else checkpoint.position
+                if position < head:
+                    behind.append(f"{each.schema} at {position} of {head}")
+        return ", ".join(behind) or None
+
+    def _followed(self, head: int) -> Check:
+        _waited("", lambda: None if self._follower.position >= head else "late", LEVEL_SECONDS_MAX)
+        self._follower.end()
+        check = self._follower.check
+        check.must(
+            self._follower.position == head,
+            lambda: f"it stands at {self._follower.position}, the log ends at {head}",
+        )
+        return check
+
+    def _resolve(self) -> Check:
+        """Ask for every outcome nobody told, then send it again, and compare both with the log."""
+        open_promises = self._ledger.unresolved()
+        self._say(f"asking for {len(open_promises):,} outcomes that nobody told")
+        held = read_truths(self._system.database.app_conninfo)
+        deadline = time.monotonic() + RESOLVE_SECONDS_MAX
+        asked: list[tuple[Promise, str]] = []
+        for promise in open_promises:
+            assert promise.request is not None, "what is open can be sent again"
+            client = self._load.client_of(promise.request)
+            told = ask_outcome(client, promise.command_id, deadline=deadline)
+            asked.append((promise, str(told.get("outcome", "nothing"))))
+        for request in _requests(open_promises):
+            client = self._load.client_of(request)
+            send_for_good(client, request, self._ledger, deadline=deadline)
+        self.resolved = len(asked)
+        return check_resolutions(
+            [
+                Resolution(promise, held.get(promise.command_id), answered)
+                for promise, answered in asked
+            ],
+            read_truths(self._system.database.app_conninfo),
+        )
+
+    def _check_log(self, log: Log) -> Iterator[Check]:
+        self._say("reading the log")
+        evidence = read_evidence(log)
+        self.events = evidence.events
+        truths = read_truths(self._system.database.app_conninfo)
+        promises = self._ledger.promises
+        yield check_promises(promises, truths, evidence)
+        yield check_once(evidence)
+        yield check_nothing_unasked(evidence, truths, promises)
+        misused = Check("other content under a key that is taken is refused")
+        misused.counted = self._ledger.counts["key_reused"]
+        for misuse in self._ledger.misuses:
+            misused.fail(misuse)
+        yield misused
+
+
+def _requests(promises: Sequence[Promise]) -> list[Request]:
+    """Give the requests of some commands, each once."""
+    found = {id(each.request): each.request for each in promises if each.request is not None}
+    return list(found.values())
+
+
+def _waited(name: str, hindrance: Callable[[], str | None], seconds_max: float) -> Check:
+    """Wait until nothing stands in the way any more; fails with what still does."""
+    check = Check(name, counted=1)
+    deadline = time.monotonic() + seconds_max
+    while (found := hindrance()) is not None:
+        if time.monotonic() > deadline:
+            check.fail(f"after {seconds_max:.0f} s still: {found}")
+            break
+        time.sleep(LOOK_SECONDS)
+    return check
