@@ -9,7 +9,7 @@ from functools import partial
 
 from gateway.interface import Readiness
 from infra.http_server import serve_http
-from infra.read_models import READ_MODELS
+from infra.read_models import live_schemas, partition_count
 from infra.settings import Settings
 from infra.surroundings import http_surroundings
 from projections.listening import listen
@@ -19,24 +19,24 @@ from read_api.application import create_app
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Answer queries until a signal; those under way are answered first."""
-    with Reading(settings.app_conninfo) as reading:
+    with Reading(settings.app_conninfo, partition_count=partition_count(settings)) as reading:
         redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
         application = create_app(
             reading,
-            http_surroundings(settings, readiness=readiness_of(reading)),
+            http_surroundings(settings, readiness=readiness_of(reading, settings)),
             listen=None if redis_url is None else partial(listen, redis_url),
         )
         if not stop.is_set():
             serve_http(application, host=settings.host, port=settings.read_port)
 
 
-def readiness_of(reading: Reading) -> Callable[[], Awaitable[Readiness]]:
+def readiness_of(reading: Reading, settings: Settings) -> Callable[[], Awaitable[Readiness]]:
     """Judge readiness: PostgreSQL answers, and every read model has its tables."""
-    names = [model.name for model in READ_MODELS]
+    schemas = live_schemas(settings)
 
     async def judge() -> Readiness:
         try:
-            positions = await asyncio.to_thread(reading.positions, names)
+            positions = await asyncio.to_thread(reading.positions, schemas)
         except ReadingUnavailable:
             return Readiness(False, {"database_reachable": False, "positions": {}})
         checks: dict[str, object] = {"database_reachable": True, "positions": positions}

@@ -6,15 +6,32 @@ import psycopg
 
 from eventstore.failures import LogBehindCheckpoint
 from eventstore.log import Log
+from eventstore.partitions import partitions
 from infra.errors import OperatorError
+from infra.settings import Settings
+from projections.building import found_counts
 from projections.cash.model import Cash
 from projections.checkpoint import read_checkpoint
 from projections.performance.model import PerformanceModel
 from projections.positions.model import Positions
-from projections.read_model import ReadModel
+from projections.read_model import Placed, ReadModel
 from projections.trades.model import Trades
 
 READ_MODELS: tuple[ReadModel, ...] = (Positions(), Cash(), Trades(), PerformanceModel())
+
+
+def partition_count(settings: Settings) -> int:
+    """Tell in how many partitions the projectors keep the read models."""
+    return settings.partitions if settings.feed == "kafka" else 1
+
+
+def live_schemas(settings: Settings) -> list[str]:
+    """Name the tables that the projectors keep current: a schema for each model and partition."""
+    return [
+        Placed(model, partition).schema
+        for model in READ_MODELS
+        for partition in partitions(partition_count(settings))
+    ]
 
 
 def require_log_not_behind(log: Log, app_conninfo: str) -> None:
@@ -24,13 +41,15 @@ def require_log_not_behind(log: Log, app_conninfo: str) -> None:
         OperatorError: a read model is ahead of the log, or was folded from another log.
     """
     with psycopg.connect(app_conninfo) as connection, connection.cursor() as cursor:
-        for model in READ_MODELS:
-            checkpoint = read_checkpoint(cursor, model.name)
+        counts = found_counts(connection, READ_MODELS)
+        parts = [partition for count in counts for partition in partitions(count)]
+        for schema in (Placed(model, each).schema for model in READ_MODELS for each in parts):
+            checkpoint = read_checkpoint(cursor, schema)
             if checkpoint is None:
                 continue
             if checkpoint.log_id != log.log_id:
                 raise OperatorError(
-                    f"The read model {model.name} was folded from another log "
+                    f"The read model {schema} was folded from another log "
                     f"({checkpoint.log_id}, this is {log.log_id}). Is this the right database? If "
                     f"it is: pms rebuild"
                 )
@@ -38,6 +57,6 @@ def require_log_not_behind(log: Log, app_conninfo: str) -> None:
                 log.require_not_behind(checkpoint.position)
             except LogBehindCheckpoint as error:
                 raise OperatorError(
-                    f"The log lacks events that {model.name} has folded: {error}. Was an old "
+                    f"The log lacks events that {schema} has folded: {error}. Was an old "
                     "backup restored? Serving it would answer twice for the same positions."
                 ) from error

@@ -107,6 +107,21 @@ def _statements(model: ReadModel, schema: str) -> tuple[list[str], list[str]]:
     return [each for each in statements if each not in indexes], indexes
 
 
+def found_counts(connection: Connection, models: Sequence[ReadModel]) -> tuple[int, ...]:
+    """Tell in how many partitions read models are kept here: 1 is the whole log.
+
+    Several, where tables of another feed or of another generation of the topic are still there;
+    (1,) where there are none at all.
+    """
+    names = "|".join(model.name for model in models)
+    rows = connection.execute(
+        "SELECT DISTINCT coalesce((regexp_match(nspname, '_of_([0-9]+)$'))[1], '1')::int"
+        " FROM pg_namespace WHERE nspname ~ %s",
+        (f"^({names})(_[0-9]+_of_[0-9]+)?$",),
+    ).fetchall()
+    return tuple(sorted(count for (count,) in rows)) or (1,)
+
+
 def nothing_folded(model: ReadModel, log: Log) -> Checkpoint:
     """Give the checkpoint of empty tables."""
     return Checkpoint(0, 0, None, model.calculation_version, log.log_id)

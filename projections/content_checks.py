@@ -28,6 +28,8 @@ from projections.read_model import Decoded
 from schemas.catalogue import EVENT_NAMES
 
 BATCH_EVENTS_MAX = 10_000
+LOG_CHECKS = 4
+"""How many checks bookkeeping itself makes."""
 
 Key: TypeAlias = tuple[str, str, str]
 """Tenant, portfolio and currency; or tenant, portfolio and instrument."""
@@ -80,7 +82,9 @@ class Bookkeeping:
         for key, holding in self.holdings.items():
             if holding.pages:
                 self._lots.fail(f"{_named(key)} ends with {holding.pages} pages missing")
-        return [self._readable, self._paired, self._cash, self._lots]
+        checks = [self._readable, self._paired, self._cash, self._lots]
+        assert len(checks) == LOG_CHECKS, "all are counted"
+        return checks
 
     def _take(self, decoded: Decoded) -> None:
         position, tenant, _, event = decoded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated
 
 import psycopg
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from eventstore.failures import LogFailure
 from eventstore.log import Log
+from eventstore.partitions import partitions
 from infra.build_name import build_name
 from infra.clock import now
 from infra.command_line.console import console, output, progress_bar, progress_bars, say
@@ -19,9 +21,9 @@ from infra.errors import OperatorError
 from infra.read_models import READ_MODELS
 from infra.running import reachable_database
 from infra.settings import load_settings
-from projections.building import BuildFailed, BuildRunning
+from projections.building import BuildFailed, BuildRunning, found_counts
 from projections.findings import Report
-from projections.read_model import ReadModel
+from projections.read_model import Placed, ReadModel
 from projections.rebuild import rebuild as rebuild_model
 from projections.verification import verify as verify_everything
 
@@ -54,7 +56,9 @@ def verified(app_conninfo: str) -> Report:
             Log(app_conninfo, clock=now, build=build_name()) as log,
             progress_bars() as watch,
         ):
-            return verify_everything(log, app_conninfo, READ_MODELS, watch)
+            return verify_everything(
+                log, app_conninfo, READ_MODELS, watch, partition_counts=_counts(app_conninfo)
+            )
     except BuildRunning as error:
         raise OperatorError(f"{error}; try again when it has finished") from error
     except (LogFailure, psycopg.OperationalError) as error:
@@ -95,20 +99,31 @@ def rebuild(
         reachable_database(settings, say=say) as database,
         Log(database.app_conninfo, clock=now, build=build_name()) as log,
     ):
-        for model in chosen:
+        counts = _counts(database.app_conninfo)
+        parts = [partition for count in counts for partition in partitions(count)]
+        for model, partition in itertools.product(chosen, parts):
+            schema = Placed(model, partition).schema
             try:
-                with progress_bar(f"rebuilding {model.name}") as progress:
-                    checkpoint = rebuild_model(model, log, database.app_conninfo, progress)
+                with progress_bar(f"rebuilding {schema}") as progress:
+                    checkpoint = rebuild_model(
+                        model, log, database.app_conninfo, progress, partition
+                    )
             except BuildRunning as error:
                 raise OperatorError(f"{error}; try again when it has finished") from error
             except BuildFailed as error:
                 raise OperatorError(
-                    f"{model.name} cannot be rebuilt past position {error.position} "
+                    f"{schema} cannot be rebuilt past position {error.position} "
                     f"({error.event_type}): {error}. The live tables are as they were."
                 ) from error
             except (LogFailure, psycopg.OperationalError) as error:
                 raise OperatorError(f"The log cannot be read: {error}") from error
-            say(f"{model.name}: {checkpoint.position:,} events folded and swapped in")
+            say(f"{schema}: {checkpoint.position:,} events folded and swapped in")
+
+
+def _counts(app_conninfo: str) -> tuple[int, ...]:
+    """Find out in how many partitions the read models are kept."""
+    with psycopg.connect(app_conninfo) as connection:
+        return found_counts(connection, READ_MODELS)
 
 
 def _chosen(names: list[str]) -> list[ReadModel]:

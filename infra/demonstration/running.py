@@ -18,7 +18,7 @@ from infra.demonstration.lag import LagMeter
 from infra.demonstration.screen import Moment
 from infra.demonstration.watching import Seen, Watcher
 from infra.errors import OperatorError
-from infra.read_models import READ_MODELS
+from infra.read_models import live_schemas
 from infra.running import RunningSystem, Say
 from simulation.demo_feed import DemoFeed
 from simulation.demo_opening import open_demo
@@ -144,8 +144,8 @@ def prepared_demo(system: RunningSystem, size: DemoSize, *, say: Say) -> Iterato
         log = stack.enter_context(
             Log(system.database.app_conninfo, clock=now, build=system.settings.build or "demo")
         )
-        names = [model.name for model in READ_MODELS]
-        meter = stack.enter_context(LagMeter(system.redis_url, names, clock=now))
+        schemas = live_schemas(system.settings)
+        meter = stack.enter_context(LagMeter(system.redis_url, schemas, clock=now))
         tally = Tally(meter.accepted)
         say(f"opening {size.portfolios} portfolios and a market of the seed {size.seed}")
         try:
