@@ -8,30 +8,41 @@ import io
 import json
 import struct
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, cast
 
 import fastavro
 import msgspec
 
 from domain.event import Event
-from schemas import codec
-from schemas.avro_schemas import WIRE_TYPES, record_name, schema_text
+from schemas.avro_reading import Read, make_reader
+from schemas.avro_schemas import WIRE_TYPES, derive, record_name
+from schemas.avro_writing import make_writer
 from schemas.codec import UnknownEventType
 from schemas.watermark import WATERMARK, Watermark
 
 PREFIX = struct.Struct(">bI")
 MAGIC = 0
 
-_SCHEMAS = {name: fastavro.parse_schema(json.loads(schema_text(name))) for name in WIRE_TYPES}
+_SCHEMAS = {name: derive(name, kind) for name, kind in WIRE_TYPES.items()}
+_WRITERS = {name: make_writer(schema) for name, schema in _SCHEMAS.items()}
+_READERS = {name: make_reader(schema) for name, schema in _SCHEMAS.items()}
 _NAMES = {record_name(name): name for name in WIRE_TYPES}
+_BROKEN = (IndexError, ValueError, EOFError, OverflowError, struct.error, msgspec.MsgspecError)
+"""What reading raises where bytes end early, or are no such record."""
+
+
+class MalformedValue(Exception):
+    """Bytes that are no value of this wire."""
 
 
 class AvroEncoder:
-    """Writes events with the schema ids a registry gave: one by stored name."""
+    """Writes events with the schema ids a registry gave, one by stored name."""
 
     def __init__(self, ids: Mapping[str, int]) -> None:
-        self._prefixes = {name: PREFIX.pack(MAGIC, number) for name, number in ids.items()}
+        self._writers = {
+            name: (PREFIX.pack(MAGIC, number), _WRITERS[name]) for name, number in ids.items()
+        }
 
     def encode(self, event_type: str, data: bytes) -> bytes:
         """Write an event from the log's bytes.
@@ -39,18 +50,15 @@ class AvroEncoder:
         Raises:
             UnknownEventType: the name is not in the catalogue.
         """
-        return self._written(event_type, codec.decode(event_type, data))
+        try:
+            prefix, write = self._writers[event_type]
+        except KeyError as error:
+            raise UnknownEventType(f"This build knows no event named {event_type!r}.") from error
+        return prefix + write(data)
 
     def encode_watermark(self, position: int, recorded_at: datetime) -> bytes:
         """Write a watermark."""
-        return self._written(WATERMARK, Watermark(position, recorded_at))
-
-    def _written(self, name: str, value: msgspec.Struct) -> bytes:
-        buffer = io.BytesIO()
-        buffer.write(self._prefixes[name])
-        plain = msgspec.to_builtins(value, builtin_types=(date, datetime))
-        fastavro.schemaless_writer(buffer, _SCHEMAS[name], plain)
-        return buffer.getvalue()
+        return self.encode(WATERMARK, msgspec.json.encode(Watermark(position, recorded_at)))
 
 
 class AvroDecoder:
@@ -58,8 +66,8 @@ class AvroDecoder:
 
     def __init__(self, writer_schema: Callable[[int], str], ids: Mapping[str, int]) -> None:
         self._writer_schema = writer_schema
-        self._writers: dict[int, tuple[str, Any]] = {
-            number: (name, _SCHEMAS[name]) for name, number in ids.items()
+        self._readers: dict[int, tuple[Read, type]] = {
+            number: (_READERS[name], WIRE_TYPES[name]) for name, number in ids.items()
         }
 
     def decode(self, value: bytes) -> Event | Watermark:
@@ -67,20 +75,37 @@ class AvroDecoder:
 
         Raises:
             UnknownEventType: its record is of no type of this build.
+            MalformedValue: it is cut off, or not of this wire.
         """
-        magic, number = PREFIX.unpack_from(value)
-        if magic != MAGIC:
-            raise ValueError(f"a value begins with a zero byte, not {magic}")
-        if number not in self._writers:
-            self._writers[number] = self._fetched(number)
-        name, writer = self._writers[number]
-        body = io.BytesIO(value[PREFIX.size :])
-        plain = fastavro.schemaless_reader(body, writer, _SCHEMAS[name])
-        return cast("Event | Watermark", msgspec.convert(plain, WIRE_TYPES[name]))
+        try:
+            magic, number = PREFIX.unpack_from(value)
+            if magic != MAGIC:
+                raise MalformedValue(f"A value begins with a zero byte, not with {magic}.")
+            read, kind = self._readers.get(number) or self._learned(number)
+            plain, end = read(value, PREFIX.size)
+            if end != len(value):
+                raise MalformedValue(f"A value of {len(value)} bytes is read up to {end}.")
+            return cast("Event | Watermark", msgspec.convert(plain, kind))
+        except _BROKEN as error:
+            raise MalformedValue(f"A value is broken: {error}") from error
 
-    def _fetched(self, number: int) -> tuple[str, Any]:
-        writer = fastavro.parse_schema(json.loads(self._writer_schema(number)))
-        full_name = writer["name"] if isinstance(writer, dict) else str(writer)
+    def _learned(self, number: int) -> tuple[Read, type]:
+        """Meet an older or newer form: fastavro resolves it to ours."""
+        writer = json.loads(self._writer_schema(number))
+        full_name = f"{writer.get('namespace', '')}.{writer.get('name')}"
         if full_name not in _NAMES:
             raise UnknownEventType(f"This build knows no event whose record is {full_name!r}.")
-        return _NAMES[full_name], writer
+        name = _NAMES[full_name]
+        learned = self._readers[number] = (_resolver(writer, _SCHEMAS[name]), WIRE_TYPES[name])
+        return learned
+
+
+def _resolver(writer: Any, reader: Any) -> Read:  # noqa: ANN401 - schemas as JSON gives them
+    written, wanted = fastavro.parse_schema(writer), fastavro.parse_schema(reader)
+
+    def read(value: bytes, at: int) -> tuple[Any, int]:
+        body = io.BytesIO(value)
+        body.seek(at)
+        return fastavro.schemaless_reader(body, written, wanted), body.tell()
+
+    return read
