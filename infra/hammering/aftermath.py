@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import psycopg
 
@@ -31,8 +33,9 @@ from projections.verification import verify
 
 READY_SECONDS_MAX = 120.0
 LEVEL_SECONDS_MAX = 300.0
-RESOLVE_SECONDS_MAX = 120.0
+RESOLVE_SECONDS_MAX = 300.0
 LOOK_SECONDS = 0.1
+ASKERS = 8
 
 Say = Callable[[str], None]
 
@@ -107,23 +110,27 @@ class Aftermath:
         self._say(f"asking for {len(open_promises):,} outcomes that nobody told")
         held = read_truths(self._system.database.app_conninfo)
         deadline = time.monotonic() + RESOLVE_SECONDS_MAX
-        asked: list[tuple[Promise, str]] = []
-        for promise in open_promises:
-            assert promise.request is not None, "what is open can be sent again"
-            client = self._load.client_of(promise.request)
-            told = ask_outcome(client, promise.command_id, deadline=deadline)
-            asked.append((promise, str(told.get("outcome", "nothing"))))
+        ask = partial(self._ask, deadline=deadline)
+        with ThreadPoolExecutor(ASKERS) as askers:
+            answered = list(askers.map(ask, open_promises))
         for request in _requests(open_promises):
             client = self._load.client_of(request)
             send_for_good(client, request, self._ledger, deadline=deadline)
-        self.resolved = len(asked)
+        self.resolved = len(open_promises)
         return check_resolutions(
             [
-                Resolution(promise, held.get(promise.command_id), answered)
-                for promise, answered in asked
+                Resolution(promise, held.get(promise.command_id), told)
+                for promise, told in zip(open_promises, answered, strict=True)
             ],
             read_truths(self._system.database.app_conninfo),
         )
+
+    def _ask(self, promise: Promise, *, deadline: float) -> str:
+        """Ask what became of a command; "nothing" where no answer comes in time."""
+        assert promise.request is not None, "what is open can be sent again"
+        client = self._load.client_of(promise.request)
+        told = ask_outcome(client, promise.command_id, deadline=deadline)
+        return str(told.get("outcome", "nothing"))
 
     def _check_log(self, log: Log) -> Iterator[Check]:
         self._say("reading the log")

@@ -35,7 +35,8 @@ ANSWER_SECONDS = 9.0
 SINGLE_PAUSE_SECONDS = 0.04
 BATCH_PAUSE_SECONDS = 0.5
 EXCHANGE_PAUSE_SECONDS = 0.25
-DOWN_PAUSE_SECONDS = 0.1
+DOWN_PAUSE_SECONDS = 0.4
+ASK_PAUSE_SECONDS = 0.1
 AGAIN_PART = 0.08
 AGAIN_IF_OPEN_PART = 0.5
 MISUSE_PART = 0.01
@@ -220,5 +221,5 @@ def ask_outcome(client: httpx.Client, command_id: UUID, *, deadline: float) -> M
             told = document_of(response)
             if told.get("outcome") != "in_flight":
                 return told
-        time.sleep(DOWN_PAUSE_SECONDS)
+        time.sleep(ASK_PAUSE_SECONDS)
     return {}

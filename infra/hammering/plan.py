@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 QUIET_AT_START_SECONDS = 2.0
-GAP_SECONDS = (0.4, 4.0)
+GAP_SECONDS = (0.3, 3.0)
 SHORT_SECONDS = (0.2, 3.0)
 LONG_SECONDS = (6.0, 14.0)
 LONG_EVERY = 5
