@@ -6,7 +6,6 @@ read and write its topics; a cluster given from outside (`PMS_KAFKA_BOOTSTRAP`) 
 
 from __future__ import annotations
 
-import base64
 import os
 import shutil
 import signal
@@ -203,20 +202,22 @@ class EmbeddedKafka:
             return
         shutil.rmtree(self._topics, ignore_errors=True)
         self._own_folder(self._topics)
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Of Kafka's own form (base64) one id in 64 begins with a dash: an option, to the tool.
+        cluster = uuid.uuid4().hex
         tool = ["kafka.tools.StorageTool", "format", "--standalone", "--cluster-id", cluster]
-        with self._log_file.open("ab") as log:
-            answer = subprocess.run(
+        answer = subprocess.run(
                 [*_java_command(java, jars, 128), *tool, "--config", "server.properties"],
-                stdout=log, stderr=subprocess.STDOUT, check=False, timeout=START_SECONDS_MAX,
+                capture_output=True, text=True, check=False, timeout=START_SECONDS_MAX,
                 cwd=self._data.kafka, env=_environment(),
                 user=None if self._account is None else self._account.user_id,
                 group=None if self._account is None else self._account.group_id,
                 extra_groups=None if self._account is None else [],
             )  # fmt: skip
         if answer.returncode != 0:
+            words = (answer.stderr + answer.stdout).strip().splitlines()
             raise OperatorError(
-                f"Kafka could not format {self._topics} (its log: {self._log_file})"
+                f"Kafka could not format {self._topics}: "
+                f"{words[0] if words else f'it ended with {answer.returncode}'}"
             )
         formatted.touch()
 

@@ -12,8 +12,15 @@ from infra.processes import ProcessName
 from infra.settings import Settings
 
 # Started in this order and stopped in the reverse one: writing ends first, its last events are
-# still projected, and readers are served to the end.
-START_ORDER = (ProcessName.READ, ProcessName.PROJECTOR, ProcessName.WRITE)
+# still relayed and projected, and readers are served to the end.
+START_ORDER = (
+    ProcessName.REGISTRY,
+    ProcessName.READ,
+    ProcessName.PROJECTOR,
+    ProcessName.RELAY,
+    ProcessName.WRITE,
+)
+RELAYS = 2  # a leader, and a standby that takes over
 
 
 @dataclass(frozen=True)
@@ -44,28 +51,53 @@ def chosen_members(settings: Settings) -> list[Member]:
     taken: set[int] = set()
     members = []
     for process in START_ORDER:
-        port = _usable_port(settings, process, taken)
-        taken.add(port)
-        members.append(Member(process, process, settings.host, port))
+        for number in range(1, how_many(settings, process) + 1):
+            # The first answers where the settings say, the others anywhere.
+            wanted: int = getattr(settings, f"{process}_port") if number == 1 else 0
+            port = _usable_port(settings.host, wanted, taken, process)
+            taken.add(port)
+            name = f"{process}-{number}" if is_one_of_several(settings, process) else str(process)
+            members.append(Member(name, process, settings.host, port))
     return members
 
 
+def how_many(settings: Settings, process: ProcessName) -> int:
+    """Count the processes of one kind that are wanted."""
+    with_kafka = settings.feed == "kafka"
+    match process:
+        case ProcessName.REGISTRY:
+            return int(with_kafka and settings.schema_registry_url is None)
+        case ProcessName.RELAY:
+            return RELAYS if with_kafka else 0
+        case ProcessName.PROJECTOR:
+            return settings.projector_members
+        case ProcessName.READ | ProcessName.WRITE:
+            return 1
+
+
+def is_one_of_several(settings: Settings, process: ProcessName) -> bool:
+    """Tell whether a kind of process is numbered: `projector-2`."""
+    shared = {ProcessName.PROJECTOR, ProcessName.RELAY}
+    return settings.feed == "kafka" and process in shared
+
+
 def ports_in_use(members: Sequence[Member]) -> dict[str, int]:
-    """Name the port of each process as a setting."""
-    return {f"{member.process}_port": member.port for member in members}
+    """Name the port of each kind of process as a setting; of several, the first one's."""
+    return {f"{member.process}_port": member.port for member in reversed(members)}
 
 
-def _usable_port(settings: Settings, process: ProcessName, taken: set[int]) -> int:
-    port: int = getattr(settings, f"{process}_port") or free_port()
+def _usable_port(host: str, wanted: int, taken: set[int], process: ProcessName) -> int:
+    port = wanted or free_port()
     while port in taken:
         port = free_port()
     try:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((settings.host, port))
+            probe.bind((host, port))
     except OSError as error:
+        option = {ProcessName.RELAY: "PMS_RELAY_PORT", ProcessName.REGISTRY: "PMS_REGISTRY_PORT"}
         raise OperatorError(
-            f"{settings.host}:{port} cannot be used ({error.strerror}). "
-            f"Choose another with --{process}-port; 0 takes any free one."
+            f"{host}:{port} cannot be used ({error.strerror}). "
+            f"Choose another with {option.get(process, f'--{process}-port')}; 0 takes any free one."
         ) from error
     return port

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -27,6 +28,7 @@ from infra.child_processes import service_account
 from infra.clock import now
 from infra.data_directory import DataDirectory, write_closed
 from infra.database import Database
+from infra.embedded_kafka import EmbeddedKafka
 from infra.embedded_postgres import EmbeddedPostgres
 from infra.embedded_valkey import EmbeddedValkey
 from infra.errors import OperatorError
@@ -60,6 +62,18 @@ class RunningSystem:
     def read_url(self) -> str:
         """Where queries are asked."""
         return self.settings.read_url
+
+    @property
+    def kafka_addresses(self) -> dict[str, str]:
+        """Where Kafka and the schema registry are, for people; empty where there is none."""
+        if self.settings.feed != "kafka":
+            return {}
+        registry = urlsplit(self.settings.registry_address)
+        return {
+            "kafka": self.settings.kafka_address,
+            # A given address may hold a password, which is not for the screen.
+            "registry": registry._replace(netloc=registry.netloc.rpartition("@")[2]).geturl(),
+        }
 
 
 class StopRequested(Exception):
@@ -96,6 +110,7 @@ def running_system(
         members = chosen_members(settings)
         settings = settings.model_copy(update=ports_in_use(members))
         servers, database, redis_url = _start_servers(stack, settings, data, say)
+        settings = _with_kafka(stack, settings, data, say, servers)
         _require_sound_log(database)
         signing_key(data)  # made before the processes look for it
         settings = settings.model_copy(
@@ -159,6 +174,25 @@ def _start_servers(
     return servers, database, valkey.url
 
 
+def _with_kafka(
+    stack: ExitStack, settings: Settings, data: DataDirectory, say: Say, servers: list[Supervised]
+) -> Settings:
+    """Say where Kafka and the registry are, if the feed needs them; a broker of ours is started."""
+    if settings.feed != "kafka":
+        return settings
+    found: dict[str, object] = {}
+    if settings.kafka_bootstrap is None:
+        say("starting Kafka")
+        broker = EmbeddedKafka(data, cache=settings.cache, port=settings.kafka_port, say=say)
+        stack.enter_context(broker)
+        servers.append(broker)
+        found["kafka_bootstrap"] = broker.bootstrap
+    if settings.schema_registry_url is None:  # the member `registry` will answer there
+        url = f"http://{settings.host}:{settings.registry_port}"
+        found["schema_registry_url"] = SecretStr(url)
+    return settings.model_copy(update=found)
+
+
 def _require_sound_log(database: Database) -> None:
     """Say at once, and once, what every process would refuse to start on."""
     with Log(database.app_conninfo, clock=now, build=build_name(), pool_size=1) as log:
@@ -186,7 +220,7 @@ def _write_addresses(
 ) -> None:
     """Leave word, for ourselves only, of what runs where."""
     assert settings.redis_url is not None, "chosen before"
-    content = {
+    content: dict[str, object] = {
         "write_url": settings.write_url,
         "read_url": settings.read_url,
         "projector_url": settings.projector_url,
@@ -197,6 +231,9 @@ def _write_addresses(
         "supervisor_process_id": os.getpid(),
         "process_ids": supervisor.process_ids,
     }
+    if settings.feed == "kafka":
+        content["kafka_bootstrap"] = settings.kafka_address
+        content["schema_registry_url"] = settings.registry_address
     write_closed(path, json.dumps(content, indent=1).encode())
 
 

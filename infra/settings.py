@@ -86,15 +86,6 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return self
 
-    @model_validator(mode="after")
-    def _projectors_share_a_feed_that_can_be_shared(self) -> Self:
-        if self.feed == "log" and self.projectors not in {None, 1}:
-            message = (
-                "PMS_PROJECTORS above 1 needs PMS_FEED=kafka: the log is read by one projector"
-            )
-            raise ValueError(message)
-        return self
-
     @property
     def app_conninfo(self) -> str:
         """How the processes reach PostgreSQL.
@@ -108,6 +99,34 @@ class Settings(BaseSettings):
                 "alone, set PMS_POSTGRES_APP."
             )
         return self.postgres_app.get_secret_value()
+
+    @property
+    def kafka_address(self) -> str:
+        """How the processes reach Kafka.
+
+        Raises:
+            OperatorError: it is not given; `pms up --kafka` gives it to the processes it starts.
+        """
+        if self.kafka_bootstrap is None:
+            raise OperatorError(
+                "No Kafka address. `pms up --kafka` gives it to the processes it starts; to run "
+                "one alone, set PMS_KAFKA_BOOTSTRAP."
+            )
+        return self.kafka_bootstrap
+
+    @property
+    def registry_address(self) -> str:
+        """How the processes reach the schema registry.
+
+        Raises:
+            OperatorError: it is not given; `pms up --kafka` gives it to the processes it starts.
+        """
+        if self.schema_registry_url is None:
+            raise OperatorError(
+                "No schema registry. `pms up --kafka` gives it to the processes it starts; to run "
+                "one alone, set PMS_SCHEMA_REGISTRY_URL."
+            )
+        return self.schema_registry_url.get_secret_value()
 
     @property
     def given_database(self) -> Database | None:
@@ -130,7 +149,16 @@ class Settings(BaseSettings):
 
     @property
     def projector_members(self) -> int:
-        """How many projectors run."""
+        """How many projectors run.
+
+        Raises:
+            OperatorError: several are asked for on a feed that cannot be shared.
+        """
+        if self.feed == "log" and self.projectors not in {None, 1}:
+            raise OperatorError(
+                f"PMS_PROJECTORS={self.projectors} needs Kafka (`--kafka`, or PMS_FEED=kafka): the "
+                "log itself is read by one projector."
+            )
         return self.projectors or (PROJECTORS_WITH_KAFKA if self.feed == "kafka" else 1)
 
     @property

@@ -18,7 +18,13 @@ from rich.live import Live
 from gateway.access import Role
 from infra.child_processes import service_account
 from infra.command_line.console import console, print_result, say
-from infra.command_line.options import ProjectorPortOption, ReadPortOption, WritePortOption
+from infra.command_line.options import (
+    KafkaOption,
+    ProjectorPortOption,
+    ReadPortOption,
+    WritePortOption,
+    asked_feed,
+)
 from infra.command_line.verifying import verified
 from infra.demonstration.connections import DemoConnections
 from infra.demonstration.running import Demo, DemoSize, prepared_demo, watch
@@ -86,6 +92,7 @@ def demo(
     write_port: WritePortOption = None,
     read_port: ReadPortOption = None,
     projector_port: ProjectorPortOption = None,
+    kafka: KafkaOption = False,
 ) -> None:
     """Start everything and feed it with a demo market and trading bots.
 
@@ -101,6 +108,7 @@ def demo(
             write_port=write_port,
             read_port=read_port,
             projector_port=projector_port,
+            feed=asked_feed(kafka=kafka),
         )
         settings = _with_free_ports(settings, any_port=for_seconds is not None)
         size = DemoSize(seed, portfolios, trades_per_second)
@@ -163,6 +171,7 @@ def _addresses(system: RunningSystem) -> dict[str, str]:
         "queries": f"{system.read_url}/openapi.json",
         "commands": f"{system.write_url}/openapi.json",
         "metrics": f"{system.settings.projector_url}/metrics",
+        **system.kafka_addresses,
         "data": str(system.data.path),
     }
 

@@ -48,3 +48,16 @@ ProjectorPortOption = Annotated[
         show_default=False,
     ),
 ]
+KafkaOption = Annotated[
+    bool,
+    typer.Option(
+        "--kafka",
+        help="Send the log to Kafka too, and project from there with several members. Starts a "
+        "Kafka (needs Java 17; fetched once with Maven) unless PMS_KAFKA_BOOTSTRAP names one.",
+    ),
+]
+
+
+def asked_feed(*, kafka: bool) -> str | None:
+    """Say which feed `--kafka` asks for; without it the settings decide."""
+    return "kafka" if kafka else None

@@ -14,9 +14,11 @@ from rich.text import Text
 from infra.command_line.console import console, say
 from infra.command_line.options import (
     DataOption,
+    KafkaOption,
     ProjectorPortOption,
     ReadPortOption,
     WritePortOption,
+    asked_feed,
 )
 from infra.processes import ProcessName, run_process
 from infra.running import RunningSystem, StopRequested, running_system
@@ -29,15 +31,23 @@ def up(
     write_port: WritePortOption = None,
     read_port: ReadPortOption = None,
     projector_port: ProjectorPortOption = None,
+    *,
+    kafka: KafkaOption = False,
 ) -> None:
     """Start everything and keep it running until Ctrl-C.
 
     Starts PostgreSQL and Valkey (unless PMS_POSTGRES_APP, PMS_POSTGRES_OWNER or PMS_REDIS_URL name
     others), then the processes that take commands, project and answer queries, and prints where
-    they are. All data stays in the directory: stop and start as often as you like.
+    they are. With --kafka also a Kafka and a schema registry (unless PMS_KAFKA_BOOTSTRAP and
+    PMS_SCHEMA_REGISTRY_URL name others), two relays and PMS_PROJECTORS projectors. All data stays
+    in the directory: stop and start as often as you like.
     """
     settings = load_settings(
-        data=data, write_port=write_port, read_port=read_port, projector_port=projector_port
+        data=data,
+        write_port=write_port,
+        read_port=read_port,
+        projector_port=projector_port,
+        feed=asked_feed(kafka=kafka),
     )
     with stop_signals() as stop:
         try:
@@ -58,6 +68,7 @@ def welcome(system: RunningSystem) -> None:
         "commands": f"{system.write_url}/openapi.json",
         "health": f"{system.read_url}/health/ready",
         "metrics": f"{system.write_url}/metrics",
+        **system.kafka_addresses,
         "data": str(system.data.path),
         "logs": str(system.data.logs),
     }
@@ -78,7 +89,7 @@ def welcome(system: RunningSystem) -> None:
 
 
 def process(
-    name: Annotated[ProcessName, typer.Argument(help="write, projector or read")],
+    name: Annotated[ProcessName, typer.Argument(help="write, projector, read, relay or registry")],
 ) -> None:
     """Run one process of a PMS in the foreground; its settings come as PMS_… variables."""
     run_process(name, load_settings())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import OperatorError
-from infra.settings import Settings, default_data_directory, load_settings
+from infra.settings import Settings, default_cache_directory, default_data_directory, load_settings
 
 OWNER = "host=db user=pms_owner password=owner-secret"
 APP = "host=db user=pms_app password=app-secret"
@@ -82,6 +82,33 @@ class TestTheDataDirectory:
         assert default_data_directory() == Path("/home/someone/.local/share/pms")
 
 
+class TestTheCache:
+    """Where fetched programs go when nobody says otherwise."""
+
+    def test_of_root_is_where_the_servers_account_can_look(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The home of root is closed to everybody else."""
+        monkeypatch.setattr("os.geteuid", lambda: 0)
+        monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+
+        assert default_cache_directory() == Path("/var/cache/pms")
+
+    def test_follows_the_xdg_specification_for_others(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An absolute XDG_CACHE_HOME counts, a relative one is ignored."""
+        monkeypatch.setattr("os.geteuid", lambda: 1000)
+        monkeypatch.setattr("sys.platform", "linux")
+        monkeypatch.setenv("HOME", "/home/someone")
+        monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+        absolute = default_cache_directory()
+        monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+
+        assert absolute == Path("/cache/pms")
+        assert default_cache_directory() == Path("/home/someone/.cache/pms")
+
+
 class TestAChildsEnvironment:
     """What a process of ours is told."""
 
@@ -104,6 +131,57 @@ class TestAChildsEnvironment:
             monkeypatch.setenv(name, value)
 
         assert load_settings() == settings
+
+    def test_says_where_kafka_and_the_registry_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The members of the feed find what `up` has started."""
+        settings = load_settings(
+            feed="kafka",
+            kafka_bootstrap="127.0.0.1:9092",
+            schema_registry_url="http://me:secret@127.0.0.1:8081",
+            projectors=2,
+        )
+        for name, value in settings.environment().items():
+            monkeypatch.setenv(name, value)
+
+        again = load_settings()
+
+        assert again == settings
+        assert again.kafka_address == "127.0.0.1:9092"
+        assert again.registry_address == "http://me:secret@127.0.0.1:8081"
+        assert "secret" not in repr(again)
+
+
+class TestTheFeed:
+    """What follows from where the projectors read."""
+
+    def test_is_the_log_with_one_projector_unless_said_otherwise(self) -> None:
+        """Kafka is asked for."""
+        assert (load_settings().feed, load_settings().projector_members) == ("log", 1)
+
+    def test_of_kafka_is_shared_by_three_unless_said_otherwise(self) -> None:
+        """Enough to see members come and go."""
+        assert load_settings(feed="kafka").projector_members == 3
+        assert load_settings(feed="kafka", projectors=1).projector_members == 1
+
+    def test_of_the_log_cannot_be_shared(self) -> None:
+        """Two projectors on the log would only fight for the same checkpoints."""
+        settings = load_settings(feed="log", projectors=2)
+
+        with pytest.raises(OperatorError, match="PMS_PROJECTORS=2 needs Kafka"):
+            _ = settings.projector_members
+
+    def test_that_needs_an_address_says_which(self) -> None:
+        """A process started alone is told what `up` would have given it."""
+        with pytest.raises(OperatorError, match="set PMS_KAFKA_BOOTSTRAP"):
+            _ = load_settings().kafka_address
+        with pytest.raises(OperatorError, match="set PMS_SCHEMA_REGISTRY_URL"):
+            _ = load_settings().registry_address
+
+    @pytest.mark.parametrize("prefix", ["", "a.b", "a b", "a" * 65])
+    def test_refuses_a_prefix_that_makes_no_topic_name(self, prefix: str) -> None:
+        """A dot would make one prefix look like a part of another."""
+        with pytest.raises(OperatorError, match="PMS_KAFKA_PREFIX"):
+            load_settings(kafka_prefix=prefix)
 
 
 class TestShowing:
