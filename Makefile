@@ -36,7 +36,7 @@ check: install ## The static gate: format, lint, types, import contracts, fast t
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -m "not services and not slow and not crash"
 
-test: install ## The whole suite, against real PostgreSQL and Valkey
+test: install ## The whole suite, against real PostgreSQL, Valkey and Kafka
 	$(BIN)/pytest -q
 
 lock: ## Resolve requirements.in anew (needs uv on the path)
