@@ -11,6 +11,7 @@ import typer
 from infra.command_line import (
     benchmarks,
     demonstration,
+    deriving,
     hammering,
     importing,
     running,
@@ -37,6 +38,7 @@ app.command()(tokens.token)
 app.command()(verifying.verify)
 app.command()(verifying.rebuild)
 app.command()(hammering.hammer)
+app.command()(deriving.schemas)
 app.add_typer(benchmarks.bench, name="bench")
 app.command(hidden=True)(running.process)
 
