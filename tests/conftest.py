@@ -33,6 +33,7 @@ from infra.embedded_valkey import EmbeddedValkey
 from infra.errors import OperatorError
 from infra.kafka_programs import java_program, kafka_jars
 from infra.settings import default_cache_directory
+from tests.infra.schema_registry.serving import serving_registry
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SERVER_FIXTURES = frozenset({"postgres_server", "valkey_server", "kafka_server"})
@@ -201,6 +202,13 @@ def kafka_server(server_data: DataDirectory) -> Iterator[str]:
 def kafka(kafka_server: str) -> KafkaSpace:
     """A prefix of the test's own on the session's Kafka."""
     return KafkaSpace(bootstrap=kafka_server, prefix=f"test-{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture
+def registry(database: Database) -> Iterator[str]:
+    """The address of a running schema registry on a fresh database."""
+    with serving_registry(database.app_conninfo) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from infra.schema_registry.refusals import StoreUnavailable
 Connection: TypeAlias = psycopg.Connection[Any]
 
 POOL_SIZE = 4
-CONNECTION_SECONDS_MAX = 5.0
+CONNECTION_SECONDS_MAX = 2.0
 # A value in a topic names its schema by id for ever: an id must not be lost with a crash, even
 # where the role commits without waiting for the disk.
 _OPTIONS = (

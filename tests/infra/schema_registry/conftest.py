@@ -8,9 +8,8 @@ import httpx
 import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-from infra.database import Database
 from tests.gateway.serving import client_of
-from tests.infra.schema_registry.serving import client_of_registry, serving_registry
+from tests.infra.schema_registry.serving import client_of_registry
 
 
 @pytest.fixture
@@ -25,10 +24,3 @@ def http(registry: str) -> Iterator[httpx.Client]:
     """Plain HTTP to a registry of the test's own."""
     with client_of(registry) as opened:
         yield opened
-
-
-@pytest.fixture
-def registry(database: Database) -> Iterator[str]:
-    """The address of a running schema registry on a fresh database."""
-    with serving_registry(database.app_conninfo) as url:
-        yield url
