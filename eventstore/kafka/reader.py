@@ -38,13 +38,16 @@ from eventstore.kafka.records import (
 BUFFER_RECORDS_MAX = 10_000
 """Records of one partition held before it is paused."""
 
+SILENT_SECONDS_MAX = 60
+SESSION_SECONDS = 10
+"""How long after its last sign of life a member is held to be dead."""
+
 _TAKEN_AT_ONCE = 5_000
 _ASK_SECONDS = 5.0
 _CONFIGURATION: dict[str, str | int | bool] = {
     "auto.offset.reset": "earliest",
     "enable.auto.offset.store": False,
     "partition.assignment.strategy": "cooperative-sticky",
-    "session.timeout.ms": 10_000,
     "heartbeat.interval.ms": 2_000,
     "fetch.wait.max.ms": 100,
     "queued.max.messages.kbytes": 16_384,
@@ -96,16 +99,33 @@ class _Buffer:
 
 
 class GroupReader:
-    """One member of the group that shares a topic's partitions. Used by one thread."""
+    """One member of the group that shares a topic's partitions. Used by one thread.
 
-    def __init__(self, *, bootstrap: str, topic: str, group: str, log_id: UUID) -> None:
+    One that asks for nothing for `silent_seconds_max` loses its partitions to the others.
+    """
+
+    def __init__(
+        self,
+        *,
+        bootstrap: str,
+        topic: str,
+        group: str,
+        log_id: UUID,
+        silent_seconds_max: int = SILENT_SECONDS_MAX,
+    ) -> None:
         self._topic = topic
         self._log_id = log_id
         self._buffers: dict[int, _Buffer] = {}
         self._logger = structlog.get_logger(__name__)
         self._consumer = Consumer(
             _CONFIGURATION
-            | {"bootstrap.servers": bootstrap, "group.id": group, "error_cb": self._report}
+            | {
+                "bootstrap.servers": bootstrap,
+                "group.id": group,
+                "error_cb": self._report,
+                "max.poll.interval.ms": silent_seconds_max * 1_000,
+                "session.timeout.ms": min(silent_seconds_max, SESSION_SECONDS) * 1_000,
+            }
         )
         self._consumer.subscribe(
             [topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked

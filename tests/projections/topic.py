@@ -126,6 +126,7 @@ class HandmadeTopic:
             topic=self.name,
             group=self._space.prefix,
             log_id=log_id or self._log_id,
+            silent_seconds_max=6,
         )
         decoder = AvroDecoder(no_such_schema, IDS)
         return KafkaFeed(reader, decoder, partition_count=len(self.partitions))
