@@ -26,6 +26,7 @@ TIMEOUT_SECONDS = 10
 _INCOMPATIBLE = {HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}
 _UNKNOWN = {HTTPStatus.NOT_FOUND}
 _FULL_TRANSITIVE = ServerConfig(compatibility=ConfigCompatibilityLevel.FULL_TRANSITIVE)
+_STRANGER = "What answers at the schema registry's address is no schema registry."
 
 AnswerT = TypeVar("AnswerT")
 
@@ -69,9 +70,12 @@ def _register(client: SchemaRegistryClient, subject: str, text: str) -> int:
         return client.register_schema(subject, Schema(text, "AVRO"))
 
     try:
-        return _answer(registered, _INCOMPATIBLE)
+        schema_id: int | None = _answer(registered, _INCOMPATIBLE)
     except SchemaRegistryError as error:
         raise SchemaRefused(subject, str(error.error_message)) from error
+    if schema_id is None:
+        raise RegistryUnavailable(_STRANGER)
+    return schema_id
 
 
 def fetch_schema(url: str, schema_id: int) -> str:
@@ -87,7 +91,8 @@ def fetch_schema(url: str, schema_id: int) -> str:
         except SchemaRegistryError as error:
             raise SchemaNotFound(f"The registry holds no schema {schema_id}.") from error
     text: str | None = found.schema_str
-    assert text is not None, "a registry answers with a schema's text"
+    if text is None:
+        raise RegistryUnavailable(_STRANGER)
     return text
 
 
@@ -108,4 +113,4 @@ def _answer(question: Callable[[], AnswerT], meant: set[HTTPStatus]) -> AnswerT:
     except httpx.TransportError as error:
         raise RegistryUnavailable(f"The schema registry does not answer: {error}") from error
     except ValueError as error:  # a body that is no JSON
-        raise RegistryUnavailable(f"What answers is no schema registry: {error}") from error
+        raise RegistryUnavailable(_STRANGER) from error
