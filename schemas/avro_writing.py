@@ -1,7 +1,7 @@
 """Writers of Avro bodies straight from the log's JSON, generated from the schemas.
 
 The JSON is decoded into structs that keep numbers and ids as the texts they are; what is written of
-them is straight-line code that looks lengths and dates up. A third of fastavro's time (decision
+them is straight-line code that looks lengths and dates up. A quarter of fastavro's time (decision
 0008), whose bytes are the same: it is the oracle of the tests.
 """
 

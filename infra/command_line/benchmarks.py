@@ -41,6 +41,15 @@ def desk(
     measure("desk", "deciding", callers=callers, commands=commands)
 
 
+@bench.command()
+def wire() -> None:
+    """Microseconds a trade between the log's JSON and Avro, against fastavro."""
+    benchmark: Any = importlib.import_module("benchmarks.wire")
+    with progress_bar("coding") as progress:
+        result: dict[str, object] = benchmark.run(progress=progress)
+    print_result(result)
+
+
 def measure(module: str, title: str, **parameters: int) -> None:
     """Run one benchmark with a progress bar and print its result."""
     benchmark: Any = importlib.import_module(f"benchmarks.{module}")
