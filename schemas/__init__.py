@@ -1,1 +1,1 @@
-"""Event names and types, and the JSON codec of the log."""
+"""Event names and types, the JSON codec of the log, and the Avro schemas and codec of the wire."""
