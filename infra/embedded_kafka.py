@@ -96,6 +96,7 @@ class EmbeddedKafka:
         self._process: subprocess.Popen[bytes] | None = None
         self._controller_port = 0
         self._told_before_bytes = 0
+        self._has_served = False
         self.port = port
 
     def __enter__(self) -> Self:
@@ -121,7 +122,10 @@ class EmbeddedKafka:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start the broker and wait until it serves.
+        """Start the broker; the first time, wait until it serves.
+
+        When it comes back its clients know where, and wait for it themselves: whoever supervises it
+        must not, for seconds, be kept from the processes that do not need it.
 
         Raises:
             OperatorError: it cannot start; the message says why and where its log is.
@@ -139,8 +143,9 @@ class EmbeddedKafka:
             self._configure()
             self._format(java, jars)
             self._spawn(java, jars)
-            reason = self._wait_until_ready()
+            reason = None if self._has_served else self._wait_until_ready()
             if reason is None:
+                self._has_served = True
                 self._wanted_port = self.port  # clients know it: a restart comes back to it
                 return
             self.stop()

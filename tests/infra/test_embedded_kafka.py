@@ -20,6 +20,7 @@ from infra.data_directory import DataDirectory
 from infra.embedded_kafka import EmbeddedKafka
 from infra.errors import OperatorError
 from tests.conftest import KAFKA_CACHE, KafkaSpace, reachable_directory
+from tests.infra.up import wait_until
 
 PATIENCE_SECONDS = 30.0
 QUIET = {"log_level": 0}
@@ -130,6 +131,19 @@ class TestStoppingAndStarting:
         assert server.bootstrap == bootstrap
         assert server.process_id != killed
         assert consume(bootstrap, "kept", 2) == ["a", "b"]
+
+    def test_again_keeps_nobody_waiting(self, server: EmbeddedKafka) -> None:
+        """A broker that cannot come back must not hold up the restarts of others: it just ends."""
+        server.stop()
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(("127.0.0.1", server.port))
+            other.listen()
+
+            server.start()
+
+            assert server.process_id is not None
+            wait_until(lambda: not server.is_running())
 
     def test_on_another_port_keeps_its_records(self, data: DataDirectory) -> None:
         """A next `up` chooses its ports anew."""
