@@ -32,7 +32,7 @@ from infra.tokens import issue_token
 ANSWER_SECONDS = 9.0
 """Longer than the desk needs to resolve a doubt, shorter than the longest fault."""
 
-SINGLE_PAUSE_SECONDS = 0.04
+SINGLE_PAUSE_SECONDS = 0.025
 BATCH_PAUSE_SECONDS = 0.5
 EXCHANGE_PAUSE_SECONDS = 0.25
 DOWN_PAUSE_SECONDS = 0.4

@@ -17,6 +17,8 @@ from infra.hammering.system import HammeredSystem
 
 LOOK_SECONDS = 0.05
 DATABASE = "database"
+COMMIT = b"; COMMIT\0"
+"""How the last message of an append ends: its answer is the one worth losing."""
 
 
 class Torment:
@@ -87,6 +89,8 @@ class Torment:
                 line.cut()
             case Wound.REFUSE:
                 line.refuse()
+            case Wound.DEAFEN:
+                line.deafen(COMMIT if fault.target == DATABASE else b"")
             case Wound.HOLD:
                 line.hold()
             case _:

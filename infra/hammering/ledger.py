@@ -53,10 +53,11 @@ class Told(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """An answer to one command; `told` where it tells an outcome."""
+    """An answer to one command; `told` where it tells an outcome, `is_replay` where once more."""
 
     answer: Answer
     told: Told | None = None
+    is_replay: bool = False
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
@@ -90,6 +91,9 @@ class Promise(msgspec.Struct):
             self.is_open = True
         if answered.told is None:
             return
+        is_own = answered.told.command_id == self.command_id
+        if answered.is_replay and is_own and self.told is None and not self.is_open:
+            self.contradiction = f"nothing was to be written, but {answered.told} is told again"
         if self.told is not None and self.told != answered.told:
             self.contradiction = self.contradiction or f"first {self.told}, then {answered.told}"
         self.told = self.told or answered.told
@@ -103,7 +107,7 @@ class Promise(msgspec.Struct):
     def difference(self, truths: Mapping[UUID, Told]) -> str | None:
         """Say in what the log differs from what was promised; None where it agrees."""
         if self.contradiction is not None:
-            return f"{self.command_id}: told two outcomes: {self.contradiction}"
+            return f"{self.command_id}: told two things: {self.contradiction}"
         truth = truths.get(self.command_id)
         if self.told is None:
             if truth is None or self.is_open:
@@ -192,7 +196,8 @@ def _answered(told: Mapping[str, Any]) -> Answered:
         return Answered(Answer.FAILED)
     if answer not in DECIDED or told.get("code") == KEY_REUSED:
         return Answered(answer)
-    return Answered(answer, told_outcome(told, answer))
+    is_replay = answer is Answer.REPLAYED or bool(told.get("replayed"))
+    return Answered(answer, told_outcome(told, answer), is_replay)
 
 
 def told_outcome(told: Mapping[str, Any], answer: Answer) -> Told:

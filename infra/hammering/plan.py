@@ -37,6 +37,8 @@ class Wound(StrEnum):
     """Every connection of a line breaks; new ones may be opened at once."""
     REFUSE = "refuse"
     """Every connection of a line breaks, and new ones are turned away for a while."""
+    DEAFEN = "deafen"
+    """What is asked arrives, what is answered is lost, and then every connection breaks."""
     HOLD = "hold"
     """No byte passes for a while; connections stay open."""
     SLOW = "slow"
@@ -44,7 +46,7 @@ class Wound(StrEnum):
 
 
 _AT_ONCE = frozenset({Wound.KILL, Wound.CRASH, Wound.CUT})
-_LINE_WOUNDS = (Wound.CUT, Wound.REFUSE, Wound.HOLD, Wound.SLOW)
+_LINE_WOUNDS = (Wound.CUT, Wound.REFUSE, Wound.DEAFEN, Wound.HOLD, Wound.SLOW)
 
 
 class Fault(NamedTuple):
@@ -110,6 +112,7 @@ def _shuffled_for_ever(
 
 
 def _duration(wound: Wound, drawn: random.Random) -> float:
-    is_long = drawn.randrange(LONG_EVERY) == 0
+    # What is kept dead for long is started again more and more seldom, by itself.
+    is_long = drawn.randrange(LONG_EVERY) == 0 and wound is not Wound.KEEP_DEAD
     drawn_seconds = drawn.uniform(*(LONG_SECONDS if is_long else SHORT_SECONDS))
     return 0.0 if wound in _AT_ONCE else drawn_seconds

@@ -1,4 +1,4 @@
-"""A TCP proxy of this machine that can break, refuse, hold and slow what passes through it.
+"""A TCP proxy of this machine that can break, refuse, lose, hold and slow what passes through it.
 
 One event loop in a thread of its own carries all lines; every method may be called from any thread.
 """
@@ -32,6 +32,8 @@ class Line:
         self.connections_broken = 0
         self._loop = loop
         self._refuses = False
+        self._deafening: bytes | None = None
+        self._loses_answers = False
         self._delay_seconds = 0.0
         self._flows = asyncio.Event()
         self._flows.set()
@@ -47,6 +49,13 @@ class Line:
         self._refuses = True
         self._tell(self._break)
 
+    def deafen(self, asked: bytes = b"") -> None:
+        """Lose what the server answers from the next request on that holds the bytes `asked`.
+
+        `lift` then breaks every connection.
+        """
+        self._deafening = asked
+
     def hold(self) -> None:
         """Let no byte pass, until `lift`."""
         self._tell(self._flows.clear)
@@ -57,7 +66,10 @@ class Line:
 
     def lift(self) -> None:
         """End whatever lasts."""
-        self._refuses = False
+        if self._loses_answers:
+            self._tell(self._break)  # Nobody may go on behind a gap.
+        self._refuses = self._loses_answers = False
+        self._deafening = None
         self._delay_seconds = 0.0
         self._tell(self._flows.set)
 
@@ -110,8 +122,8 @@ class Line:
                 return
             self._open.add(opened[1])
             ways = [
-                asyncio.ensure_future(self._pass_on(reader, opened[1])),
-                asyncio.ensure_future(self._pass_on(opened[0], writer)),
+                asyncio.ensure_future(self._pass_on(reader, opened[1], is_answer=False)),
+                asyncio.ensure_future(self._pass_on(opened[0], writer, is_answer=True)),
             ]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in ways:
@@ -122,12 +134,18 @@ class Line:
                 self._open.discard(end)
                 end.transport.abort() if self._refuses else end.close()
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_answer: bool
+    ) -> None:
         with contextlib.suppress(OSError):
             while piece := await reader.read(PIECE_BYTES):
                 if self._delay_seconds:
                     await asyncio.sleep(self._delay_seconds)
                 await self._flows.wait()
+                if not is_answer and self._deafening is not None and self._deafening in piece:
+                    self._loses_answers = True
+                if is_answer and self._loses_answers:
+                    continue
                 writer.write(piece)
                 await writer.drain()
 

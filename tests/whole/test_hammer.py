@@ -9,6 +9,9 @@ from tests.whole.system import pms
 pytestmark = [pytest.mark.slow, pytest.mark.crash, pytest.mark.timeout(300)]
 
 MINUTES = "0.4"
+SEED = "184"
+"""Its first fault loses the answer to a COMMIT: a desk that then denied it was found."""
+
 FAULTS_MIN = 5
 COMMANDS_MIN = 500
 
@@ -18,7 +21,7 @@ class TestTheHammer:
 
     def test_finds_every_promise_kept(self) -> None:
         """The report says what was done, and that nothing was found."""
-        ended = pms("hammer", "--minutes", MINUTES, "--seed", "3")
+        ended = pms("hammer", "--minutes", MINUTES, "--seed", SEED)
 
         report = ended.result
         assert ended.status == 0, [each for each in report["checks"] if not each["ok"]]

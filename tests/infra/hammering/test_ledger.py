@@ -80,13 +80,22 @@ class TestAPromise:
         assert told.difference({}) is None
         assert (told.difference({COMMAND: ACCEPTED}) is None) is is_open
 
+    @given(st.lists(answers, max_size=4))
+    def test_not_attempted_is_not_told_again(self, before: list[Answer]) -> None:
+        """An outcome told for the first time is no replay, unless an answer was lost before."""
+        told = promise(*map(Answered, before), Answered(Answer.REPLAYED, ACCEPTED, is_replay=True))
+
+        is_kept = told.difference({COMMAND: ACCEPTED}) is None
+        assert is_kept is bool(set(before) & OPEN)
+
     def test_told_twice_must_be_told_alike(self) -> None:
         """A replay tells the first outcome."""
-        again = Answered(Answer.REPLAYED, ACCEPTED)
-        otherwise = Answered(Answer.REPLAYED, ACCEPTED._replace(position=9))
+        first = Answered(Answer.ACCEPTED, ACCEPTED)
+        again = Answered(Answer.REPLAYED, ACCEPTED, is_replay=True)
+        otherwise = Answered(Answer.REPLAYED, ACCEPTED._replace(position=9), is_replay=True)
 
-        assert promise(again, again).difference({COMMAND: ACCEPTED}) is None
-        assert promise(again, otherwise).difference({COMMAND: ACCEPTED}) is not None
+        assert promise(first, again).difference({COMMAND: ACCEPTED}) is None
+        assert promise(first, otherwise).difference({COMMAND: ACCEPTED}) is not None
 
     def test_met_by_an_earlier_name_is_kept_by_that_one(self) -> None:
         """Who tells the same trade under another key gets the first acceptance."""
@@ -114,7 +123,7 @@ class TestReadingAnswers:
 
         (answered,) = answers_of(request(), 200, document)
 
-        assert answered.told == ACCEPTED
+        assert answered == Answered(Answer.REPLAYED, ACCEPTED, is_replay=True)
 
     def test_a_batch_item_by_item(self) -> None:
         """In the order sent; a malformed one promises that nothing was written."""

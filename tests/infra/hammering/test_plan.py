@@ -15,7 +15,7 @@ TARGETS = Targets(
     servers=("postgresql", "valkey"),
     lines=("database", "api"),
 )
-PAIRS = 3 + 2 + 3 + 2 + 2 + 3 + 2 + 2 * 4
+PAIRS = 3 + 2 + 3 + 2 + 2 + 3 + 2 + 2 * 5
 
 seeds = st.integers(0, 2**31)
 lengths = st.floats(1, 1_200)

@@ -123,6 +123,24 @@ class TestALine:
             connection.settimeout(PATIENCE_SECONDS)
             assert connection.recv(4) == b"held"
 
+    def test_loses_answers_and_then_the_line(self, line: Line) -> None:
+        """What is asked arrives; nobody goes on behind the gap."""
+        with connected(line) as connection:
+            assert exchange(connection, b"before") == b"before"
+            line.deafen(b"COMMIT")
+            assert exchange(connection, b"harmless") == b"harmless"
+            connection.sendall(b"; COMMIT")
+            connection.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                connection.recv(1)
+
+            line.lift()
+
+            connection.settimeout(PATIENCE_SECONDS)
+            assert is_ended(connection)
+        with connected(line) as fresh:
+            assert exchange(fresh, b"again") == b"again"
+
     def test_slows_without_changing_anything(self, line: Line) -> None:
         """The order stays."""
         line.slow(0.01)
