@@ -8,7 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from infra.command_line.console import print_result, progress_bar, say
-from infra.running import throwaway_database
+from infra.running import StopRequested, throwaway_database
+from infra.settings import Feed
+from infra.stopping import stop_signals
+
+EXIT_WRONG = 1
 
 bench = typer.Typer(
     help="Measure speed. Each prints one JSON object as its last line.", no_args_is_help=True
@@ -48,6 +52,47 @@ def wire() -> None:
     with progress_bar("coding") as progress:
         result: dict[str, object] = benchmark.run(progress=progress)
     print_result(result)
+
+
+@bench.command()
+def pipeline(
+    feed: Annotated[
+        Feed, typer.Option("--feed", help="What the projectors read: the log, or Kafka.")
+    ] = "log",
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=6, help="How long the rate found must be held.")
+    ] = 60.0,
+    start: Annotated[
+        float | None,
+        typer.Option("--start", min=1, help="Trades a second to begin the search with."),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option("--rate", min=1, help="Run this many trades a second only, without a search."),
+    ] = None,
+    batch_trades: Annotated[
+        int, typer.Option("--batch-trades", min=1, max=5_000, help="Trades in each request.")
+    ] = 500,
+) -> None:
+    """A whole system under load: the highest rate of trades at which no read model's lag grows.
+
+    Trades come through the HTTP batch endpoint, from a process that keeps its schedule whatever the
+    answers. Ctrl-C ends the search and prints what it has.
+    """
+    benchmark: Any = importlib.import_module("benchmarks.pipeline.running")
+    with stop_signals() as stop:
+        try:
+            result: dict[str, object] = benchmark.run(
+                feed=feed, seconds=seconds, start=start, rate=rate, batch_trades=batch_trades,
+                say=say, stop=stop,
+            )  # fmt: skip
+        except StopRequested:
+            say("stopped before anything was measured")
+            raise typer.Exit(EXIT_WRONG) from None
+    print_result(result)
+    check: Any = result["check"]
+    if not check["ok"]:
+        raise typer.Exit(EXIT_WRONG)
 
 
 def measure(module: str, title: str, **parameters: int) -> None:
