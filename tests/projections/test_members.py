@@ -20,6 +20,7 @@ from projections.building import Building, ignore_progress
 from projections.checkpoint import Checkpoint, read_checkpoint
 from projections.kafka_feed import KafkaFeed
 from projections.performance.queries import PerformanceDay, daily_performance
+from projections.positions.model import Positions
 from projections.projector import Projector
 from projections.read_model import Placed, ReadModel
 from projections.verification import verify
@@ -97,16 +98,17 @@ class Members:
         self._log = log
         self._database = database
         self._topic = topic
+        self.models: tuple[ReadModel, ...] = READ_MODELS
         self.running: dict[str, tuple[Projector, Held, threading.Event, threading.Thread]] = {}
         self.failures: list[BaseException] = []
 
-    def start(self, name: str, models: tuple[ReadModel, ...] = READ_MODELS) -> Held:
+    def start(self, name: str) -> Held:
         """Start one more."""
         feed = Held(self._topic.new_feed())
         projector = Projector(
             self._log,
             self._database.app_conninfo,
-            models,
+            self.models,
             redis_url=None,
             clock=lambda: datetime.now(UTC),
             feed=feed,
@@ -161,7 +163,9 @@ def positions(connection: Connection, model: ReadModel) -> list[int]:
     return [0 if each is None else each.position for each in found]
 
 
-def wait_until_folded(connection: Connection, log: Log) -> None:
+def wait_until_folded(
+    connection: Connection, log: Log, models: tuple[ReadModel, ...] = READ_MODELS
+) -> None:
     """Wait until every partition of every model has all its events."""
     last = {
         each: max([event.position for event in log.read(0, 100_000) if each.holds(event)])
@@ -170,7 +174,7 @@ def wait_until_folded(connection: Connection, log: Log) -> None:
     wait_until(
         lambda: all(
             position >= last[each]
-            for model in READ_MODELS
+            for model in models
             for each, position in zip(partitions(COUNT), positions(connection, model), strict=True)
         ),
         "all partitions folded",
@@ -201,12 +205,17 @@ def carried(log: Log, story: Story, topic: HandmadeTopic) -> None:
     topic.send(log.read(before, 100_000))
 
 
-def assert_as_rebuilt(log: Log, database: Database, connection: Connection) -> None:
+def assert_as_rebuilt(
+    log: Log,
+    database: Database,
+    connection: Connection,
+    models: tuple[ReadModel, ...] = READ_MODELS,
+) -> None:
     """Every partition's tables equal a rebuild, and together they are those of the log feed."""
-    report = verify(log, database.app_conninfo, READ_MODELS, partition_counts=[COUNT])
+    report = verify(log, database.app_conninfo, models, partition_counts=[COUNT])
     assert [str(check) for check in report.checks if not check.ok] == []
     head = log.head().position
-    with Building(READ_MODELS, log, connection, suffix="_whole") as building:
+    with Building(models, log, connection, suffix="_whole") as building:
         building.fold_until(head, ignore_progress)
         for built in building.built:
             for table in built.model.compared_tables:
@@ -320,26 +329,28 @@ class TestMembers:
         members: Members,
     ) -> None:
         """It sleeps with a batch in hand, is thrown out, and another folds that batch and more."""
+        # Its rows are overwritten, so no key of a table would stop an older value.
+        members.models = (Positions(),)
         begin(story)
         carried(log, story, topic)
         sleeper = members.start("sleeper")
-        wait_until_folded(connection, log)
+        wait_until_folded(connection, log, members.models)
         sleeper.is_awake.clear()
         trade(story, 20)
         carried(log, story, topic)
         members.start("heir")
         wait_until(lambda: len(members.partitions_of("heir")) == COUNT, "the heir has everything")
-        wait_until_folded(connection, log)
+        wait_until_folded(connection, log, members.models)
         trade(story, 10)
         carried(log, story, topic)
         sleeper.is_awake.set()
-        wait_until_folded(connection, log)
+        wait_until_folded(connection, log, members.models)
         wait_until(members.share_all, "the sleeper is a member again")
-        trade(story, 10)
+        story.trade(FUNDS[0], "TSLA", "1", "20")  # touches no row the sleeper had in hand
         carried(log, story, topic)
-        wait_until_folded(connection, log)
+        wait_until_folded(connection, log, members.models)
 
-        assert_as_rebuilt(log, log_database, connection)
+        assert_as_rebuilt(log, log_database, connection, members.models)
 
     def test_a_partition_behind_strikes_its_close_late_and_right(
         self,

@@ -1,5 +1,6 @@
 """A topic written by hand: records as the relay makes them, with repeats and gaps on purpose."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
@@ -58,7 +59,7 @@ class HandmadeTopic:
         """Send consecutive events, each to the partitions it belongs to."""
         for partition in self.partitions if only is None else only:
             own = [event for event in events if belongs(event, partition)]
-            for event, following in zip(own, [*own[1:], None], strict=True):
+            for event, following in itertools.zip_longest(own, own[1:]):
                 ends = following is None or following.command_id != event.command_id
                 headers = in_partition(
                     self._headers.event(event),
