@@ -1,0 +1,1 @@
+"""Tests of the wire as readers outside this system meet it."""
