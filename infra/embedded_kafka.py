@@ -36,7 +36,7 @@ FIXED_PROPERTIES: Mapping[str, object] = {
     "node.id": 1,
     "inter.broker.listener.name": "PLAINTEXT",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,LINE:PLAINTEXT",
     "auto.create.topics.enable": "false",
     "offsets.topic.replication.factor": 1,
     "offsets.topic.num.partitions": 5,
@@ -76,7 +76,11 @@ rootLogger.appenderRef.console.ref=console
 
 
 class EmbeddedKafka:
-    """A Kafka broker of our own; `cache` is where its jars are, or will be fetched to."""
+    """A Kafka broker of our own; `cache` is where its jars are, or will be fetched to.
+
+    With an `advertised_port`, such as that of a proxy in front of `line_port`, clients who come by
+    it are sent there again; who comes to `port` is not.
+    """
 
     name = "kafka"
 
@@ -86,11 +90,13 @@ class EmbeddedKafka:
         *,
         cache: Path,
         port: int = 0,
+        advertised_port: int | None = None,
         say: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
         self._data = data
         self._cache = cache
         self._wanted_port = port
+        self._advertised_port = advertised_port
         self._say = say
         self._account = service_account()
         self._process: subprocess.Popen[bytes] | None = None
@@ -98,6 +104,7 @@ class EmbeddedKafka:
         self._told_before_bytes = 0
         self._has_served = False
         self.port = port
+        self.line_port = 0
 
     def __enter__(self) -> Self:
         self.start()
@@ -140,6 +147,8 @@ class EmbeddedKafka:
         for attempt in range(1, attempts + 1):
             self.port = self._wanted_port or free_port()
             self._controller_port = self._controller_port or _free_port_but(self.port)
+            if self._advertised_port is not None and not self.line_port:
+                self.line_port = _free_port_but(self.port, self._controller_port)
             self._configure()
             self._format(java, jars)
             self._spawn(java, jars)
@@ -149,7 +158,7 @@ class EmbeddedKafka:
                 self._wanted_port = self.port  # clients know it: a restart comes back to it
                 return
             self.stop()
-            self._controller_port = 0
+            self._controller_port = self.line_port = 0
             if attempt == attempts:
                 raise OperatorError(
                     f"Kafka did not start on {self.bootstrap}: {reason} (its log: {self._log_file})"
@@ -179,11 +188,13 @@ class EmbeddedKafka:
         self._data.kafka.chmod(0o755)  # ours: the account owns only the folders it writes in
         self._own_folder(self._data.kafka / "temporary")
         listeners = f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self._controller_port}"
+        line = ",LINE://127.0.0.1:{}".format
         properties = {
             **FIXED_PROPERTIES,
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{self._controller_port}",
-            "listeners": listeners,
-            "advertised.listeners": listeners,
+            "listeners": listeners + (line(self.line_port) if self.line_port else ""),
+            "advertised.listeners": listeners
+            + (line(self._advertised_port) if self.line_port else ""),
             "log.dirs": self._topics,
         }
         lines = "".join(f"{name}={value}\n" for name, value in properties.items())
@@ -288,7 +299,7 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _free_port_but(taken: int) -> int:
-    while (port := free_port()) == taken:
+def _free_port_but(*taken: int) -> int:
+    while (port := free_port()) in taken:
         pass
     return port

@@ -19,6 +19,7 @@ from confluent_kafka.cimpl import NewTopic
 from infra.data_directory import DataDirectory
 from infra.embedded_kafka import EmbeddedKafka
 from infra.errors import OperatorError
+from infra.hammering.proxy import Proxy
 from tests.conftest import KAFKA_CACHE, KafkaSpace, reachable_directory
 from tests.infra.up import wait_until
 
@@ -107,6 +108,28 @@ class TestABroker:
         client.list_topics(topic, PATIENCE_SECONDS)
 
         assert topic not in client.list_topics(timeout=PATIENCE_SECONDS).topics
+
+
+class TestBehindAProxy:
+    """Whoever comes by the proxy stays with it."""
+
+    def test_sends_its_clients_to_the_advertised_port(self, data: DataDirectory) -> None:
+        """Else the proxy would carry the first question only."""
+        with Proxy() as proxy:
+            line = proxy.line(None)
+            with EmbeddedKafka(data, cache=KAFKA_CACHE, advertised_port=line.port) as server:
+                line.server_port = server.line_port
+                ways = {port: f"127.0.0.1:{port}" for port in (line.port, server.port)}
+
+                found = {port: brokers(bootstrap) for port, bootstrap in ways.items()}
+
+        assert found == {port: {port} for port in ways}
+
+
+def brokers(bootstrap: str) -> set[int]:
+    """The ports that a client which comes by this address is sent to."""
+    client = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+    return {broker.port for broker in client.list_topics(timeout=PATIENCE_SECONDS).brokers.values()}
 
 
 class TestStoppingAndStarting:
