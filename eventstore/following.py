@@ -7,6 +7,7 @@ A lost connection is opened again after a pause that grows and differs between f
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 from uuid import UUID
 
 import psycopg
@@ -14,11 +15,48 @@ import psycopg
 from eventstore.connections import Connection
 from eventstore.envelope import RecordedEvent
 from eventstore.failures import LogBehindCheckpoint, LogUnavailable
-from eventstore.reading import read_events, read_head, read_log_id
+from eventstore.reading import (
+    PARKING,
+    SHARED,
+    read_events,
+    read_head,
+    read_log_id,
+    read_selected,
+)
 from eventstore.tables import CHANNEL
 
 _PAUSE_FIRST_SECONDS = 0.05
 _PAUSE_MAX_SECONDS = 5.0
+
+
+ReadOn: TypeAlias = Callable[[Connection, int, int], tuple[list[RecordedEvent], int, bool]]
+"""Reads behind a position, so many at most: events, the position reached, whether that was all."""
+
+
+def read_everything(
+    connection: Connection, after: int, limit: int
+) -> tuple[list[RecordedEvent], int, bool]:
+    """Read every event."""
+    events = read_events(connection, after=after, limit=limit)
+    return events, events[-1].position if events else after, len(events) < limit
+
+
+def read_releasing(
+    connection: Connection, after: int, limit: int
+) -> tuple[list[RecordedEvent], int, bool]:
+    """Read, from two small indexes, what all portfolios share and what is parked or released."""
+    head = read_head(connection).position
+    found = [
+        read_selected(connection, each, after=after, limit=limit, until=head)
+        for each in (SHARED, PARKING)
+    ]
+    # Behind the end of one that was cut short, the other must not be read yet.
+    reached = min([head, *(each[-1].position for each in found if len(each) == limit)])
+    events = sorted(
+        (event for each in found for event in each if event.position <= reached),
+        key=lambda event: event.position,
+    )
+    return events, reached, reached == head
 
 
 def follow_log(
@@ -29,6 +67,7 @@ def follow_log(
     batch_events_max: int,
     stop: threading.Event,
     poll_seconds: float,
+    read: ReadOn = read_everything,
 ) -> Iterator[list[RecordedEvent]]:
     """Yield the events behind `after` in batches, until `stop` is set; see `Log.follow`."""
     failures = 0
@@ -38,15 +77,13 @@ def follow_log(
                 _require_same_log(connection, log_id=log_id, after=after)
                 connection.execute(f"LISTEN {CHANNEL}")
                 while not stop.is_set():
-                    events = read_events(connection, after=after, limit=batch_events_max)
+                    events, after, is_level = read(connection, after, batch_events_max)
                     failures = 0
-                    if events:
-                        after = events[-1].position
                     yield events
-                    if len(events) < batch_events_max and not stop.is_set():
-                        _wait_for_hint(connection, poll_seconds)
+                    if is_level and not stop.is_set():
+                        wait_for_hint(connection, poll_seconds)
         except (psycopg.OperationalError, psycopg.InterfaceError, LogUnavailable):
-            stop.wait(_pause_seconds(failures))
+            stop.wait(pause_seconds(failures))
             failures += 1
 
 
@@ -60,12 +97,13 @@ def _require_same_log(connection: Connection, *, log_id: UUID, after: int) -> No
         raise LogBehindCheckpoint(f"the log ends at {head.position}, already read up to {after}")
 
 
-def _wait_for_hint(connection: Connection, poll_seconds: float) -> None:
+def wait_for_hint(connection: Connection, poll_seconds: float) -> None:
+    """Wait until a listening connection hears of new events, at most `poll_seconds`."""
     for _ in connection.notifies(timeout=poll_seconds, stop_after=1):
         pass
 
 
-def _pause_seconds(failures: int) -> float:
+def pause_seconds(failures: int) -> float:
     """Double the pause at each failure and take between half and all of it.
 
     The low digits of the monotonic clock are spread well enough to part followers that lost

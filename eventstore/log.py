@@ -19,7 +19,7 @@ from eventstore import packing, reading
 from eventstore.connections import LOCK_WAIT_SECONDS, Connection, LogDatastore, connect
 from eventstore.envelope import Head, Receipt, RecordedEvent
 from eventstore.failures import LogBehindCheckpoint, LogUnavailable
-from eventstore.following import follow_log
+from eventstore.following import ReadOn, follow_log, read_everything
 from eventstore.writing import LOCK_STATEMENT, WritingTransaction
 
 POLL_SECONDS = 0.25
@@ -213,8 +213,9 @@ class Log:
         batch_events_max: int,
         stop: threading.Event,
         poll_seconds: float = POLL_SECONDS,
+        read: ReadOn = read_everything,
     ) -> Iterator[list[RecordedEvent]]:
-        """Yield every event behind `after` in order, in batches, until `stop` is set.
+        """Yield every event behind `after`, or those that `read` selects, until `stop` is set.
 
         An empty list says that the follower stands at the head; it comes at least every
         `poll_seconds` while the database answers, so that the caller can look around. A lost
@@ -231,6 +232,7 @@ class Log:
             batch_events_max=batch_events_max,
             stop=stop,
             poll_seconds=poll_seconds,
+            read=read,
         )
 
     def _connect_follower(self) -> Connection:

@@ -9,6 +9,7 @@ from functools import partial
 
 from commands.desk import Desk
 from commands.reactions.release import run_releases
+from eventstore.collecting import rare_collections
 from eventstore.failures import LogUnavailable
 from eventstore.leading import lead
 from eventstore.log import Log
@@ -27,7 +28,7 @@ DRAIN_SECONDS = 10.0
 def run(settings: Settings, stop: threading.Event) -> None:
     """Decide and append commands until a signal; those already taken are answered first."""
     build = settings.build or build_name()
-    with Log(settings.app_conninfo, clock=now, build=build) as log:
+    with rare_collections(), Log(settings.app_conninfo, clock=now, build=build) as log:
         require_log_not_behind(log, settings.app_conninfo)
         desk = Desk(log)
         desk.start()

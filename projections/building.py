@@ -1,8 +1,7 @@
 """Folding read models from the first event into schemas of their own, beside the live tables."""
 
 import contextlib
-import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -11,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from domain.event import Event
+from eventstore.collecting import rare_collections
 from eventstore.log import Log
 from eventstore.partitions import WHOLE, Partition
 from projections.batches import Batch, is_transient, read_batch
@@ -125,17 +125,6 @@ def found_counts(connection: Connection, models: Sequence[ReadModel]) -> tuple[i
 def nothing_folded(model: ReadModel, log: Log) -> Checkpoint:
     """Give the checkpoint of empty tables."""
     return Checkpoint(0, 0, None, model.calculation_version, log.log_id)
-
-
-@contextlib.contextmanager
-def rare_collections() -> Iterator[None]:
-    """Let the garbage collector run rarely: events hold no cycles, and looking costs a third."""
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, 50, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 class Built:

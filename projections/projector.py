@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import psycopg
 import structlog
 
+from eventstore.collecting import rare_collections
 from eventstore.failures import LogUnavailable
 from eventstore.log import POLL_SECONDS, Log
 from eventstore.partitions import Partition
@@ -30,7 +31,6 @@ from projections.building import (
     connect,
     create_schema,
     nothing_folded,
-    rare_collections,
 )
 from projections.checkpoint import Move, move_checkpoints, read_checkpoint
 from projections.feeds import Feed, LogFeed

@@ -13,13 +13,16 @@ from domain.identity import derive
 from domain.instrument import InstrumentRegistered
 from domain.trade import TradeParked, TradeReleased
 from eventstore.envelope import RecordedEvent
+from eventstore.following import read_releasing
 from eventstore.log import Log
+from schemas.catalogue import EVENT_NAMES
 from schemas.codec import decode
 
 ACTOR = "reaction:release"
 ASKED_MAX = 1_000
 UNDECIDED = frozenset({Status.NOT_ATTEMPTED, Status.UNKNOWN})
 Waiting = dict[UUID, str]
+_FOLDED = {EVENT_NAMES[kind] for kind in (TradeParked, TradeReleased, InstrumentRegistered)}
 
 
 class ReleaseOfParked:
@@ -64,6 +67,8 @@ class ReleaseOfParked:
 
     def _fold(self, recorded: RecordedEvent) -> str | None:
         """Fold one event; give the instrument it registers, if it does."""
+        if recorded.event_type not in _FOLDED:
+            return None
         event = decode(recorded.event_type, recorded.data)
         if isinstance(event, TradeParked):
             self._waiting[event.capture.instrument][event.trade_id] = recorded.tenant
@@ -104,5 +109,6 @@ def run_releases(desk: Desk, log: Log, stop: threading.Event) -> None:
     """Release parked trades until `stop`: the past first, then as the log goes on."""
     reaction = ReleaseOfParked(desk)
     after = reaction.load(log)
-    for recorded in log.follow(after, batch_events_max=EVENTS_PER_READ, stop=stop):
+    following = log.follow(after, batch_events_max=EVENTS_PER_READ, stop=stop, read=read_releasing)
+    for recorded in following:
         reaction.take(recorded)
