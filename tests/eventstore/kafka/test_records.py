@@ -18,6 +18,7 @@ from eventstore.kafka.records import (
     in_partition,
     read_headers,
 )
+from tests.eventstore.kafka.outgoing_events import outgoing
 
 LOG_ID = UUID("11111111-2222-3333-4444-555555555555")
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -75,7 +76,7 @@ class TestEventHeaders:
         self, event: RecordedEvent, previous: int, *, is_command_end: bool
     ) -> None:
         """Everything but the value, with the place in the partition."""
-        written = HeaderWriter(LOG_ID).event(event)
+        written = HeaderWriter(LOG_ID).event(outgoing(event))
 
         read = read_headers(in_partition(written, previous=previous, is_command_end=is_command_end))
 
@@ -89,7 +90,7 @@ class TestEventHeaders:
 
     def test_are_those_of_the_cloudevents_binding(self) -> None:
         """Named and written as readers in other languages expect them; nothing empty."""
-        written = HeaderWriter(LOG_ID).event(plain_event())
+        written = HeaderWriter(LOG_ID).event(outgoing(plain_event()))
 
         assert dict(in_partition(written, previous=40, is_command_end=True)) == {
             "ce_specversion": b"1.0",
@@ -112,7 +113,7 @@ class TestEventHeaders:
 
     def test_of_one_partition_leave_those_of_another_alone(self) -> None:
         """A shared event has as many chains as there are partitions."""
-        written = HeaderWriter(LOG_ID).event(plain_event())
+        written = HeaderWriter(LOG_ID).event(outgoing(plain_event()))
 
         first = in_partition(written, previous=1, is_command_end=True)
         second = in_partition(written, previous=2, is_command_end=False)

@@ -1,0 +1,123 @@
+"""One life of a leading relay: what it has sent, what of that is acknowledged, what was told."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+from prometheus_client import Counter
+
+from eventstore.connections import Connection
+from eventstore.following import wait_for_hint
+from eventstore.kafka.delivering import Delivery
+from eventstore.kafka.outgoing import OutgoingEvent, read_outgoing, whole_commands
+from eventstore.kafka.parting import Parting
+from eventstore.kafka.progress import Progress, ProgressTaken, move_progress
+from eventstore.kafka.topics import Topics
+from eventstore.tables import CHANNEL
+
+SILENCE_SECONDS = 0.1
+"""How long a partition may be silent while the log goes on before a watermark follows."""
+
+PROGRESS_SECONDS = 0.05
+_LOOK_SECONDS = 0.05
+
+RECORDS = Counter("pms_relay_records", "Records handed to the producer, repeats included")
+
+
+class Leadership:
+    """One life of a leading relay: one connection, one producer, from one progress on."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        topics: Topics,
+        parting: Parting,
+        delivery: Delivery[Progress],
+        progress: Progress,
+        *,
+        told: Sequence[int],
+        batch_events_max: int,
+    ) -> None:
+        self._connection = connection
+        self._topics = topics
+        self._parting = parting
+        self._delivery = delivery
+        self._kept = self._reached = progress
+        self._acknowledged = progress
+        self._kept_at = 0.0
+        self._batch_events_max = batch_events_max
+        # Per partition: the last position told of, and when; and the last event a watermark may
+        # name, which ends a command.
+        self._told = list(told[: topics.partitions])
+        self._told_at = [0.0] * topics.partitions
+        self._settled: OutgoingEvent | None = None
+
+    def close(self) -> None:
+        """Drop what is on its way: a successor sends it again."""
+        self._delivery.close()
+
+    def relay(self, stop: threading.Event) -> None:
+        """Send whatever the log has behind the progress, until `stop` is set.
+
+        Raises:
+            ProgressTaken: another relay leads by now.
+            DeliveryFailed, KafkaException: the producer is lost.
+            psycopg.OperationalError: the database is.
+        """
+        self._connection.execute(f"LISTEN {CHANNEL}")
+        limit = self._batch_events_max
+        while not stop.is_set():
+            events = read_outgoing(self._connection, after=self._reached.position, limit=limit)
+            if events:
+                whole, is_whole = whole_commands(events, limit=limit)
+                self._send(whole, stop, is_whole=is_whole)
+            self._send_watermarks(stop)
+            self._delivery.poll()
+            self._keep_progress()
+            if len(events) < limit and not stop.is_set():
+                wait_for_hint(self._connection, _LOOK_SECONDS)
+
+    def _send(
+        self, events: Sequence[OutgoingEvent], stop: threading.Event, *, is_whole: bool
+    ) -> None:
+        records = self._parting.records(events, is_whole=is_whole)
+        previous = tuple(self._parting.previous)
+        self._reached = Progress(self._reached.log_id, events[-1].position, previous)
+        self._delivery.send(records, self._reached, stop)
+        RECORDS.inc(len(records))
+        if is_whole:
+            self._settled = events[-1]
+        now = time.monotonic()
+        for partition, position in enumerate(previous[: len(self._told)]):
+            if position > self._told[partition]:
+                self._told[partition], self._told_at[partition] = position, now
+
+    def _send_watermarks(self, stop: threading.Event) -> None:
+        """Tell the partitions that were silent while the log went on how far it has come."""
+        settled, now = self._settled, time.monotonic()
+        if settled is None:
+            return
+        silent = [
+            partition
+            for partition, told in enumerate(self._told)
+            if told < settled.position and now - self._told_at[partition] >= SILENCE_SECONDS
+        ]
+        if not silent:
+            return
+        watermarks = [self._parting.watermark(partition, settled) for partition in silent]
+        self._delivery.send(watermarks, self._reached, stop)
+        RECORDS.inc(len(watermarks))
+        for partition in silent:
+            self._told[partition], self._told_at[partition] = settled.position, now
+
+    def _keep_progress(self) -> None:
+        """Move what is kept to what is acknowledged, not more often than it is worth."""
+        self._acknowledged = self._delivery.acknowledged() or self._acknowledged
+        now = time.monotonic()
+        if self._acknowledged == self._kept or now - self._kept_at < PROGRESS_SECONDS:
+            return
+        if not move_progress(
+            self._connection, self._topics, origin=self._kept, target=self._acknowledged
+        ):
+            raise ProgressTaken("another relay has moved the progress")
+        self._kept, self._kept_at = self._acknowledged, now

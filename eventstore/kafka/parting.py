@@ -1,0 +1,131 @@
+"""Parting the log into chains of records: one for each partition, and one for the market's topic.
+
+An event of a portfolio is one record, in its partition; a shared event is one in every partition;
+an event of the tenant `market` is one more in the market's topic. Each record names the position of
+the event before it in its chain, and the last one of a command there says so.
+"""
+
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+from uuid import UUID
+
+from domain.identity import MARKET_TENANT
+from eventstore.kafka.outgoing import OutgoingEvent, stored
+from eventstore.kafka.records import Header, HeaderWriter, in_partition, milliseconds
+from eventstore.kafka.topics import Topics, partition_of, portfolio_of
+from schemas.avro_codec import AvroEncoder
+
+_MARKET = MARKET_TENANT.encode()
+_NOWHERE: Collection[int] = ()
+
+
+class OutgoingRecord(NamedTuple):
+    """A record as the producer takes it; the timestamp is in milliseconds since 1970."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes
+    timestamp: int
+    headers: list[Header]
+
+
+class Chains:
+    """Which chains an event belongs to; they are numbered as partitions, the market's comes last.
+
+    The market's topic has been written up to `market_after` already.
+    """
+
+    def __init__(self, topics: Topics, *, market_after: int = 0) -> None:
+        self.places = [(topics.portfolios, number) for number in range(topics.partitions)]
+        self.places.append((topics.market, 0))
+        self._partitions = topics.partitions
+        self._market_after = market_after
+        self._everywhere = tuple(range(topics.partitions))
+        self._and_market = tuple(range(topics.partitions + 1))
+        self._home = lru_cache(maxsize=65_536)(self._of_portfolio)
+
+    def of(self, event: OutgoingEvent) -> tuple[Collection[int], bytes]:
+        """Give the chains of an event, and the key of its records.
+
+        Raises:
+            UnknownEventType, msgspec.DecodeError: this build cannot read the event.
+        """
+        portfolio = portfolio_of(event.event_type.decode(), event.data)
+        if portfolio is not None:
+            return self._home(event.tenant, portfolio)
+        if event.tenant == _MARKET and event.position > self._market_after:
+            return self._and_market, event.tenant
+        return self._everywhere, event.tenant
+
+    def _of_portfolio(self, tenant: bytes, portfolio: str) -> tuple[Collection[int], bytes]:
+        partition = partition_of(tenant.decode(), portfolio, self._partitions)
+        return (partition,), tenant + b"/" + portfolio.encode()
+
+
+class Parting:
+    """Parts one log into records; `previous` is the position of the last event in each chain."""
+
+    def __init__(
+        self,
+        chains: Chains,
+        *,
+        log_id: UUID,
+        encoder: AvroEncoder,
+        previous: Sequence[int],
+    ) -> None:
+        assert len(previous) == len(chains.places), "a chain for each partition, and the market"
+        self.previous = list(previous)
+        self._chains = chains
+        self._headers = HeaderWriter(log_id)
+        self._encoder = encoder
+
+    def records(self, events: Sequence[OutgoingEvent], *, is_whole: bool) -> list[OutgoingRecord]:
+        """Make the records of consecutive events, in log order.
+
+        Unless the events are `is_whole`, their last command goes on behind them.
+
+        Raises:
+            UnknownEventType, msgspec.DecodeError: this build cannot read an event.
+        """
+        records: list[OutgoingRecord] = []
+        parted = [self._chains.of(event) for event in events]
+        ends = _command_ends(events, [chains for chains, _ in parted], is_whole=is_whole)
+        previous, places = self.previous, self._chains.places
+        for event, (chains, key), ended in zip(events, parted, ends, strict=True):
+            headers = self._headers.event(event)
+            value = self._encoder.encode(event.event_type.decode(), event.data)
+            timestamp = self._headers.timed(event.stored_moment)[1]
+            for chain in chains:
+                own = in_partition(headers, previous=previous[chain], is_command_end=chain in ended)
+                previous[chain] = event.position
+                topic, partition = places[chain]
+                records.append(OutgoingRecord(topic, partition, key, value, timestamp, own))
+        return records
+
+    def watermark(self, partition: int, event: OutgoingEvent) -> OutgoingRecord:
+        """Say in a partition that nothing of it up to this event is missing."""
+        topic, number = self._chains.places[partition]
+        at = stored(event.stored_moment)
+        value = self._encoder.encode_watermark(event.position, at)
+        headers = self._headers.watermark(event.position, at)
+        return OutgoingRecord(topic, number, None, value, milliseconds(at), headers)
+
+
+def _command_ends(
+    events: Sequence[OutgoingEvent], chains: Sequence[Collection[int]], *, is_whole: bool
+) -> list[Collection[int]]:
+    """Say for each event in which of its chains it is the last of its command."""
+    ends: list[Collection[int]] = [_NOWHERE] * len(events)
+    command_id = None if is_whole else events[-1].command_id
+    later: Collection[int] | None = None  # the chains with a later event of the command; None: all
+    for index in range(len(events) - 1, -1, -1):
+        here = chains[index]
+        if events[index].command_id != command_id:
+            command_id = events[index].command_id
+            ends[index] = later = here
+        elif later is not None and here is not later:
+            ends[index] = [chain for chain in here if chain not in later]
+            later = {*later, *here}
+    return ends

@@ -1,0 +1,55 @@
+"""Making the topics of a log, and refusing those that are not as the log needs them."""
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from eventstore.kafka.topics import Topics
+
+ASK_SECONDS = 10.0
+# Events are kept for ever, and every record as it was.
+_KEPT = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+
+
+class TopicUnsuitable(Exception):
+    """A topic of that name is there, but not as asked; the message says what to do."""
+
+
+def create_topics(bootstrap: str, topics: Topics, *, replication_factor: int = 1) -> None:
+    """Make the topics that are missing.
+
+    Raises:
+        TopicUnsuitable: one is there with another number of partitions.
+        KafkaException: Kafka did not answer, or may not make topics.
+    """
+    client = AdminClient({"bootstrap.servers": bootstrap, "reconnect.backoff.max.ms": 1_000})
+    wanted = {topics.portfolios: topics.partitions, topics.market: 1}
+    made = client.create_topics(
+        [
+            NewTopic(name, partitions, replication_factor, config=_KEPT)
+            for name, partitions in wanted.items()
+        ],
+        request_timeout=ASK_SECONDS,
+    )
+    for future in made.values():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+    for name, partitions in wanted.items():
+        _require_partitions(client, name, partitions)
+
+
+def _require_partitions(client: AdminClient, name: str, partitions: int) -> None:
+    topic = client.list_topics(name, timeout=ASK_SECONDS).topics[name]
+    if topic.error is not None:
+        # A topic just made is known to every broker a moment later.
+        raise KafkaException(topic.error)
+    found = len(topic.partitions)
+    if found != partitions:
+        raise TopicUnsuitable(
+            f"The topic {name} has {found} partitions, {partitions} are asked for. Portfolios "
+            "cannot move between partitions: give the old number (PMS_PARTITIONS), or begin "
+            "another generation (PMS_KAFKA_GENERATION), which is written anew beside the old one."
+        )
