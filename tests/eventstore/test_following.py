@@ -18,6 +18,7 @@ import pytest
 
 from eventstore.envelope import RecordedEvent
 from eventstore.failures import LogBehindCheckpoint
+from eventstore.following import read_releasing
 from eventstore.log import Log
 from infra.database import Database
 from tests.eventstore.samples import new_event, stream_of
@@ -176,6 +177,48 @@ class TestFollowing:
 
         with pytest.raises(LogBehindCheckpoint):
             next(following)
+
+
+class TestFollowingAFew:
+    """What a reaction needs, from small indexes, however much else is between."""
+
+    @pytest.mark.parametrize("batch_events_max", [1, 2, 3, 100])
+    def test_sees_what_is_shared_parked_or_released(self, log: Log, batch_events_max: int) -> None:
+        """In log order, once, also where a batch is cut short and as the log goes on."""
+        draw = Random(7)
+        names = ["trade.parked.v1", "trade.released.v1", "trade.captured.v1", "x.y.v1"]
+
+        def append_some() -> None:
+            with log.writing() as writing:
+                tenants = [draw.choice(["market", "acme", "acme"]) for _ in range(20)]
+                writing.append(
+                    [new_event(tenant=each, event_type=draw.choice(names)) for each in tenants]
+                )
+
+        append_some()
+        stop = threading.Event()
+        seen: list[RecordedEvent] = []
+        following = log.follow(
+            0,
+            batch_events_max=batch_events_max,
+            stop=stop,
+            poll_seconds=0.01,
+            read=read_releasing,
+        )
+        for rounds, batch in enumerate(following):
+            seen += batch
+            if rounds == 5:
+                append_some()
+            if rounds == 60:
+                stop.set()
+
+        expected = [
+            event.position
+            for event in log.read(0, 100)
+            if event.tenant == "market" or event.event_type in names[:2]
+        ]
+        assert [event.position for event in seen] == expected
+        assert 10 < len(expected) < 40
 
 
 def write_many(conninfo: str, seed: int) -> list[UUID]:
