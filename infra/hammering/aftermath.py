@@ -9,8 +9,8 @@ from functools import partial
 
 import psycopg
 
+from eventstore.kafka.topics import Topics
 from eventstore.log import Log
-from eventstore.partitions import partitions
 from infra.clock import now
 from infra.hammering.clients import Load, ask_outcome, send_for_good
 from infra.hammering.ledger import Ledger, Promise, Request
@@ -24,11 +24,11 @@ from infra.hammering.log_checks import (
     read_evidence,
     read_truths,
 )
+from infra.hammering.partition_checks import PartitionChecks
 from infra.hammering.system import HammeredSystem
-from infra.read_models import READ_MODELS
+from infra.read_models import READ_MODELS, live_schemas, partition_count
 from projections.checkpoint import read_checkpoint
 from projections.findings import Check
-from projections.read_model import Placed
 from projections.verification import verify
 
 READY_SECONDS_MAX = 120.0
@@ -48,11 +48,13 @@ class Aftermath:
     ) -> None:
         self.events = 0
         self.resolved = 0
+        self.kafka: dict[str, int] = {}
         self._system = system
         self._load = load
         self._ledger = ledger
         self._follower = follower
         self._say = say
+        self._schemas = live_schemas(system.running.settings)
 
     def checks(self) -> Iterator[Check]:
         """Make every check; the first that fails to come to rest ends them."""
@@ -69,13 +71,16 @@ class Aftermath:
                 lambda: self._behind(head),
                 LEVEL_SECONDS_MAX,
             )
-            level.counted = len(READ_MODELS)
+            level.counted = len(self._schemas)
             yield level
             yield self._followed(head)
             yield from self._check_log(log)
+            yield from self._check_kafka(log)
             self._say("rebuilding every read model beside the live one")
             if level.ok:
-                yield from verify(log, self._system.database.app_conninfo, READ_MODELS).checks
+                counts = [partition_count(self._system.running.settings)]
+                conninfo = self._system.database.app_conninfo
+                yield from verify(log, conninfo, READ_MODELS, partition_counts=counts).checks
 
     def _unready(self) -> str | None:
         running = self._system.running.supervisor
@@ -83,15 +88,14 @@ class Aftermath:
 
     def _behind(self, head: int) -> str | None:
         """Name the read models that stand before `head`."""
-        placed = [Placed(model, each) for model in READ_MODELS for each in partitions(1)]
         behind: list[str] = []
         with psycopg.connect(self._system.database.app_conninfo) as connection:
-            for each in placed:
+            for schema in self._schemas:
                 with connection.cursor() as cursor:
-                    checkpoint = read_checkpoint(cursor, each.schema)
+                    checkpoint = read_checkpoint(cursor, schema)
                 position = 0 if checkpoint is None else checkpoint.position
                 if position < head:
-                    behind.append(f"{each.schema} at {position} of {head}")
+                    behind.append(f"{schema} at {position} of {head}")
         return ", ".join(behind) or None
 
     def _followed(self, head: int) -> Check:
@@ -146,6 +150,27 @@ class Aftermath:
         for misuse in self._ledger.misuses:
             misused.fail(misuse)
         yield misused
+
+    def _check_kafka(self, log: Log) -> Iterator[Check]:
+        """Read every topic with a consumer that goes straight to the broker."""
+        settings = self._system.running.settings
+        if self._system.kafka_bootstrap is None:
+            return
+        self._say("reading every partition")
+        topics = Topics(settings.kafka_prefix, settings.partitions, settings.kafka_generation)
+        checks = PartitionChecks(
+            log,
+            topics,
+            bootstrap=self._system.kafka_bootstrap,
+            registry_url=settings.registry_address,
+        )
+        yield from checks.checks()
+        self.kafka = {
+            "partitions": topics.partitions,
+            "records": checks.records,
+            "repeats": checks.repeats,
+            "watermarks": checks.watermarks,
+        }
 
 
 def _requests(promises: Sequence[Promise]) -> list[Request]:

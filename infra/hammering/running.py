@@ -82,6 +82,7 @@ def hammer(
             **_counts(system, ledger),
             "unknown_resolved": aftermath.resolved,
             "events": aftermath.events,
+            **aftermath.kafka,
             "checks": [_described(check) for check in checks],
             "passed": all(check.ok for check in checks),
         }

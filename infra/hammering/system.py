@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from infra.data_directory import DataDirectory
 from infra.database import Database
+from infra.embedded_kafka import EmbeddedKafka
 from infra.embedded_postgres import EmbeddedPostgres
 from infra.embedded_valkey import EmbeddedValkey
 from infra.hammering.plan import Targets
@@ -27,14 +28,15 @@ Say = Callable[[str], None]
 class HammeredSystem:
     """A whole PMS whose servers, processes and lines can be hurt.
 
-    `database` leads straight to PostgreSQL, for checks; everybody else goes through the lines.
+    `database` and `kafka_bootstrap` (None without a Kafka) lead straight to the servers, for
+    checks; everybody else goes through the lines.
     """
 
     running: RunningSystem
     database: Database = field(repr=False)
+    kafka_bootstrap: str | None
     servers: Supervisor
     lines: dict[str, Line]
-    feed: str
 
     @property
     def process_ids(self) -> dict[str, int]:
@@ -77,8 +79,13 @@ def hammered_system(
         units: list[Supervised] = [postgres, valkey]
         lines = {"database": proxy.line(postgres.port), "redis": proxy.line(valkey.port)}
         direct = postgres.database
+        given: dict[str, object] = {}
+        kafka = _kafka(opened, data, proxy, lines, say) if feed == "kafka" else None
+        if kafka is not None:
+            units.append(kafka)
+            given["kafka_bootstrap"] = f"127.0.0.1:{lines['kafka'].port}"
         settings = load_settings(
-            data=directory, write_port=0, read_port=0, projector_port=0,
+            data=directory, write_port=0, read_port=0, projector_port=0, feed=feed, **given,
             postgres_owner=_through(direct.owner_conninfo, lines["database"]),
             postgres_app=_through(direct.app_conninfo, lines["database"]),
             redis_url=valkey.url.replace(f":{valkey.port}/", f":{lines['redis'].port}/"),
@@ -86,7 +93,20 @@ def hammered_system(
         servers = opened.enter_context(Supervisor(units, say=say))
         running = opened.enter_context(running_system(settings, say=say, stop=stop))
         lines["api"] = proxy.line(running.settings.write_port)
-        yield HammeredSystem(running, direct, servers, lines, feed)
+        bootstrap = None if kafka is None else kafka.bootstrap
+        yield HammeredSystem(running, direct, bootstrap, servers, lines)
+
+
+def _kafka(
+    opened: ExitStack, data: DataDirectory, proxy: Proxy, lines: dict[str, Line], say: Say
+) -> EmbeddedKafka:
+    """Start a broker that sends whoever comes by its line back to that line."""
+    line = lines["kafka"] = proxy.line(None)
+    cache = load_settings().cache
+    kafka = EmbeddedKafka(data, cache=cache, advertised_port=line.port, say=say)
+    opened.enter_context(kafka)
+    line.server_port = kafka.line_port
+    return kafka
 
 
 def _through(conninfo: str, line: Line) -> str:
