@@ -52,10 +52,8 @@ def read_releasing(
     ]
     # Behind the end of one that was cut short, the other must not be read yet.
     reached = min([head, *(each[-1].position for each in found if len(each) == limit)])
-    events = sorted(
-        (event for each in found for event in each if event.position <= reached),
-        key=lambda event: event.position,
-    )
+    known = {event.position: event for each in found for event in each}
+    events = [known[position] for position in sorted(known) if position <= reached]
     return events, reached, reached == head
 
 
