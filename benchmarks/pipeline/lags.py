@@ -61,10 +61,11 @@ class Listener:
         self.models = models
         self._levels = {schema: Levels() for each in models.values() for schema in each}
         self._redis_url = redis_url
-        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._listen, name="lags", daemon=True)
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._task = self._loop.create_task(listen(self._redis_url, self._hear))
         self._thread.start()
         return self
 
@@ -78,8 +79,6 @@ class Listener:
         self._thread.join()
 
     def _listen(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._task = self._loop.create_task(listen(self._redis_url, self._hear))
         try:
             self._loop.run_until_complete(self._task)
         except asyncio.CancelledError:
