@@ -12,12 +12,12 @@ from projections.batches import UNREADABLE, Batch, Undecodable
 from projections.building import Connection
 from projections.checkpoint import Checkpoint
 from projections.read_model import Decoded
-from schemas.avro_codec import AvroDecoder
+from schemas.avro_codec import AvroDecoder, MalformedValue
 from schemas.catalogue import EVENT_NAMES, EVENT_TYPES
 from schemas.registry import RegistryUnavailable, SchemaNotFound
 from schemas.watermark import Watermark
 
-_UNREADABLE = (*UNREADABLE, SchemaNotFound, ValueError, EOFError, LookupError, TypeError)
+_UNREADABLE = (*UNREADABLE, SchemaNotFound, MalformedValue)
 
 
 class KafkaFeed:

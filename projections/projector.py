@@ -202,7 +202,9 @@ class Projector:
         batch = self._read(group)
         if batch is None:
             for standing in group:
-                standing.behind_since = None
+                # A feed that gives nothing may be behind the log itself, as Kafka is when away.
+                is_level = standing.position >= self._head
+                standing.behind_since = None if is_level else standing.behind_since or self._clock()
             return False
         for standing in group:
             standing.behind_since = batch.oldest_at or standing.behind_since

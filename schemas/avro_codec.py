@@ -90,13 +90,15 @@ class AvroDecoder:
             raise MalformedValue(f"A value is broken: {error}") from error
 
     def _learned(self, number: int) -> tuple[Read, type]:
-        """Meet an older or newer form: fastavro resolves it to ours."""
+        """Meet an id for the first time: our own form, or another that fastavro resolves to it."""
         writer = json.loads(self._writer_schema(number))
         full_name = f"{writer.get('namespace', '')}.{writer.get('name')}"
         if full_name not in _NAMES:
             raise UnknownEventType(f"This build knows no event whose record is {full_name!r}.")
         name = _NAMES[full_name]
-        learned = self._readers[number] = (_resolver(writer, _SCHEMAS[name]), WIRE_TYPES[name])
+        is_ours = writer == _SCHEMAS[name]
+        read = _READERS[name] if is_ours else _resolver(writer, _SCHEMAS[name])
+        learned = self._readers[number] = (read, WIRE_TYPES[name])
         return learned
 
 

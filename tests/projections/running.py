@@ -18,7 +18,7 @@ from projections.read_model import Decoded, Fold, ReadModel
 from projections.rows import Tables
 from tests.projections.conftest import clock
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 
 def wait_until(is_so: Callable[[], object], what: str) -> None:

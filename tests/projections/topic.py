@@ -1,6 +1,7 @@
 """A topic written by hand: records as the relay makes them, with repeats and gaps on purpose."""
 
 import itertools
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
@@ -12,8 +13,10 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from eventstore.envelope import RecordedEvent
+from eventstore.kafka.outgoing import OutgoingEvent
 from eventstore.kafka.reader import GroupReader
 from eventstore.kafka.records import Header, HeaderWriter, in_partition
+from eventstore.packing import microseconds
 from eventstore.partitions import Partition, partitions
 from projections.kafka_feed import KafkaFeed
 from schemas.avro_codec import AvroDecoder, AvroEncoder
@@ -27,6 +30,28 @@ UNREADABLE = b"\0\0\0\0\1"
 def no_such_schema(schema_id: int) -> str:
     """Every schema of these tests is known beforehand."""
     raise AssertionError(f"schema {schema_id} was asked for")
+
+
+def outgoing(event: RecordedEvent) -> OutgoingEvent:
+    """Write an event as the relay reads it."""
+    correlated = event.correlation_id != event.command_id
+    return OutgoingEvent(
+        position=event.position,
+        position_text=b"%d" % event.position,
+        stored_moment=struct.pack(">q", microseconds(event.recorded_at)),
+        stream_id=str(event.stream_id).encode(),
+        stream_version=b"%d" % event.stream_version,
+        command_id=str(event.command_id).encode(),
+        correlation_id=str(event.correlation_id).encode() if correlated else None,
+        causation_id=None,
+        event_type=event.event_type.encode(),
+        tenant=event.tenant.encode(),
+        actor=event.actor.encode(),
+        build=event.build.encode(),
+        key=None if event.key is None else event.key.encode(),
+        trace_context=None,
+        data=event.data,
+    )
 
 
 def belongs(event: RecordedEvent, partition: Partition) -> bool:
@@ -62,7 +87,7 @@ class HandmadeTopic:
             for event, following in itertools.zip_longest(own, own[1:]):
                 ends = following is None or following.command_id != event.command_id
                 headers = in_partition(
-                    self._headers.event(event),
+                    self._headers.event(outgoing(event)),
                     previous=self._previous[partition],
                     is_command_end=ends,
                 )

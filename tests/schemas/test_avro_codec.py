@@ -201,6 +201,17 @@ class TestAnotherForm:
 
         assert decoder.decode(value) == event
 
+    @pytest.mark.parametrize("name", EVENT_TYPES)
+    def test_that_is_our_own_under_a_new_id_is_read_as_ours(
+        self, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A reader that registered nothing learns the ids, and needs no resolving."""
+        monkeypatch.setattr(fastavro, "schemaless_reader", None)
+        event = SAMPLES[name][0]
+        decoder = AvroDecoder(lambda _: schema_text(name), {})
+
+        assert decoder.decode(PREFIX.pack(0, FOREIGN_ID) + written(event)[PREFIX.size :]) == event
+
     def test_of_no_type_of_ours_is_refused(self) -> None:
         """A record name that this build does not know."""
         stranger = {"type": "record", "name": "Teleported", "namespace": "pms.trade.v1"}
