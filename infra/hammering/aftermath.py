@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import NamedTuple
 
 import psycopg
 
-from eventstore.kafka.topics import Topics
 from eventstore.log import Log
 from infra.clock import now
 from infra.hammering.clients import Load, ask_outcome, send_for_good
@@ -26,6 +26,7 @@ from infra.hammering.log_checks import (
 )
 from infra.hammering.partition_checks import PartitionChecks
 from infra.hammering.system import HammeredSystem
+from infra.hammering.topic_follower import TopicFollower
 from infra.read_models import READ_MODELS, live_schemas, partition_count
 from projections.checkpoint import read_checkpoint
 from projections.findings import Check
@@ -40,11 +41,18 @@ ASKERS = 8
 Say = Callable[[str], None]
 
 
+class Followers(NamedTuple):
+    """The readers that followed all the while; none of a topic without a Kafka."""
+
+    of_log: Follower
+    of_topic: TopicFollower | None
+
+
 class Aftermath:
     """What can be asked of a system once nobody hurts it any more."""
 
     def __init__(
-        self, system: HammeredSystem, load: Load, ledger: Ledger, follower: Follower, say: Say
+        self, system: HammeredSystem, load: Load, ledger: Ledger, followers: Followers, say: Say
     ) -> None:
         self.events = 0
         self.resolved = 0
@@ -52,7 +60,8 @@ class Aftermath:
         self._system = system
         self._load = load
         self._ledger = ledger
-        self._follower = follower
+        self._follower = followers.of_log
+        self._topic_follower = followers.of_topic
         self._say = say
         self._schemas = live_schemas(system.running.settings)
 
@@ -154,10 +163,10 @@ class Aftermath:
     def _check_kafka(self, log: Log) -> Iterator[Check]:
         """Read every topic with a consumer that goes straight to the broker."""
         settings = self._system.running.settings
-        if self._system.kafka_bootstrap is None:
+        if self._system.kafka_bootstrap is None or self._topic_follower is None:
             return
         self._say("reading every partition")
-        topics = Topics(settings.kafka_prefix, settings.partitions, settings.kafka_generation)
+        topics = self._system.topics
         checks = PartitionChecks(
             log,
             topics,
@@ -165,6 +174,7 @@ class Aftermath:
             registry_url=settings.registry_address,
         )
         yield from checks.checks()
+        yield self._topic_follower.ended_at(checks.last)
         self.kafka = {
             "partitions": topics.partitions,
             "records": checks.records,

@@ -45,7 +45,7 @@ class SubLog:
         self.records = self.repeats = self.watermarks = 0
         self._events = iter(belonging)
         self._next = next(self._events, None)
-        self._last = 0
+        self.last = 0
         self._log_id = log_id
         self._read = read
 
@@ -61,7 +61,7 @@ class SubLog:
             self.check.fail(f"a record of another log: {told}")
         elif isinstance(told, WatermarkHeaders):
             self._take_watermark(told.position)
-        elif told.position <= self._last:
+        elif told.position <= self.last:
             self.repeats += 1
         else:
             self._take_event(told, value)
@@ -83,15 +83,15 @@ class SubLog:
         )
 
     def _take_event(self, told: RecordHeaders, value: bytes) -> None:
-        due, previous = self._next, self._last
+        due, previous = self._next, self.last
         if due is None or told.position != due.position:
             due_at = None if due is None else due.position
             self.check.fail(f"after {previous} came {told.position}, due was {due_at}")
-            self._last = told.position
+            self.last = told.position
             while self._next is not None and self._next.position <= told.position:
                 self._next = next(self._events, None)
             return
-        self._last = due.position
+        self.last = due.position
         self._next = next(self._events, None)
         self.check.counted += 1
         for difference in _differences(told, due, previous, self._next, value, self._read):
@@ -139,6 +139,8 @@ class PartitionChecks:
 
     def __init__(self, log: Log, topics: Topics, *, bootstrap: str, registry_url: str) -> None:
         self.records = self.repeats = self.watermarks = 0
+        self.last: dict[int, int] = {}
+        """The position of the last event of each portfolios' partition."""
         self._log = log
         self._topics = topics
         self._bootstrap = bootstrap
@@ -148,10 +150,16 @@ class PartitionChecks:
         """Check every partition, and the topic of the market alone."""
         for number in range(self._topics.partitions):
             belongs = Partition(number, self._topics.partitions).holds
-            yield self._check(self._topics.portfolios, number, belongs)
-        yield self._check(self._topics.market, 0, lambda event: event.tenant == MARKET_TENANT)
+            sub_log = self._read_through(self._topics.portfolios, number, belongs)
+            self.last[number] = sub_log.last
+            yield sub_log.end()
+        yield self._read_through(
+            self._topics.market, 0, lambda event: event.tenant == MARKET_TENANT
+        ).end()
 
-    def _check(self, topic: str, number: int, belongs: Callable[[RecordedEvent], bool]) -> Check:
+    def _read_through(
+        self, topic: str, number: int, belongs: Callable[[RecordedEvent], bool]
+    ) -> SubLog:
         sub_log = SubLog(
             f"{topic}/{number}",
             events_of(self._log, belongs),
@@ -160,7 +168,7 @@ class PartitionChecks:
         )
         for message in self._messages(topic, number, sub_log):
             try:
-                told = read_headers(_headers(message))
+                told = read_headers(headers_of(message))
             except ForeignRecord as error:
                 sub_log.check.fail(f"offset {message.offset()}: {error}")
                 continue
@@ -168,7 +176,7 @@ class PartitionChecks:
         self.records += sub_log.records
         self.repeats += sub_log.repeats
         self.watermarks += sub_log.watermarks
-        return sub_log.end()
+        return sub_log
 
     def _messages(self, topic: str, number: int, sub_log: SubLog) -> Iterator[Message]:
         """Read a partition to its end, and on until everything has come or time is over."""
@@ -194,5 +202,6 @@ class PartitionChecks:
                     return
 
 
-def _headers(message: Message) -> list[tuple[str, bytes]]:
+def headers_of(message: Message) -> list[tuple[str, bytes]]:
+    """Give the headers of a record as pairs, whatever the client gives them as."""
     return msgspec.convert(message.headers() or [], list[tuple[str, bytes]])

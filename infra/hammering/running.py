@@ -14,13 +14,14 @@ import msgspec
 from eventstore.log import Log
 from infra.clock import now
 from infra.errors import OperatorError
-from infra.hammering.aftermath import Aftermath
+from infra.hammering.aftermath import Aftermath, Followers
 from infra.hammering.clients import Api, Load, send_for_good
 from infra.hammering.inflicting import Torment
 from infra.hammering.ledger import Answer, Ledger
 from infra.hammering.log_checks import Follower
 from infra.hammering.plan import draw_plan
 from infra.hammering.system import HammeredSystem, hammered_system
+from infra.hammering.topic_follower import TopicFollower
 from projections.findings import Check
 
 OPENING_SECONDS_MAX = 60.0
@@ -54,12 +55,10 @@ def hammer(
         ledger = Ledger()
         load = Load(api, ledger, torture.seed)
         _open(load, ledger)
-        # The follower reads as everybody does: through the line that is cut.
         log = opened.enter_context(
             Log(system.running.database.app_conninfo, clock=now, build="hammer", pool_size=1)
         )
-        follower = Follower(log)
-        opened.callback(follower.end)
+        followers = _following(opened, system, log)
         plan = draw_plan(torture.seed, seconds=torture.seconds, targets=system.targets)
         say(f"seed {torture.seed}: {len(plan)} faults in {torture.seconds:.0f} s")
         torment = Torment(system, say)
@@ -69,7 +68,7 @@ def hammer(
             stop.wait(max(0.0, began + torture.seconds - time.monotonic()))
         seconds = time.monotonic() - began
         _require_sound(load, torment)
-        aftermath = Aftermath(system, load, ledger, follower, say)
+        aftermath = Aftermath(system, load, ledger, followers, say)
         checks = [_told(check, say) for check in aftermath.checks()]
         return {
             "seed": torture.seed,
@@ -86,6 +85,18 @@ def hammer(
             "checks": [_described(check) for check in checks],
             "passed": all(check.ok for check in checks),
         }
+
+
+def _following(opened: ExitStack, system: HammeredSystem, log: Log) -> Followers:
+    """Start the readers; both read as everybody does, through the lines that are cut."""
+    of_log = Follower(log)
+    opened.callback(of_log.end)
+    of_topic = None
+    if system.kafka_bootstrap is not None:
+        bootstrap = system.running.settings.kafka_address
+        of_topic = TopicFollower(system.topics, bootstrap=bootstrap)
+        opened.callback(of_topic.end)
+    return Followers(of_log, of_topic)
 
 
 def _open(load: Load, ledger: Ledger) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
+from eventstore.kafka.topics import Topics
 from infra.data_directory import DataDirectory
 from infra.database import Database
 from infra.embedded_kafka import EmbeddedKafka
@@ -47,6 +48,12 @@ class HammeredSystem:
     def restarts(self) -> int:
         """How often something was started again."""
         return self.servers.restarts + self.running.supervisor.restarts
+
+    @property
+    def topics(self) -> Topics:
+        """The topics of its log, if there is a Kafka."""
+        settings = self.running.settings
+        return Topics(settings.kafka_prefix, settings.partitions, settings.kafka_generation)
 
     @property
     def targets(self) -> Targets:
