@@ -17,6 +17,7 @@ PLACES = 12
 SMALLEST = Decimal(1).scaleb(-PLACES)
 INTEGER_DIGITS = 26
 LIMIT = Decimal(10) ** INTEGER_DIGITS
+LOWEST = -LIMIT
 RETURN_STEP = Decimal(1).scaleb(-18)
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -55,7 +56,7 @@ def within(name: str, number: Decimal) -> Decimal:
     Raises:
         Rejection: `out_of_range` when it needs more than 26 integer digits.
     """
-    if -LIMIT < number < LIMIT:
+    if LOWEST < number < LIMIT:
         return canonical(number)
     raise Rejection("out_of_range", f"{name} would need more than 26 digits before the point.")
 

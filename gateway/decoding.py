@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
 
-from domain.money import checked
+from domain.money import PLACES, ZERO, canonical, checked
 from domain.rejection import Rejection
 from gateway.problem import Problem
 
@@ -146,6 +146,8 @@ def exact(field: str, text: str) -> Decimal:
     Raises:
         BodyFaulty: `out_of_range` or `over_precise`.
     """
+    if len(text) <= PLACES and "e" not in text and "E" not in text:
+        return canonical(Decimal(text))  # So short, nothing about it is out of bounds.
     try:
         return checked(field, Decimal(text))
     except Rejection as rejection:
@@ -160,7 +162,7 @@ def positive(field: str, text: str) -> Decimal:
         BodyFaulty: `out_of_range` or `over_precise`.
     """
     number = exact(field, text)
-    if number <= 0:
+    if number <= ZERO:
         raise BodyFaulty(BodyFault("out_of_range", f"{field} must be above zero.", field))
     return number
 
@@ -172,7 +174,7 @@ def not_negative(field: str, text: str) -> Decimal:
         BodyFaulty: `out_of_range` or `over_precise`.
     """
     number = exact(field, text)
-    if number < 0:
+    if number < ZERO:
         raise BodyFaulty(BodyFault("out_of_range", f"{field} must not be below zero.", field))
     return number
 

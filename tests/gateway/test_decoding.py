@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.money import LIMIT, fits
+from domain.money import LIMIT, checked, fits
+from domain.rejection import Rejection
 from gateway.decoding import (
+    NUMBER_PATTERN,
     BodyFaulty,
     Name,
     Number,
@@ -101,6 +103,20 @@ class TestANumber:
             assert fits(read_amount(body))
         else:
             assert code_of(body) == (code, "amount")
+
+    @given(st.from_regex(NUMBER_PATTERN))
+    def test_short_enough_to_need_no_check_reads_as_if_checked(self, text: str) -> None:
+        """Every text the pattern lets in, exponents included: the same form, or the same fault."""
+        try:
+            expected = str(checked("amount", Decimal(text)))
+        except Rejection as rejection:
+            expected = rejection.code
+        try:
+            read = str(exact("amount", text))
+        except BodyFaulty as faulty:
+            read = faulty.fault.code
+
+        assert read == expected
 
     def test_that_is_zero_is_not_positive(self) -> None:
         """And not negative."""
