@@ -97,6 +97,8 @@ def hammered_system(
             postgres_app=_through(direct.app_conninfo, lines["database"]),
             redis_url=valkey.url.replace(f":{valkey.port}/", f":{lines['redis'].port}/"),
         )  # fmt: skip
+        # What is hammered is all our own, whatever the operator's environment names.
+        settings = settings.model_copy(update={"schema_registry_url": None})
         servers = opened.enter_context(Supervisor(units, say=say))
         running = opened.enter_context(running_system(settings, say=say, stop=stop))
         lines["api"] = proxy.line(running.settings.write_port)
