@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.pipeline import holding
-from benchmarks.pipeline.costs import Processors, microseconds_per_trade
+from benchmarks.pipeline.costs import ELSE, Processors, microseconds_per_trade
 from benchmarks.pipeline.lags import Listener
 from benchmarks.pipeline.opening import open_market
 from benchmarks.pipeline.pacing import Pace
@@ -180,7 +180,10 @@ class Measuring:
                     "trades_per_second": round(each.trades_per_second),
                     "seconds": each.seconds,
                     "failure": each.failure,
+                    "accepted_per_second": round(each.accepted_per_second),
                     "lag_p95_ms": each.lags[ALL].p95_ms,
+                    "microseconds_per_trade": round(_ours(each), 1),
+                    "microseconds_elsewhere": each.costs.get(ELSE),
                 }
                 for each in self.trials
             ],
@@ -264,6 +267,10 @@ class Measuring:
     def _process_ids(self) -> Mapping[str, int]:
         ours = {"generator: sending": self._sender.process_id, "generator: watching": os.getpid()}
         return self._system.supervisor.process_ids | ours
+
+
+def _ours(trial: Trial) -> float:
+    return sum(cost for name, cost in trial.costs.items() if name != ELSE)
 
 
 def _lag(prefix: str, figures: Figures) -> dict[str, float | None]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from benchmarks.pipeline.costs import ELSE
 from benchmarks.pipeline.holding import GROWTH_SECONDS_MAX, growth
 from benchmarks.pipeline.lags import Levels, Listener, Weighted, percentile, slowest
 from benchmarks.pipeline.sending import Answer, Order, Recorded
@@ -65,10 +66,11 @@ class Trial(NamedTuple):
         """Say in one line how it went."""
         lag = self.lags[ALL]
         verdict = self.failure or "held"
+        elsewhere = self.costs.get(ELSE, 0.0) * self.accepted_per_second / 1e6
         return (
             f"{self.trades_per_second:,.0f} trades/s for {self.seconds:.0f} s: {verdict} "
             f"(answered p95 {_whole(self.answers.p95_ms)} ms, lag p50 {_whole(lag.p50_ms)} ms, "
-            f"p95 {_whole(lag.p95_ms)} ms)"
+            f"p95 {_whole(lag.p95_ms)} ms; {elsewhere:.1f} processors were busy elsewhere)"
         )
 
 
