@@ -134,6 +134,8 @@ class TestProbingForWhatIsKnown:
 
         assert known == {receipt.command_id, event.stream_id}
         assert log.known([event.stream_id], [receipt.command_id]) == set()
+        assert log.known([receipt.command_id], []) == {receipt.command_id}
+        assert log.known([], [event.stream_id]) == {event.stream_id}
 
 
 class TestServingBehindACheckpoint:
