@@ -12,7 +12,7 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -153,7 +153,7 @@ def _run(pipe: Connection, order: Order, lanes: list[Lane], ticks: Ticks, doors:
         count = order.pace.batches(lane.number, until=order.seconds)
         lane.draw_up_to(count, trades=order.pace.batch_trades)
     pipe.send("prepared")
-    run = _Run(doors, order, started=pipe.recv())
+    run = Run(doors, order, started=pipe.recv())
     threads = [threading.Thread(target=run.send_lane, args=(lane,)) for lane in lanes]
     threads.append(threading.Thread(target=run.send_marks, args=(ticks,)))
     for thread in threads:
@@ -165,15 +165,23 @@ def _run(pipe: Connection, order: Order, lanes: list[Lane], ticks: Ticks, doors:
     pipe.send(sorted(run.answers, key=lambda answer: answer.due))
 
 
-class _Run:
-    """One run while it lasts."""
+class Run:
+    """One run while it lasts; it `started` at a moment of the clock."""
 
-    def __init__(self, doors: Doors, order: Order, *, started: float) -> None:
+    def __init__(
+        self,
+        doors: Doors,
+        order: Order,
+        *,
+        started: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.stop = threading.Event()
         self.answers: list[Answer] = []
         self._doors = doors
         self._order = order
         self._started = started
+        self._clock = clock
 
     def send_lane(self, lane: Lane) -> None:
         """Send a lane's batches, each when it is due or, when that is past, at once."""
@@ -186,7 +194,7 @@ class _Run:
             batch = lane.drawn.popleft()
             headers = _headers(self._doors.lane_tokens[lane.number], batch.key)
             status, body = _exchange(connection, "/v1/trades:batch", batch.body, headers)
-            answered = time.monotonic() - self._started
+            answered = self._clock() - self._started
             if status == _DECIDED:
                 answer = _decided(due, answered, batch.trades, body)
             else:
@@ -205,7 +213,7 @@ class _Run:
             headers = _headers(self._doors.market_token, key)
             status, body = _exchange(connection, "/v1/marks", ticks.body(now()), headers)
             if status != _ACCEPTED:
-                answered = time.monotonic() - self._started
+                answered = self._clock() - self._started
                 problem = f"marks: {status} {body[:200].decode(errors='replace')}"
                 self.answers.append(Answer(due, answered, 0, {}, (), problem))
             due += TICK_SECONDS
@@ -213,7 +221,7 @@ class _Run:
 
     def _wait(self, due: float) -> bool:
         """Wait until a moment of the run; False once the run has ended."""
-        elapsed = time.monotonic() - self._started
+        elapsed = self._clock() - self._started
         if elapsed > self._order.seconds + OVERTIME_SECONDS:
             return False
         return not self.stop.wait(max(0.0, due - elapsed))
@@ -235,14 +243,21 @@ def _headers(token: str, key: str) -> dict[str, str]:
 def _exchange(
     connection: http.client.HTTPConnection, path: str, body: bytes, headers: Mapping[str, str]
 ) -> tuple[int, bytes]:
-    """Send a request and read its whole answer; status 0 when there was none."""
-    try:
-        connection.request("POST", path, body, headers)
-        response = connection.getresponse()
-        return response.status, response.read()
-    except (OSError, http.client.HTTPException) as error:
-        connection.close()  # It is opened again by the next request.
-        return 0, f"{type(error).__name__}: {error}".encode()
+    """Send a request and read its whole answer; status 0 when there was none.
+
+    A server closes connections that were idle for some seconds, so a lost one is opened again,
+    once: the request carries a key, and is decided once.
+    """
+    trouble: Exception | None = None
+    for _attempt in range(2):
+        try:
+            connection.request("POST", path, body, headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()  # The next request opens it again.
+            trouble = error
+    return 0, f"{type(trouble).__name__}: {trouble}".encode()
 
 
 def _decided(due: float, answered: float, trades: int, body: bytes) -> Answer:
