@@ -49,8 +49,9 @@ FIXED_PROPERTIES: Mapping[str, object] = {
     # A group of three members on one machine forms at once, and misses a dead one in seconds.
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 1_000,
-    # After a SIGKILL the broker is let in again only when its former life has timed out (9 s).
-    "broker.session.timeout.ms": 3_000,
+    # After a SIGKILL the broker is let in again only when its former life has timed out, by
+    # default 9 s; with much less, a busy machine would shut out a broker that lives.
+    "broker.session.timeout.ms": 6_000,
     "broker.heartbeat.interval.ms": 500,
     # acks come from the page cache, which outlives the process; a power cut may take a second,
     # which the relay finds at its next start. It also bounds what a start has to check again.

@@ -25,6 +25,8 @@ from simulation.demo_portfolios import DemoDesk, DemoPortfolio
 from simulation.tally import Tally
 
 TICK_SECONDS = 1.0
+FIRST_FOLD_SECONDS = 30
+"""How long the first question may wait: on a fresh directory, members and topics come up first."""
 
 
 class DemoFeed:
@@ -142,8 +144,9 @@ class DemoFeed:
             if portfolio.desk != desk:
                 continue
             path = f"/v1/portfolios/{portfolio.name}"
-            cash = reader.items(f"{path}/cash", min_position=self._position)
-            held = reader.items(f"{path}/positions", min_position=self._position)
+            at = {"min_position": self._position, "wait_seconds": FIRST_FOLD_SECONDS}
+            cash = reader.items(f"{path}/cash", **at)
+            held = reader.items(f"{path}/positions", **at)
             bot = Bot(
                 portfolio=portfolio.name,
                 style=portfolio.style,
