@@ -23,6 +23,7 @@ from commands.intake import (
     Intake,
     Single,
     Taken,
+    answer,
 )
 from commands.turn import UNKNOWN, HeadMoved, Turn
 from commands.world import World
@@ -319,5 +320,4 @@ class Desk:
     def _refuse_queued(self) -> None:
         """Answer those who wait: without the log nobody knows what was written before."""
         while taken := self._intake.take(COMMANDS_PER_TURN_MAX, with_atomic=True):
-            for each in taken:
-                each.answer(refusal(each.issued, Status.UNKNOWN, *UNKNOWN))
+            answer([(each, refusal(each.issued, Status.UNKNOWN, *UNKNOWN)) for each in taken])

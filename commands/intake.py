@@ -73,19 +73,25 @@ class Single(Group):
 class Taken:
     """One command taken from the queue, and where its answer goes."""
 
-    __slots__ = ("_intake", "group", "index", "issued")
+    __slots__ = ("group", "index", "intake", "issued")
 
     def __init__(self, intake: "Intake", group: Group, index: int) -> None:
-        self._intake = intake
+        self.intake = intake
         self.group = group
         self.index = index
         self.issued = group.issued[index]
 
-    def answer(self, outcome: Outcome) -> None:
-        """Answer the caller."""
-        self._intake.answered(self.issued)
-        metrics.answered(type(self.issued.command).__name__, outcome.status.value).inc()
-        self.group.answer(self.index, outcome)
+
+def answer(answers: Sequence[tuple[Taken, Outcome]]) -> None:
+    """Answer callers whose commands were taken from one intake; what is booked is booked once."""
+    if not answers:
+        return
+    answers[0][0].intake.forget([taken.issued for taken, _ in answers])
+    counts = Counter([(type(taken.issued.command), told.status) for taken, told in answers])
+    for (kind, status), count in counts.items():
+        metrics.answered(kind.__name__, status.value).inc(count)
+    for taken, outcome in answers:
+        taken.group.answer(taken.index, outcome)
 
 
 class Intake:
@@ -99,7 +105,7 @@ class Intake:
         self._atomic_passed_over = 0
         self._queued_max = queued_max
         self._queued = 0
-        self._in_flight: Counter[Name] = Counter()
+        self._in_flight: dict[Name, int] = {}
         self._is_closed = False
 
     @property
@@ -122,7 +128,8 @@ class Intake:
                 raise DeskOverloaded
             self._queued += size
             for issued in group.issued:
-                self._in_flight[issued.tenant, issued.command_id] += 1
+                name = (issued.tenant, issued.command_id)
+                self._in_flight[name] = self._in_flight.get(name, 0) + 1
             queue = self._singles if size == 1 else self._batches
             (self._atomics if group.is_atomic else queue).append(group)
             self._condition.notify()
@@ -181,13 +188,14 @@ class Intake:
             self._is_closed = True
             self._condition.notify()
 
-    def answered(self, issued: Issued) -> None:
-        """Forget a command that has its outcome."""
-        name = (issued.tenant, issued.command_id)
+    def forget(self, answered: Sequence[Issued]) -> None:
+        """Forget commands that have their outcomes."""
         with self._condition:
-            self._in_flight[name] -= 1
-            if self._in_flight[name] <= 0:
-                del self._in_flight[name]
+            for issued in answered:
+                name = (issued.tenant, issued.command_id)
+                count = self._in_flight.pop(name)
+                if count > 1:
+                    self._in_flight[name] = count - 1
 
     def holds(self, tenant: str, command_id: UUID) -> bool:
         """Say whether a tenant's command is queued or being decided."""

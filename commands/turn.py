@@ -26,7 +26,7 @@ from commands.deciding import (
     told_again,
     write,
 )
-from commands.intake import Taken
+from commands.intake import Taken, answer
 from commands.overlay import Overlay
 from commands.world import EVENTS_PER_READ, World
 from eventstore.envelope import Appended, Receipt
@@ -232,8 +232,12 @@ class Turn:
         if self.layer.receipts:
             self.layer.overlay.merge()
         receipts = self._receipts_told_again()
-        for taken, decided in self._entries:
-            taken.answer(self._outcome(decided, taken, appended, receipts))
+        answer(
+            [
+                (taken, self._outcome(decided, taken, appended, receipts))
+                for taken, decided in self._entries
+            ]
+        )
         metrics.POSITION.set(self.world.position)
 
     def fail(self, status: Status, code: str, message: str) -> None:
@@ -241,11 +245,18 @@ class Turn:
 
         Nobody knows of a command that was not probed: it may have been written before.
         """
-        for taken, decided in self._entries:
-            told = self._told_without_append(taken.issued, decided)
-            taken.answer(told or refusal(taken.issued, status, code, message))
-        for taken in self._undecided:
-            taken.answer(refusal(taken.issued, Status.UNKNOWN, *UNKNOWN))
+        answers = [
+            (
+                taken,
+                self._told_without_append(taken.issued, decided)
+                or refusal(taken.issued, status, code, message),
+            )
+            for taken, decided in self._entries
+        ]
+        unknown = [
+            (each, refusal(each.issued, Status.UNKNOWN, *UNKNOWN)) for each in self._undecided
+        ]
+        answer(answers + unknown)
 
     def _told_without_append(self, issued: Issued, decided: Decided) -> Outcome | None:
         """Give what holds of a command whether or not this turn is in the log, if anything does.
