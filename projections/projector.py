@@ -47,6 +47,7 @@ PAUSE_MAX_SECONDS = 5.0
 REBUILD_PAUSE_SECONDS = 1.0
 RACE_PAUSE_MAX_SECONDS = 2.0
 HEAD_SECONDS = 1.0
+OBSERVE_SECONDS = 0.2
 
 _DATABASE_GONE = (psycopg.OperationalError, psycopg.InterfaceError, LogUnavailable)
 
@@ -90,7 +91,7 @@ class Projector:
         self._partitions: frozenset[Partition] = frozenset()
         self._announcer = Announcer(redis_url)
         self._head = 0
-        self._head_read = -HEAD_SECONDS
+        self._head_read = self._observed = -HEAD_SECONDS
         self._is_connected = False
         self._lost_races = 0
         self._rebuilds = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rebuild")
@@ -325,8 +326,13 @@ class Projector:
             )
 
     def _observe(self) -> None:
-        if time.monotonic() - self._head_read >= HEAD_SECONDS:
-            self._head_read = time.monotonic()
+        """Set the gauges, and look where the log ends; not at every batch, for that adds up."""
+        moment = time.monotonic()
+        if moment - self._observed < OBSERVE_SECONDS:
+            return
+        self._observed = moment
+        if moment - self._head_read >= HEAD_SECONDS:
+            self._head_read = moment
             self._head = max(self._head, self._log.head().position)
         LOG_HEAD.set(self._head)
         now = self._clock()
