@@ -68,6 +68,7 @@ class Delivery(Generic[TagT]):
     def __init__(self, bootstrap: str) -> None:
         self._failures: list[KafkaError] = []
         self._underway: deque[_Batch[TagT]] = deque()
+        self._acknowledged: TagT | None = None
         self._producer = Producer(
             CONFIGURATION | {"bootstrap.servers": bootstrap, "error_cb": self._hear_error},
             logger=logging.getLogger(__name__),
@@ -87,7 +88,6 @@ class Delivery(Generic[TagT]):
         while len(self._underway) >= BATCHES_UNDERWAY_MAX and not stop.is_set():
             self.poll(_PATIENCE_SECONDS)
         batch = _Batch(tag, len(records), self._failures)
-        self._underway.append(batch)
         produce, hear = self._producer.produce, batch.hear
         for topic, partition, key, value, timestamp, headers in records:
             while not stop.is_set():
@@ -100,6 +100,7 @@ class Delivery(Generic[TagT]):
                     break
                 except BufferError:
                     self.poll(_PATIENCE_SECONDS)
+        self._underway.append(batch)
 
     def poll(self, seconds: float = 0.0) -> None:
         """Hear what has become of records, waiting for the first report as long as `seconds`.
@@ -110,18 +111,12 @@ class Delivery(Generic[TagT]):
         self._producer.poll(seconds)
         if self._failures:
             raise DeliveryFailed("; ".join(sorted({str(each) for each in self._failures})))
+        while self._underway and not self._underway[0].missing:
+            self._acknowledged = self._underway.popleft().tag
 
     def acknowledged(self) -> TagT | None:
-        """Give the tag of the newest batch acknowledged since the last asking."""
-        tag = None
-        while self._underway and not self._underway[0].missing:
-            tag = self._underway.popleft().tag
-        return tag
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is on its way."""
-        return not self._underway
+        """Give the tag of the newest batch known to be acknowledged."""
+        return self._acknowledged
 
     def _hear_error(self, error: KafkaError) -> None:
         # All others are troubles of a connection, which the producer overcomes by itself.

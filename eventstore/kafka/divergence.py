@@ -5,7 +5,7 @@ there. An old leader may have delivered repeats behind it: so as many records ar
 producer can have on its way.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, cast
 from uuid import UUID
 
@@ -85,66 +85,79 @@ def require_no_divergence(
     ]
     market = 0 if market_progress is None else market_progress.market_previous
     chains.append(_Chain(topics.market, 0, market))
-    positions = []
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
             "group.id": f"{topics.portfolios}.divergence-check",  # asked for, and never used
             "enable.auto.commit": False,
             "reconnect.backoff.max.ms": 1_000,
+            "fetch.wait.max.ms": 50,
         }
     )
     try:
-        for chain in chains:
-            last = _last_record(consumer, chain)
-            if last is not None:
-                _require_of_log(chain, last, connection, log_id=log_id, decoder=decoder)
-            positions.append(0 if last is None else last.told.position)
+        last_records = _last_records(consumer, chains)
     finally:
         consumer.close()
-    return positions
+    for chain, last in zip(chains, last_records, strict=True):
+        if last is not None:
+            _require_of_log(chain, last, connection, log_id=log_id, decoder=decoder)
+    return [0 if last is None else last.told.position for last in last_records]
 
 
-def _last_record(consumer: Consumer, chain: _Chain) -> LastRecord | None:
-    """Find the record furthest in the log among the last ones of a chain."""
-    place = TopicPartition(chain.topic, chain.partition)
-    low, high = consumer.get_watermark_offsets(place, timeout=ASK_SECONDS)
-    furthest: LastRecord | None = None
-    for count in (1, RECORDS_QUEUED_MAX):
-        for record in _records(consumer, chain, max(low, high - count), high):
-            if furthest is None or record.told.position >= furthest.told.position:
-                furthest = record
-        if furthest is not None and furthest.told.position >= chain.acknowledged:
-            return furthest
-    if chain.acknowledged:
-        found = "it is empty" if furthest is None else f"it ends at {furthest.told.position}"
-        raise _diverged(
-            f"{chain} was acknowledged to hold position {chain.acknowledged}, but {found}"
-        )
+def _last_records(consumer: Consumer, chains: Sequence[_Chain]) -> list[LastRecord | None]:
+    """Find, among the last ones of each chain, the record furthest in the log."""
+    ends = {}
+    for chain in chains:
+        place = TopicPartition(chain.topic, chain.partition)
+        ends[chain] = consumer.get_watermark_offsets(place, timeout=ASK_SECONDS)
+    spans = {chain: (high - 1, high) for chain, (low, high) in ends.items() if low < high}
+    last = _furthest(consumer, spans)
+    behind = {
+        chain: (max(ends[chain][0], ends[chain][1] - RECORDS_QUEUED_MAX), ends[chain][1])
+        for chain, record in last.items()
+        if record.told.position < chain.acknowledged
+    }
+    last |= _furthest(consumer, behind)
+    for chain in chains:
+        record = last.get(chain)
+        if chain.acknowledged > (0 if record is None else record.told.position):
+            found = "it is empty" if record is None else f"it ends at {record.told.position}"
+            raise _diverged(
+                f"{chain} was acknowledged to hold position {chain.acknowledged}, but {found}"
+            )
+    return [last.get(chain) for chain in chains]
+
+
+def _furthest(
+    consumer: Consumer, spans: Mapping[_Chain, tuple[int, int]]
+) -> dict[_Chain, LastRecord]:
+    """Read spans of offsets; give the record of each that is furthest in the log."""
+    chains = {(chain.topic, chain.partition): chain for chain in spans}
+    furthest: dict[_Chain, LastRecord] = {}
+    missing = sum(end - start for start, end in spans.values())
+    consumer.assign([TopicPartition(*place, spans[chain][0]) for place, chain in chains.items()])
+    while missing:
+        # It waits until it has as many as asked for.
+        messages = consumer.consume(min(_TAKEN_AT_ONCE, missing), ASK_SECONDS)
+        if not messages:
+            raise KafkaException(f"Kafka gives no records within {ASK_SECONDS:.0f} s")
+        for message in messages:
+            if message.error() is not None:
+                raise KafkaException(message.error())
+            chain = chains[str(message.topic()), int(message.partition() or 0)]
+            record = _record(chain, message)
+            if record.offset >= spans[chain][1]:
+                continue  # It came while we read.
+            missing -= 1
+            known = furthest.get(chain)
+            if known is None or record.told.position >= known.told.position:
+                furthest[chain] = record
     return furthest
 
 
-def _records(consumer: Consumer, chain: _Chain, start: int, end: int) -> list[LastRecord]:
-    """Read the records of a chain from one offset up to another."""
-    records: list[LastRecord] = []
-    if start >= end:
-        return records
-    consumer.assign([TopicPartition(chain.topic, chain.partition, start)])
-    while True:
-        messages = consumer.consume(_TAKEN_AT_ONCE, ASK_SECONDS)
-        if not messages:
-            raise KafkaException(f"Kafka gives no records of {chain} within {ASK_SECONDS:.0f} s")
-        for message in messages:
-            offset = message.offset()
-            if message.error() is not None or offset is None:
-                raise KafkaException(message.error())
-            if offset < end:
-                records.append(_record(chain, message, offset))
-            if offset >= end - 1:
-                return records
-
-
-def _record(chain: _Chain, message: Message, offset: int) -> LastRecord:
+def _record(chain: _Chain, message: Message) -> LastRecord:
+    offset = message.offset()
+    assert offset is not None, "a message that arrived has an offset"
     try:
         told = read_headers(cast("list[Header] | None", message.headers()))
     except ForeignRecord as error:

@@ -43,14 +43,13 @@ class Leadership:
         self._parting = parting
         self._delivery = delivery
         self._kept = self._reached = progress
-        self._acknowledged = progress
         self._kept_at = 0.0
         self._batch_events_max = batch_events_max
         # Per partition: the last position told of, and when; and the last event a watermark may
         # name, which ends a command.
         self._told = list(told[: topics.partitions])
         self._told_at = [0.0] * topics.partitions
-        self._settled: OutgoingEvent | None = None
+        self._settled = _settled_at(connection, progress.position)
 
     def close(self) -> None:
         """Drop what is on its way: a successor sends it again."""
@@ -112,12 +111,20 @@ class Leadership:
 
     def _keep_progress(self) -> None:
         """Move what is kept to what is acknowledged, not more often than it is worth."""
-        self._acknowledged = self._delivery.acknowledged() or self._acknowledged
-        now = time.monotonic()
-        if self._acknowledged == self._kept or now - self._kept_at < PROGRESS_SECONDS:
+        target, now = self._delivery.acknowledged(), time.monotonic()
+        if target is None or target.position == self._kept.position:
             return
-        if not move_progress(
-            self._connection, self._topics, origin=self._kept, target=self._acknowledged
-        ):
+        if now - self._kept_at < PROGRESS_SECONDS:
+            return
+        if not move_progress(self._connection, self._topics, origin=self._kept, target=target):
             raise ProgressTaken("another relay has moved the progress")
-        self._kept, self._kept_at = self._acknowledged, now
+        self._kept, self._kept_at = target, now
+
+
+def _settled_at(connection: Connection, position: int) -> OutgoingEvent | None:
+    """Give the event at a position if it ends its command: a former leader may not have told it."""
+    if not position:
+        return None
+    event, *following = read_outgoing(connection, after=position - 1, limit=2)
+    goes_on = following and following[0].command_id == event.command_id
+    return None if goes_on else event
