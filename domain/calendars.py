@@ -5,7 +5,7 @@ table. `24/7` is the calendar of markets that never close; its day is the UTC da
 """
 
 from datetime import date, datetime
-from functools import cache, lru_cache
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from domain.rejection import Rejection
@@ -46,8 +46,8 @@ BASE_MARKETS = {
 
 
 @cache
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
+def _zone(calendar: str) -> ZoneInfo:
+    return ZoneInfo(TIME_ZONES[calendar])
 
 
 def require_calendar(calendar: str) -> str:
@@ -64,13 +64,7 @@ def require_calendar(calendar: str) -> str:
 
 def local_date(calendar: str, at: datetime) -> date:
     """Give the business date of an instant on a calendar."""
-    # No offset of any zone has a part of a second, so the second decides, and under load repeats.
-    return _date_of_second(calendar, at.replace(microsecond=0))
-
-
-@lru_cache(maxsize=4_096)
-def _date_of_second(calendar: str, second: datetime) -> date:
-    return second.astimezone(_zone(TIME_ZONES[calendar])).date()
+    return at.astimezone(_zone(calendar)).date()
 
 
 def base_market(currency: str) -> str:
