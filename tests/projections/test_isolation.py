@@ -59,6 +59,8 @@ class TestBeingPoisoned:
             wait_until(lambda: projector.health()["degraded"] == ["brittle"], "the poison")
             wait_for_position(projector, head, *MODELS)
             described_brittle = described(projector, "brittle")
+            shown = POSITION.labels("brittle")._value.get
+            wait_until(lambda: shown() == poisoned_position - 1, "the gauge")
 
         assert described_brittle["state"] == "poisoned"
         assert described_brittle["position"] == poisoned_position - 1
@@ -69,7 +71,6 @@ class TestBeingPoisoned:
         }
         assert len(deposits(connection)) == poisoned_at
         assert POISONED.labels("brittle")._value.get() == 1
-        assert POSITION.labels("brittle")._value.get() == poisoned_position - 1
 
     def test_a_mended_model_goes_on_from_there(
         self, log: Log, log_database: Database, story: Story, connection: Connection
