@@ -52,7 +52,6 @@ CREATE TABLE {schema}.balances (
     changed_position bigint NOT NULL,
     PRIMARY KEY (tenant, portfolio, currency)
 ) WITH (fillfactor = 70);
-CREATE INDEX ON {schema}.balances (tenant, changed_position);
 """
 _BALANCES = """
 SELECT found.* FROM unnest(%s::text[], %s::text[], %s::text[])
@@ -107,7 +106,7 @@ class Cash:
     """What moved each portfolio's cash, leg by leg, and what is left."""
 
     name = "cash"
-    calculation_version = 1
+    calculation_version = 2
     event_types: frozenset[type[Event]] = frozenset({CashDeposited, CashWithdrawn, TradeBooked})
     compared_tables = ("movements", "balances")
 

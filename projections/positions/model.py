@@ -28,7 +28,7 @@ class Positions:
     """What each portfolio holds, with lots, prices and what is needed to value them."""
 
     name = "positions"
-    calculation_version = 1
+    calculation_version = 2
     event_types = _BOOKINGS | _MARKET | _REGISTERED
     compared_tables = TABLES
 

@@ -1,7 +1,8 @@
 """The tables of the read model `positions`, each beside the row that is written into it.
 
 Quantities and costs are signed, negative for shorts; amounts are in the instrument's currency.
-`changed_position` is the log position of the event that last changed the row.
+`changed_position` is the log position of the event that last changed the row; no index holds it, so
+that a booking changes a position within its page and no index (a heap-only update).
 """
 
 from datetime import date, datetime
@@ -73,7 +74,6 @@ CREATE TABLE {schema}.positions (
     changed_position bigint NOT NULL,
     PRIMARY KEY (tenant, portfolio, instrument)
 ) WITH (fillfactor = 70);
-CREATE INDEX ON {schema}.positions (tenant, changed_position);
 CREATE TABLE {schema}.lots (
     tenant text COLLATE "C" NOT NULL,
     portfolio text COLLATE "C" NOT NULL,
