@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from infra.command_line.console import print_result, progress_bar, say
+from infra.data_directory import DataDirectory
+from infra.embedded_kafka import EmbeddedKafka
 from infra.running import StopRequested, throwaway_database
-from infra.settings import Feed
+from infra.settings import Feed, load_settings
 from infra.stopping import stop_signals
 
 EXIT_WRONG = 1
@@ -93,6 +100,40 @@ def pipeline(
     check: Any = result["check"]
     if not check["ok"]:
         raise typer.Exit(EXIT_WRONG)
+
+
+@bench.command()
+def relay(
+    trades: Annotated[
+        int, typer.Option("--trades", min=1_000, help="Trades in the history, two events each.")
+    ] = 30_000,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=2, help="Turns of each side, one after the other.")
+    ] = 4,
+) -> None:
+    """From the log to Kafka's acknowledgement, against the same records produced bare."""
+    benchmark: Any = importlib.import_module("benchmarks.relay")
+    with throwaway_database(say=say) as server, throwaway_kafka(say=say) as broker:
+        database = server.database
+        with progress_bar("relaying") as progress:
+            result: dict[str, object] = benchmark.run(
+                database.owner_conninfo, database.app_conninfo, broker.bootstrap,
+                trades=trades, rounds=rounds, progress=progress,
+            )  # fmt: skip
+    print_result(result)
+
+
+@contextmanager
+def throwaway_kafka(*, say: Callable[[str], None]) -> Iterator[EmbeddedKafka]:
+    """Run a broker of its own, in a directory removed at the end."""
+    directory = Path(tempfile.mkdtemp(prefix="pms-bench-"))
+    directory.chmod(0o711)
+    try:
+        say("starting a Kafka of its own")
+        with EmbeddedKafka(DataDirectory(directory), cache=load_settings().cache, say=say) as kafka:
+            yield kafka
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def measure(module: str, title: str, **parameters: int) -> None:
