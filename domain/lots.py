@@ -150,34 +150,40 @@ def match(book: Holding, fill: Fill, basis: CostBasis) -> Matching:
     """
     is_buy = fill.side is Side.BUY
     held = -book.quantity if is_buy else book.quantity
-    closing = min(fill.quantity, held) if held > 0 else ZERO
+    if held <= ZERO:
+        return _opening(fill)
+    closing = min(fill.quantity, held)
     amount, fee = fill.consideration, fill.fee
-    if closing and closing != fill.quantity:
+    if closing != fill.quantity:
         amount = share(amount, closing, fill.quantity)
         fee = share(fee, closing, fill.quantity)
-    closed: tuple[ClosedLot, ...] = ()
+    proceeds = -amount if is_buy else amount
+    closed = _close(book, closing, proceeds, basis)
     gross = net = ZERO
-    if closing:
-        proceeds = -amount if is_buy else amount
-        closed = _close(book, closing, proceeds, basis)
-        for part in closed:
-            gross += part.realised_gross
-            net -= part.opening_fee
-        net += gross - fee
+    for part in closed:
+        gross += part.realised_gross
+        net -= part.opening_fee
+    net += gross - fee
     opened = None
     if closing != fill.quantity:
-        quantity = fill.quantity - closing
-        cost = fill.consideration - amount if closing else amount
-        fee = fill.fee - fee if closing else fee
         sign = 1 if is_buy else -1
         opened = Lot(
             fill.trade_id,
             fill.trade_date,
-            canonical(quantity * sign),
-            canonical(cost * sign),
-            canonical(fee),
+            canonical((fill.quantity - closing) * sign),
+            canonical((fill.consideration - amount) * sign),
+            canonical(fill.fee - fee),
         )
     return Matching(closed, opened, gross, net)
+
+
+def _opening(fill: Fill) -> Matching:
+    """Open a lot by a whole fill: its numbers are canonical, and so are their opposites."""
+    quantity, cost = fill.quantity, fill.consideration
+    if fill.side is Side.SELL:
+        quantity, cost = -quantity, -cost
+    opened = Lot(fill.trade_id, fill.trade_date, quantity, cost, fill.fee)
+    return Matching((), opened, ZERO, ZERO)
 
 
 def _close(

@@ -113,10 +113,14 @@ def _totals(book: Book) -> BookTotals:
 def _totals_after(book: Book, matching: Matching) -> BookTotals:
     """Give the totals after a matching without touching the book or its lots."""
     quantity, cost, fees = book.quantity, book.cost, book.fees
+    realised_gross, realised_net = book.realised_gross, book.realised_net
     for part in matching.closed:
         quantity -= part.quantity
         cost -= part.cost
         fees -= part.opening_fee
+    if matching.closed:
+        realised_gross = within("realised_gross", realised_gross + matching.realised_gross)
+        realised_net = within("realised_net", realised_net + matching.realised_net)
     if matching.opened is not None:
         quantity += matching.opened.quantity
         cost += matching.opened.cost
@@ -125,8 +129,8 @@ def _totals_after(book: Book, matching: Matching) -> BookTotals:
         quantity=within("quantity", quantity),
         cost=within("cost", cost),
         fees=within("fees", fees),
-        realised_gross=within("realised_gross", book.realised_gross + matching.realised_gross),
-        realised_net=within("realised_net", book.realised_net + matching.realised_net),
+        realised_gross=realised_gross,
+        realised_net=realised_net,
     )
 
 

@@ -147,6 +147,13 @@ class TestCanonical:
         assert canonical(once).as_tuple() == once.as_tuple()
 
     @given(wide)
+    def test_holds_for_the_opposite_too(self, number: Decimal) -> None:
+        """Matching turns signs round without writing numbers anew; zero has none to turn."""
+        opposite = -canonical(number)
+
+        assert str(opposite) == str(canonical(opposite))
+
+    @given(wide)
     def test_reads_back_from_its_text(self, number: Decimal) -> None:
         """Text and number are interchangeable."""
         assert Decimal(str(canonical(number))).as_tuple() == canonical(number).as_tuple()
