@@ -8,6 +8,7 @@ every record of it is, and of every batch before it.
 import logging
 import threading
 from collections import deque
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -45,13 +46,13 @@ class DeliveryFailed(Exception):
 
 
 class _Batch(Generic[TagT]):
-    """Records on their way; `missing` counts those not yet acknowledged."""
+    """Records on their way; `missing` counts those not yet acknowledged, once all are sent."""
 
     __slots__ = ("_failures", "missing", "tag")
 
-    def __init__(self, tag: TagT, missing: int, failures: list[KafkaError]) -> None:
-        self.tag = tag
-        self.missing = missing
+    def __init__(self, failures: list[KafkaError]) -> None:
+        self.missing = 0
+        self.tag: TagT | None = None
         self._failures = failures
 
     def hear(self, error: KafkaError | None, _message: Message) -> None:
@@ -63,10 +64,11 @@ class _Batch(Generic[TagT]):
 
 
 class Delivery(Generic[TagT]):
-    """One producer's life. Each batch carries a tag, told when it is acknowledged."""
+    """One producer's life. A tag names all that was sent before it, until all that is there."""
 
     def __init__(self, bootstrap: str) -> None:
         self._failures: list[KafkaError] = []
+        self._open: _Batch[TagT] = _Batch(self._failures)
         self._underway: deque[_Batch[TagT]] = deque()
         self._acknowledged: TagT | None = None
         self._producer = Producer(
@@ -79,17 +81,18 @@ class Delivery(Generic[TagT]):
         self._producer.purge()
         self._producer.poll(0)
 
-    def send(self, records: list[OutgoingRecord], tag: TagT, stop: threading.Event) -> None:
-        """Hand over a batch; waits while too much is under way, until `stop` is set.
+    def send(self, records: Iterable[OutgoingRecord], stop: threading.Event) -> int:
+        """Hand records over and count them; waits while too much is under way, until `stop`.
 
         Raises:
-            DeliveryFailed: of this batch or one before it.
+            DeliveryFailed: of one of these records or one before them.
         """
         while len(self._underway) >= BATCHES_UNDERWAY_MAX and not stop.is_set():
             self.poll(_PATIENCE_SECONDS)
-        batch = _Batch(tag, len(records), self._failures)
-        produce, hear = self._producer.produce, batch.hear
+        produce, hear = self._producer.produce, self._open.hear
+        count = 0
         for topic, partition, key, value, timestamp, headers in records:
+            count += 1
             while not stop.is_set():
                 try:
                     produce(
@@ -100,7 +103,14 @@ class Delivery(Generic[TagT]):
                     break
                 except BufferError:
                     self.poll(_PATIENCE_SECONDS)
-        self._underway.append(batch)
+        self._open.missing += count
+        return count
+
+    def mark(self, tag: TagT) -> None:
+        """Let a tag name all that was sent so far."""
+        self._open.tag = tag
+        self._underway.append(self._open)
+        self._open = _Batch(self._failures)
 
     def poll(self, seconds: float = 0.0) -> None:
         """Hear what has become of records, waiting for the first report as long as `seconds`.

@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from prometheus_client import Counter
 
@@ -22,6 +24,14 @@ PROGRESS_SECONDS = 0.05
 _LOOK_SECONDS = 0.05
 
 RECORDS = Counter("pms_relay_records", "Records handed to the producer, repeats included")
+
+
+class _Batch(NamedTuple):
+    """Consecutive events; unless they are whole, their last command goes on behind them."""
+
+    events: Sequence[OutgoingEvent]
+    is_whole: bool
+    has_more: bool
 
 
 class Leadership:
@@ -64,26 +74,38 @@ class Leadership:
             psycopg.OperationalError: the database is.
         """
         self._connection.execute(f"LISTEN {CHANNEL}")
-        limit = self._batch_events_max
-        while not stop.is_set():
-            events = read_outgoing(self._connection, after=self._reached.position, limit=limit)
-            if events:
-                whole, is_whole = whole_commands(events, limit=limit)
-                self._send(whole, stop, is_whole=is_whole)
-            self._send_watermarks(stop)
-            self._delivery.poll()
-            self._keep_progress()
-            if len(events) < limit and not stop.is_set():
-                wait_for_hint(self._connection, _LOOK_SECONDS)
+        with ThreadPoolExecutor(1, "relay reads ahead") as ahead:
+            batch = self._read(self._reached.position)
+            while not stop.is_set():
+                following = None
+                if batch.has_more:
+                    following = ahead.submit(self._read, batch.events[-1].position)
+                if batch.events:
+                    self._send(batch, stop)
+                self._send_watermarks(stop)
+                self._delivery.poll()
+                self._keep_progress()
+                if following is None:
+                    wait_for_hint(self._connection, _LOOK_SECONDS)
+                    batch = self._read(self._reached.position)
+                else:
+                    batch = following.result()
 
-    def _send(
-        self, events: Sequence[OutgoingEvent], stop: threading.Event, *, is_whole: bool
-    ) -> None:
+    def _read(self, after: int) -> _Batch:
+        limit = self._batch_events_max
+        events = read_outgoing(self._connection, after=after, limit=limit)
+        whole, is_whole = whole_commands(events, limit=limit)
+        return _Batch(whole, is_whole, has_more=len(events) == limit)
+
+    def _send(self, batch: _Batch, stop: threading.Event) -> None:
+        events, is_whole, _ = batch
         records = self._parting.records(events, is_whole=is_whole)
+        RECORDS.inc(self._delivery.send(records, stop))
+        if stop.is_set():
+            return  # Perhaps in the middle of them: a successor sends them again.
         previous = tuple(self._parting.previous)
         self._reached = Progress(self._reached.log_id, events[-1].position, previous)
-        self._delivery.send(records, self._reached, stop)
-        RECORDS.inc(len(records))
+        self._delivery.mark(self._reached)
         if is_whole:
             self._settled = events[-1]
         now = time.monotonic()
@@ -104,8 +126,7 @@ class Leadership:
         if not silent:
             return
         watermarks = [self._parting.watermark(partition, settled) for partition in silent]
-        self._delivery.send(watermarks, self._reached, stop)
-        RECORDS.inc(len(watermarks))
+        RECORDS.inc(self._delivery.send(watermarks, stop))
         for partition in silent:
             self._told[partition], self._told_at[partition] = settled.position, now
 

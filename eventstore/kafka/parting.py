@@ -5,9 +5,9 @@ an event of the tenant `market` is one more in the market's topic. Each record n
 the event before it in its chain, and the last one of a command there says so.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TypeAlias
 from uuid import UUID
 
 from domain.identity import MARKET_TENANT
@@ -20,15 +20,9 @@ _MARKET = MARKET_TENANT.encode()
 _NOWHERE: Collection[int] = ()
 
 
-class OutgoingRecord(NamedTuple):
-    """A record as the producer takes it; the timestamp is in milliseconds since 1970."""
-
-    topic: str
-    partition: int
-    key: bytes | None
-    value: bytes
-    timestamp: int
-    headers: list[Header]
+OutgoingRecord: TypeAlias = tuple[str, int, bytes | None, bytes, int, list[Header]]
+"""Topic, partition, key, value, timestamp in milliseconds since 1970, headers: as a producer takes
+them. A plain tuple: a named one costs as much to make as its headers."""
 
 
 class Chains:
@@ -81,15 +75,16 @@ class Parting:
         self._headers = HeaderWriter(log_id)
         self._encoder = encoder
 
-    def records(self, events: Sequence[OutgoingEvent], *, is_whole: bool) -> list[OutgoingRecord]:
-        """Make the records of consecutive events, in log order.
+    def records(
+        self, events: Sequence[OutgoingEvent], *, is_whole: bool
+    ) -> Iterator[OutgoingRecord]:
+        """Make the records of consecutive events, in log order, one by one as they are taken.
 
         Unless the events are `is_whole`, their last command goes on behind them.
 
         Raises:
             UnknownEventType, msgspec.DecodeError: this build cannot read an event.
         """
-        records: list[OutgoingRecord] = []
         parted = [self._chains.of(event) for event in events]
         ends = _command_ends(events, [chains for chains, _ in parted], is_whole=is_whole)
         previous, places = self.previous, self._chains.places
@@ -101,8 +96,7 @@ class Parting:
                 own = in_partition(headers, previous=previous[chain], is_command_end=chain in ended)
                 previous[chain] = event.position
                 topic, partition = places[chain]
-                records.append(OutgoingRecord(topic, partition, key, value, timestamp, own))
-        return records
+                yield topic, partition, key, value, timestamp, own
 
     def watermark(self, partition: int, event: OutgoingEvent) -> OutgoingRecord:
         """Say in a partition that nothing of it up to this event is missing."""
@@ -110,7 +104,7 @@ class Parting:
         at = stored(event.stored_moment)
         value = self._encoder.encode_watermark(event.position, at)
         headers = self._headers.watermark(event.position, at)
-        return OutgoingRecord(topic, number, None, value, milliseconds(at), headers)
+        return topic, number, None, value, milliseconds(at), headers
 
 
 def _command_ends(

@@ -13,6 +13,7 @@ import structlog
 from confluent_kafka import KafkaException
 from prometheus_client import Counter
 
+from eventstore.collecting import rare_collections
 from eventstore.connections import Connection, connect
 from eventstore.failures import LogUnavailable
 from eventstore.following import pause_seconds
@@ -98,7 +99,7 @@ class Relay:
                         leadership = self._begin(connection)
                         self.state = RelayState.LEADING
                         failures = 0
-                        with closing(leadership):
+                        with rare_collections(), closing(leadership):
                             leadership.relay(stop)
                 except (*_RETRIED, ProgressTaken) as error:
                     self.state = RelayState.FAILING

@@ -106,7 +106,7 @@ def pipeline(
 def relay(
     trades: Annotated[
         int, typer.Option("--trades", min=1_000, help="Trades in the history, two events each.")
-    ] = 30_000,
+    ] = 50_000,
     rounds: Annotated[
         int, typer.Option("--rounds", min=2, help="Turns of each side, one after the other.")
     ] = 4,

@@ -132,7 +132,8 @@ def parting(topics: Topics, market_after: int = 0) -> Parting:
 def part(history: list[list[Fact]], topics: Topics, limit: int) -> list[OutgoingRecord]:
     """Part a history in batches as the relay cuts them."""
     events = [outgoing(event) for event in recorded(history)]
-    begun, records, done = parting(topics), [], 0
+    begun, done = parting(topics), 0
+    records: list[OutgoingRecord] = []
     while done < len(events):
         batch, is_whole = whole_commands(events[done : done + limit], limit=limit)
         records += begun.records(batch, is_whole=is_whole)
@@ -146,11 +147,10 @@ def chains_of(
     """Read what each chain holds."""
     chains: dict[tuple[str, int], list[tuple[int, int, bool]]] = defaultdict(list)
     for record in records:
-        told = read_headers(record.headers)
+        topic, partition, *_, headers = record
+        told = read_headers(headers)
         assert isinstance(told, RecordHeaders)
-        chains[record.topic, record.partition].append(
-            (told.position, told.previous, told.is_command_end)
-        )
+        chains[topic, partition].append((told.position, told.previous, told.is_command_end))
     return dict(chains)
 
 
@@ -189,13 +189,15 @@ class TestParting:
         by_position = {event.position: event for event in recorded(history)}
         decoder = AvroDecoder(lambda _number: "", IDS)
 
-        for record in part(history, Topics("pms", partitions), limit=1_000):
-            told = read_headers(record.headers)
+        for _, _, key, value, timestamp, headers in part(
+            history, Topics("pms", partitions), limit=1_000
+        ):
+            told = read_headers(headers)
             event = by_position[told.position]
-            portfolio = getattr(decoder.decode(record.value), "portfolio", None)
-            assert record.timestamp == event.recorded_at.timestamp() * 1_000
-            assert encode(decoder.decode(record.value)) == event.data  # type: ignore[arg-type]
-            assert record.key == "/".join(filter(None, (event.tenant, portfolio))).encode()
+            portfolio = getattr(decoder.decode(value), "portfolio", None)
+            assert timestamp == event.recorded_at.timestamp() * 1_000
+            assert encode(decoder.decode(value)) == event.data  # type: ignore[arg-type]
+            assert key == "/".join(filter(None, (event.tenant, portfolio))).encode()
 
     @given(history=histories, market_after=st.integers(0, 60))
     def test_what_the_market_topic_has_is_not_sent_again(
@@ -207,7 +209,7 @@ class TestParting:
         market = (topics.market, 0)
         wanted = expected_chains(history, topics).get(market, [])
 
-        records = parting(topics, market_after).records(events, is_whole=True)
+        records = list(parting(topics, market_after).records(events, is_whole=True))
 
         positions = [position for position, _, _ in chains_of(records).get(market, [])]
         assert positions == [position for position, _, _ in wanted if position > market_after]
@@ -217,10 +219,10 @@ class TestParting:
         topics = Topics("pms", 3)
         event = outgoing(recorded([[Fact("acme", "a")]])[0])
 
-        record = parting(topics).watermark(2, event)
+        topic, partition, key, value, _, headers = parting(topics).watermark(2, event)
 
-        assert (record.topic, record.partition, record.key) == ("pms.portfolios", 2, None)
+        assert (topic, partition, key) == ("pms.portfolios", 2, None)
         told = WatermarkHeaders(LOG_ID, 1, MONDAY + timedelta(seconds=1))
-        assert read_headers(record.headers) == told
-        mark = AvroDecoder(lambda _number: "", IDS).decode(record.value)
+        assert read_headers(headers) == told
+        mark = AvroDecoder(lambda _number: "", IDS).decode(value)
         assert (mark.position, mark.recorded_at) == (1, told.recorded_at)  # type: ignore[union-attr]
