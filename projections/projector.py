@@ -48,6 +48,9 @@ REBUILD_PAUSE_SECONDS = 1.0
 RACE_PAUSE_MAX_SECONDS = 2.0
 HEAD_SECONDS = 1.0
 OBSERVE_SECONDS = 0.2
+GATHER_EVENTS_MIN = 400
+GATHER_EVENTS_MAX = 2_000
+GATHER_SECONDS = 0.04
 
 _DATABASE_GONE = (psycopg.OperationalError, psycopg.InterfaceError, LogUnavailable)
 
@@ -94,6 +97,7 @@ class Projector:
         self._head_read = self._observed = -HEAD_SECONDS
         self._is_connected = False
         self._lost_races = 0
+        self._passed = 0
         self._rebuilds = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rebuild")
         self._logger = structlog.get_logger(__name__)
         self._take_partitions()
@@ -143,6 +147,7 @@ class Projector:
             self._begin_new(connection, stop)
             self._is_connected = True
             has_moved = False
+            self._passed = 0
             for group in self._groups():
                 has_moved |= self._advance(connection, group)
                 if stop.is_set():
@@ -151,6 +156,9 @@ class Projector:
             if self._lost_races:
                 # Whoever won goes on folding; asking again at once would only hinder both.
                 stop.wait(min(RACE_PAUSE_MAX_SECONDS, POLL_SECONDS * self._lost_races))
+            elif GATHER_EVENTS_MIN <= self._passed < GATHER_EVENTS_MAX:
+                # Under load fewer and larger batches cost less; alone, an event waits for nobody.
+                stop.wait(GATHER_SECONDS)
             self._feed.wait(0.0 if has_moved else POLL_SECONDS)
 
     def _take_partitions(self) -> None:
@@ -315,6 +323,7 @@ class Projector:
 
     def _report(self, group: Group, batch: Batch, *, seconds: float) -> None:
         BATCHES.observe(seconds)
+        self._passed += batch.size
         if batch.oldest_at is not None:
             DELAY.observe(max(0.0, (self._clock() - batch.oldest_at).total_seconds()))
         for standing in group:
