@@ -198,9 +198,8 @@ def _is_event(
     decoded: Callable[[bytes], object],
 ) -> bool:
     """Compare content, not bytes: an earlier build wrote the same fact by an earlier schema."""
-    written = in_partition(
-        writer.event(event), previous=told.previous, is_command_end=told.is_command_end
-    )
+    headers, _, _ = writer.event(event)
+    written = in_partition(headers, told.previous, is_command_end=told.is_command_end)
     if read_headers(written) != told:
         return False
     try:

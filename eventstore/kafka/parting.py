@@ -88,13 +88,14 @@ class Parting:
         parted = [self._chains.of(event) for event in events]
         ends = _command_ends(events, [chains for chains, _ in parted], is_whole=is_whole)
         previous, places = self.previous, self._chains.places
+        head, encode = self._headers.event, self._encoder.encode
         for event, (chains, key), ended in zip(events, parted, ends, strict=True):
-            headers = self._headers.event(event)
-            value = self._encoder.encode(event.event_type.decode(), event.data)
-            timestamp = self._headers.timed(event.stored_moment)[1]
+            headers, event_type, timestamp = head(event)
+            value = encode(event_type, event.data)
+            position = event.position
             for chain in chains:
-                own = in_partition(headers, previous=previous[chain], is_command_end=chain in ended)
-                previous[chain] = event.position
+                own = in_partition(headers, previous[chain], is_command_end=chain in ended)
+                previous[chain] = position
                 topic, partition = places[chain]
                 yield topic, partition, key, value, timestamp, own
 

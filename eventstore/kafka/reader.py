@@ -8,6 +8,7 @@ redelivery) are dropped by their position, and each record names the position of
 it, so a missing record is found, not skipped.
 """
 
+import time
 from collections import deque
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -36,14 +37,16 @@ from eventstore.kafka.records import (
 )
 
 BUFFER_RECORDS_MAX = 10_000
-"""Records of one partition held before it is paused."""
+BUFFER_BYTES_MAX = 16 * 2**20
+"""What is held of one partition before it is paused."""
 
 SILENT_SECONDS_MAX = 60
 SESSION_SECONDS = 10
 """How long after its last sign of life a member is held to be dead."""
 
 _TAKEN_AT_ONCE = 5_000
-_ASK_SECONDS = 5.0
+_ASK_SECONDS = 2.0
+_ASK_AGAIN_SECONDS = 1.0
 _CONFIGURATION: dict[str, str | int | bool] = {
     "auto.offset.reset": "earliest",
     "enable.auto.offset.store": False,
@@ -53,7 +56,7 @@ _CONFIGURATION: dict[str, str | int | bool] = {
     "queued.max.messages.kbytes": 16_384,
     "reconnect.backoff.ms": 100,
     "reconnect.backoff.max.ms": 5_000,
-    "topic.metadata.refresh.interval.ms": 10_000,
+    "topic.metadata.refresh.interval.ms": 2_000,
     "allow.auto.create.topics": False,
 }
 
@@ -75,27 +78,49 @@ class Record(NamedTuple):
 
 
 class _Buffer:
-    """The records of one partition behind `floor`, none missing, up to `last`."""
+    """The records of one partition behind `floor`, none missing, up to `last`.
+
+    `damage` is what came next and cannot follow them; `ask_at` is when to look for a place again.
+    """
 
     def __init__(self) -> None:
         self.records: deque[Record] = deque()
         self.floor: int | None = None
         self.last = 0
+        self.held_bytes = 0
         self.is_paused = True
+        self.damage: TopicDamaged | None = None
+        self.ask_at = 0.0
 
     def begin(self, floor: int) -> None:
         """Hold nothing, and expect what follows a position."""
         self.records.clear()
+        self.held_bytes = 0
+        self.damage = None
         self.floor = self.last = floor
+
+    def add(self, record: Record) -> None:
+        """Hold one more."""
+        self.last = record.position
+        self.records.append(record)
+        self.held_bytes += len(record.value)
 
     def drop_until(self, position: int) -> Record | None:
         """Drop what is folded; give the last record dropped."""
         dropped = None
         while self.records and self.records[0].position <= position:
             dropped = self.records.popleft()
+            self.held_bytes -= len(dropped.value)
         self.floor = position
         self.last = max(self.last, position)
         return dropped
+
+    def is_full(self, part: float = 1.0) -> bool:
+        """Say whether it holds a part of what it may."""
+        return (
+            len(self.records) >= BUFFER_RECORDS_MAX * part
+            or self.held_bytes >= BUFFER_BYTES_MAX * part
+        )
 
 
 class GroupReader:
@@ -111,9 +136,13 @@ class GroupReader:
         topic: str,
         group: str,
         log_id: UUID,
+        partition_count: int,
         silent_seconds_max: int = SILENT_SECONDS_MAX,
     ) -> None:
         self._topic = topic
+        self._partition_count = partition_count
+        self._is_checked = False
+        self.has_joined = False
         self._log_id = log_id
         self._buffers: dict[int, _Buffer] = {}
         self._logger = structlog.get_logger(__name__)
@@ -146,6 +175,9 @@ class GroupReader:
 
         `recorded_at` is the moment of the event at `after`; None is the beginning of the topic.
         What was given is given again until it is asked for what follows it.
+
+        Raises:
+            TopicDamaged: what follows in this partition cannot be read; others are not concerned.
         """
         buffer = self._buffers.get(number)
         if buffer is None:
@@ -156,7 +188,9 @@ class GroupReader:
         dropped = buffer.drop_until(after)
         if dropped is not None:
             self._tell(number, dropped.offset + 1)
-        if buffer.is_paused and len(buffer.records) < BUFFER_RECORDS_MAX // 2:
+        if buffer.damage is not None and not buffer.records:
+            raise buffer.damage
+        if buffer.is_paused and not buffer.is_full(0.5):
             self._pause(number, buffer, is_paused=False)
         taken = list(islice(buffer.records, limit))
         kept = len(taken)
@@ -174,11 +208,7 @@ class GroupReader:
             self._take(message)
 
     def _take(self, message: Message) -> None:
-        """Put a record in its buffer.
-
-        Raises:
-            TopicDamaged: it cannot follow what was read before.
-        """
+        """Put a record in its buffer; one that cannot follow ends the partition, not the others."""
         error = message.error()
         if error is not None:
             self._report(error)
@@ -187,14 +217,17 @@ class GroupReader:
         assert number is not None, "a message that arrived is of a partition"
         assert offset is not None, "a message that arrived has an offset"
         buffer = self._buffers.get(number)
-        if buffer is None or buffer.floor is None:
+        if buffer is None or buffer.floor is None or buffer.damage is not None:
             return
-        record = self._record(message, number, offset)
+        try:
+            record = self._record(message, number, offset)
+        except TopicDamaged as damage:
+            buffer.damage = damage
+            return
         if record.position <= buffer.last:
             return
-        buffer.last = record.position
-        buffer.records.append(record)
-        if len(buffer.records) >= BUFFER_RECORDS_MAX and not buffer.is_paused:
+        buffer.add(record)
+        if buffer.is_full() and not buffer.is_paused:
             self._pause(number, buffer, is_paused=True)
 
     def _record(self, message: Message, number: int, offset: int) -> Record:
@@ -234,14 +267,31 @@ class GroupReader:
 
     def _seek(self, number: int, buffer: _Buffer, after: int, recorded_at: datetime | None) -> None:
         """Begin anew behind a position; while Kafka cannot say where that is, nothing changes."""
+        if time.monotonic() < buffer.ask_at:
+            return
         try:
+            self._require_partitions()
             offset = self._offset_of(number, recorded_at)
             self._consumer.seek(TopicPartition(self._topic, number, offset))
         except KafkaException as error:
             self._logger.info("kafka_seek_postponed", partition=number, error=str(error))
+            buffer.ask_at = time.monotonic() + _ASK_AGAIN_SECONDS
             return
         buffer.begin(after)
         self._pause(number, buffer, is_paused=False)
+
+    def _require_partitions(self) -> None:
+        """Refuse a topic parted otherwise: a portfolio's events would be looked for elsewhere."""
+        if self._is_checked:
+            return
+        found = self._consumer.list_topics(self._topic, timeout=_ASK_SECONDS)
+        count = len(found.topics[self._topic].partitions)
+        if count != self._partition_count:
+            raise TopicDamaged(
+                f"{self._topic} has {count} partitions, {self._partition_count} are expected. Set "
+                "PMS_PARTITIONS to what it has, or begin another generation of the topic"
+            )
+        self._is_checked = True
 
     def _offset_of(self, number: int, recorded_at: datetime | None) -> int:
         if recorded_at is None:
@@ -272,6 +322,7 @@ class GroupReader:
 
     def _assigned(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
         places = [TopicPartition(each.topic, each.partition, OFFSET_END) for each in assigned]
+        self.has_joined = True
         consumer.incremental_assign(places)
         consumer.pause(places)  # until somebody asks, and says from where
         for each in assigned:

@@ -8,7 +8,7 @@ partition by their log positions; watermarks are not part of that chain.
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -66,14 +66,6 @@ def moment_text(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
-class Recurring(NamedTuple):
-    """What events of one type, tenant, actor and build have in common."""
-
-    event_type: str
-    tenant: str
-    headers: tuple[Header, ...]
-
-
 def milliseconds(moment: datetime) -> int:
     """Give a moment in UTC as Kafka's timestamp: whole milliseconds since 1970."""
     return (moment - _EPOCH) // _MILLISECOND
@@ -92,39 +84,47 @@ class HeaderWriter:
             ("ce_source", f"/pms/logs/{log_id}".encode()),
             ("ce_logid", str(log_id).encode()),
         )
-        self.recurring = lru_cache(maxsize=4_096)(self._recurring)
-        self.timed = lru_cache(maxsize=256)(_timed)
+        self._recurring = lru_cache(maxsize=4_096)(self._recurring_headers)
+        self._timed = lru_cache(maxsize=256)(_timed)
 
-    def event(self, event: OutgoingEvent) -> list[Header]:
-        """Write what an event's records in all partitions have in common."""
-        recurring = self.recurring(event.event_type, event.tenant, event.actor, event.build)
+    def event(self, event: OutgoingEvent) -> tuple[list[Header], str, int]:
+        """Write what an event's records in all partitions have in common.
+
+        Gives the headers, the event's type and the timestamp in milliseconds since 1970.
+        """
+        (_, position, moment, stream_id, stream_version, command_id, correlation_id, causation_id,
+         event_type, tenant, actor, build, key, trace_context, _) = event  # fmt: skip
+        name, recurring = self._recurring(event_type, tenant, actor, build)
+        time, timestamp = self._timed(moment)
         headers = [
-            *recurring.headers,
-            self.timed(event.stored_moment)[0],
-            ("ce_id", event.position_text),
-            ("ce_position", event.position_text),
-            ("ce_subject", event.stream_id),
-            ("ce_streamversion", event.stream_version),
-            ("ce_commandid", event.command_id),
+            *recurring,
+            time,
+            ("ce_id", position),
+            ("ce_position", position),
+            ("ce_subject", stream_id),
+            ("ce_streamversion", stream_version),
+            ("ce_commandid", command_id),
         ]
-        if event.key is not None:
-            headers.append(("ce_instrument", event.key))
-        if event.correlation_id is not None:
-            headers.append(("ce_correlationid", event.correlation_id))
-        if event.causation_id is not None:
-            headers.append(("ce_causationid", event.causation_id))
-        if event.trace_context is not None:
-            headers.append(("ce_traceparent", event.trace_context))
-        return headers
+        if key is not None:
+            headers.append(("ce_instrument", key))
+        if correlation_id is not None:
+            headers.append(("ce_correlationid", correlation_id))
+        if causation_id is not None:
+            headers.append(("ce_causationid", causation_id))
+        if trace_context is not None:
+            headers.append(("ce_traceparent", trace_context))
+        return headers, name, timestamp
 
-    def _recurring(self, event_type: bytes, tenant: bytes, actor: bytes, build: bytes) -> Recurring:
+    def _recurring_headers(
+        self, event_type: bytes, tenant: bytes, actor: bytes, build: bytes
+    ) -> tuple[str, tuple[Header, ...]]:
         own = (
             ("ce_type", event_type),
             ("ce_tenant", tenant),
             ("ce_actor", actor),
             ("ce_build", build),
         )
-        return Recurring(event_type.decode(), tenant.decode(), self._of_log + own)
+        return event_type.decode(), self._of_log + own
 
     def watermark(self, position: int, recorded_at: datetime) -> list[Header]:
         """Write the headers of a watermark; `recorded_at` is that of the event at `position`."""
@@ -137,7 +137,7 @@ class HeaderWriter:
         ]
 
 
-def in_partition(headers: list[Header], *, previous: int, is_command_end: bool) -> list[Header]:
+def in_partition(headers: list[Header], previous: int, *, is_command_end: bool) -> list[Header]:
     """Add to an event's headers what differs from partition to partition."""
     own = ("ce_previous", b"%d" % previous)
     return [*headers, own, _COMMAND_END] if is_command_end else [*headers, own]

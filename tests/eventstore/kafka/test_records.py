@@ -76,9 +76,9 @@ class TestEventHeaders:
         self, event: RecordedEvent, previous: int, *, is_command_end: bool
     ) -> None:
         """Everything but the value, with the place in the partition."""
-        written = HeaderWriter(LOG_ID).event(outgoing(event))
+        written, _, _ = HeaderWriter(LOG_ID).event(outgoing(event))
 
-        read = read_headers(in_partition(written, previous=previous, is_command_end=is_command_end))
+        read = read_headers(in_partition(written, previous, is_command_end=is_command_end))
 
         assert isinstance(read, RecordHeaders)
         for name in RecordedEvent.__struct_fields__:
@@ -90,9 +90,9 @@ class TestEventHeaders:
 
     def test_are_those_of_the_cloudevents_binding(self) -> None:
         """Named and written as readers in other languages expect them; nothing empty."""
-        written = HeaderWriter(LOG_ID).event(outgoing(plain_event()))
+        written, _, _ = HeaderWriter(LOG_ID).event(outgoing(plain_event()))
 
-        assert dict(in_partition(written, previous=40, is_command_end=True)) == {
+        assert dict(in_partition(written, 40, is_command_end=True)) == {
             "ce_specversion": b"1.0",
             "content-type": b"application/avro",
             "ce_source": b"/pms/logs/11111111-2222-3333-4444-555555555555",
@@ -113,10 +113,10 @@ class TestEventHeaders:
 
     def test_of_one_partition_leave_those_of_another_alone(self) -> None:
         """A shared event has as many chains as there are partitions."""
-        written = HeaderWriter(LOG_ID).event(outgoing(plain_event()))
+        written, _, _ = HeaderWriter(LOG_ID).event(outgoing(plain_event()))
 
-        first = in_partition(written, previous=1, is_command_end=True)
-        second = in_partition(written, previous=2, is_command_end=False)
+        first = in_partition(written, 1, is_command_end=True)
+        second = in_partition(written, 2, is_command_end=False)
 
         assert dict(first)["ce_previous"] == b"1"
         assert dict(second)["ce_previous"] == b"2"
