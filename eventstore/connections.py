@@ -22,7 +22,7 @@ _HOLD_SECONDS = 10
 """Longest silence of a client inside a transaction: it holds the append lock meanwhile."""
 
 # A database that is gone without a word must be noticed while callers still wait for an answer.
-_NETWORK: dict[str, Any] = {
+NETWORK: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -61,7 +61,7 @@ def connect(conninfo: str, *, application_name: str) -> Connection:
 
 def _parameters(conninfo: str, application_name: str) -> dict[str, Any]:
     """Add our parameters of the connection where the address does not set them."""
-    ours = _NETWORK | {"application_name": application_name}
+    ours = NETWORK | {"application_name": application_name}
     return ours | conninfo_to_dict(conninfo)
 
 

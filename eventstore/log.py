@@ -75,8 +75,8 @@ class Log:
         with self.datastore.connection() as connection:
             return reading.read_head(connection)
 
-    def require_not_behind(self, checkpoint: int) -> None:
-        """Refuse to serve a log that lacks events somebody has already folded.
+    def require_not_behind(self, checkpoint: int) -> int:
+        """Refuse to serve a log that lacks events somebody has folded or holds; give its head.
 
         Raises:
             LogBehindCheckpoint: the log ends before `checkpoint`.
@@ -86,6 +86,7 @@ class Log:
             raise LogBehindCheckpoint(
                 f"the log ends at {head.position}, a checkpoint stands at {checkpoint}"
             )
+        return head.position
 
     def read(self, after: int, limit: int, until: int | None = None) -> list[RecordedEvent]:
         """Read up to `limit` events with `after` < position ≤ `until`, in order.

@@ -49,6 +49,7 @@ def kafka_feed(settings: Settings, log: Log) -> KafkaFeed:
         topic=topics.portfolios,
         group=f"{topics.portfolios}.projectors",
         log_id=log.log_id,
+        partition_count=topics.partitions,
     )
     decoder = AvroDecoder(partial(fetch_schema, settings.registry_address), {})
     return KafkaFeed(reader, decoder, partition_count=topics.partitions)

@@ -8,9 +8,11 @@ from typing import Any, Self, TypeAlias
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from domain.event import Event
 from eventstore.collecting import rare_collections
+from eventstore.connections import NETWORK
 from eventstore.log import Log
 from eventstore.partitions import WHOLE, Partition
 from projections.batches import Batch, is_transient, read_batch
@@ -49,7 +51,9 @@ def ignore_progress(_position: int, _target: int) -> None:
 
 def connect(conninfo: str, *, application_name: str) -> Connection:
     """Open a connection for folding: a lost tail is folded again, so commits need not wait."""
-    connection = psycopg.connect(conninfo, autocommit=True, application_name=application_name)
+    parameters: dict[str, Any] = NETWORK | conninfo_to_dict(conninfo)
+    parameters["application_name"] = application_name
+    connection = psycopg.connect(**parameters, autocommit=True)
     connection.execute("SET synchronous_commit = off; SET jit = off; SET TIME ZONE 'UTC'")
     return connection
 

@@ -25,6 +25,10 @@ class Feed(Protocol):
     def begin(self, connection: Connection) -> None:
         """Take note of a new connection to the database, which the projector lends."""
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is known which partitions are this projector's."""
+
     def partitions(self) -> Collection[Partition]:
         """Tell which partitions are this projector's now."""
 
@@ -40,7 +44,7 @@ class Feed(Protocol):
 
         Raises:
             LogUnavailable: it cannot be read now.
-            LogDamaged: an event is missing.
+            LogDamaged: an event is missing, in the log or, as `TopicDamaged`, in this partition.
         """
 
     def wait(self, seconds: float) -> None:
@@ -52,6 +56,8 @@ class Feed(Protocol):
 
 class LogFeed:
     """The log itself: the whole of it, or the partitions given, for every projector alike."""
+
+    has_begun = True
 
     def __init__(self, log: Log, partitions: Sequence[Partition] = (WHOLE,)) -> None:
         self._log = log

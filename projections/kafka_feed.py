@@ -1,5 +1,6 @@
 """The Kafka feed: partitions shared among the projectors of a group, decoded from Avro."""
 
+import time
 from collections.abc import Collection, Iterable, Sequence
 
 import structlog
@@ -15,8 +16,8 @@ from projections.read_model import Decoded
 from schemas.avro_codec import AvroDecoder, MalformedValue
 from schemas.catalogue import EVENT_NAMES, EVENT_TYPES
 from schemas.registry import RegistryUnavailable, SchemaNotFound
-from schemas.watermark import Watermark
 
+ASK_AGAIN_SECONDS = 2.0
 _UNREADABLE = (*UNREADABLE, SchemaNotFound, MalformedValue)
 
 
@@ -25,12 +26,18 @@ class KafkaFeed:
 
     def __init__(self, reader: GroupReader, decoder: AvroDecoder, *, partition_count: int) -> None:
         self._reader = reader
+        self._ask_at = 0.0
         self._decoder = decoder
         self._partition_count = partition_count
         self._logger = structlog.get_logger(__name__)
 
     def begin(self, connection: Connection) -> None:
         """Need no database."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the group has let this projector in, with or without a share."""
+        return self._reader.has_joined
 
     def partitions(self) -> Collection[Partition]:
         """Tell which partitions are this projector's now."""
@@ -48,13 +55,14 @@ class KafkaFeed:
         records = self._reader.read(
             partition.number, after=after.position, recorded_at=after.recorded_at, limit=limit
         )
-        if not records:
+        if not records or time.monotonic() < self._ask_at:
             return None
         wanted = {EVENT_NAMES[kind] for kind in event_types}
         try:
             return self._batch(records, wanted)
         except RegistryUnavailable as error:
             self._logger.warning("kafka_feed_waits_for_registry", error=str(error))
+            self._ask_at = time.monotonic() + ASK_AGAIN_SECONDS
             return None
 
     def wait(self, seconds: float) -> None:
@@ -75,7 +83,8 @@ class KafkaFeed:
                 continue
             try:
                 event = self._decoder.decode(record.value)
-                assert not isinstance(event, Watermark), "a watermark has no event's name"
+                if type(event) is not EVENT_TYPES.get(name):
+                    raise MalformedValue(f"its value is a {type(event).__name__}")
                 decoded.append(Decoded(record.position, record.tenant, record.recorded_at, event))
             except _UNREADABLE as error:
                 undecodable = Undecodable(record.position, name, record.recorded_at, error)

@@ -13,17 +13,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import psycopg
 import structlog
 
 from eventstore.collecting import rare_collections
 from eventstore.failures import LogUnavailable
+from eventstore.kafka.reader import TopicDamaged
 from eventstore.log import POLL_SECONDS, Log
 from eventstore.partitions import Partition
 from projections.announcing import Announcement, Announcer
-from projections.batches import Batch, Undecodable, is_transient, read_batch
+from projections.batches import Batch, Undecodable, read_batch
 from projections.building import (
     BuildFailed,
     BuildRunning,
@@ -34,6 +35,7 @@ from projections.building import (
 )
 from projections.checkpoint import Move, move_checkpoints, read_checkpoint
 from projections.feeds import Feed, LogFeed
+from projections.folding import FoldFailed, fold_batch
 from projections.read_model import ReadModel
 from projections.rebuild import rebuild
 from projections.standing import BATCHES, DELAY, FOLDED, LOG_HEAD, Poison, Standing, State
@@ -48,9 +50,16 @@ REBUILD_PAUSE_SECONDS = 1.0
 RACE_PAUSE_MAX_SECONDS = 2.0
 HEAD_SECONDS = 1.0
 OBSERVE_SECONDS = 0.2
-GATHER_EVENTS_MIN = 400
-GATHER_EVENTS_MAX = 2_000
-GATHER_SECONDS = 0.04
+BUSY_EVENTS_PER_SECOND = 1_500
+GATHERED_EVENTS_MAX = 2_000
+GATHER_SECONDS = 0.05
+
+# A projector that stops in the middle of a commit must not hold its successor for ever.
+_SESSION = """
+SET idle_in_transaction_session_timeout = '60s';
+SET transaction_timeout = '600s';
+SET lock_timeout = '15s';
+"""
 
 _DATABASE_GONE = (psycopg.OperationalError, psycopg.InterfaceError, LogUnavailable)
 
@@ -59,15 +68,6 @@ Group: TypeAlias = list[Standing]
 
 class RebuildInterrupted(Exception):
     """The projector stops; the rebuild begins again at the next start."""
-
-
-class FoldFailed(Exception):
-    """One model's fold raised; the transaction of the whole group is rolled back."""
-
-    def __init__(self, standing: Standing, cause: Exception) -> None:
-        super().__init__(f"{type(cause).__name__}: {cause}")
-        self.standing = standing
-        self.cause = cause
 
 
 class Projector:
@@ -97,7 +97,8 @@ class Projector:
         self._head_read = self._observed = -HEAD_SECONDS
         self._is_connected = False
         self._lost_races = 0
-        self._passed = 0
+        self._passed = self._passed_before = 0
+        self._is_busy = False
         self._rebuilds = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rebuild")
         self._logger = structlog.get_logger(__name__)
         self._take_partitions()
@@ -108,6 +109,7 @@ class Projector:
         waiting = {State.STARTING, State.REBUILDING}
         return {
             "ready": self._is_connected
+            and self._feed.has_begun
             and all(standing.state not in waiting for standing in self._standings),
             "degraded": [
                 standing.name for standing in self._standings if standing.state is State.POISONED
@@ -130,6 +132,7 @@ class Projector:
             while not stop.is_set():
                 try:
                     with connect(self._conninfo, application_name="pms projector") as connection:
+                        connection.execute(_SESSION)
                         self._feed.begin(connection)
                         failures = 0
                         self._follow(connection, stop)
@@ -147,7 +150,7 @@ class Projector:
             self._begin_new(connection, stop)
             self._is_connected = True
             has_moved = False
-            self._passed = 0
+            passed = self._passed
             for group in self._groups():
                 has_moved |= self._advance(connection, group)
                 if stop.is_set():
@@ -156,7 +159,8 @@ class Projector:
             if self._lost_races:
                 # Whoever won goes on folding; asking again at once would only hinder both.
                 stop.wait(min(RACE_PAUSE_MAX_SECONDS, POLL_SECONDS * self._lost_races))
-            elif GATHER_EVENTS_MIN <= self._passed < GATHER_EVENTS_MAX:
+                self._lost_races -= 1
+            elif self._is_busy and 0 < self._passed - passed < GATHERED_EVENTS_MAX:
                 # Under load fewer and larger batches cost less; alone, an event waits for nobody.
                 stop.wait(GATHER_SECONDS)
             self._feed.wait(0.0 if has_moved else POLL_SECONDS)
@@ -166,6 +170,9 @@ class Projector:
         now = frozenset(self._feed.partitions())
         if now == self._partitions:
             return
+        for standing in self._standings:
+            if standing.partition not in now:
+                standing.leave()
         self._standings = [each for each in self._standings if each.partition in now]
         for partition in sorted(now - self._partitions):
             self._standings += [Standing(model, partition) for model in self._models]
@@ -208,7 +215,12 @@ class Projector:
     def _advance(self, connection: Connection, group: Group) -> bool:
         """Read and fold one batch for a group; False when there was none."""
         started = time.perf_counter()
-        batch = self._read(group)
+        try:
+            batch = self._read(group)
+        except TopicDamaged as damage:
+            for standing in group:
+                self._poison(standing, Poison(standing.position + 1, "kafka", str(damage)))
+            return False
         if batch is None:
             for standing in group:
                 # A feed that gives nothing may be behind the log itself, as Kafka is when away.
@@ -257,8 +269,9 @@ class Projector:
             batch = read_batch(
                 self._log, partition, after=after, limit=limit, until=front, event_types=types
             )
-        if batch is not None:
-            self._head = max(self._head, batch.position)
+        if batch is not None and batch.position > self._head:
+            # Kafka may hold what a log restored to an older state has lost.
+            self._head = self._log.require_not_behind(batch.position)
         return batch
 
     def _commit(self, connection: Connection, group: Group, batch: Batch) -> bool:
@@ -275,7 +288,7 @@ class Projector:
                 if not has_moved:
                     raise psycopg.Rollback
                 for standing in group:
-                    _fold(standing, cursor, batch)
+                    fold_batch(standing, cursor, batch)
         except psycopg.errors.UndefinedTable:
             return False  # Somebody dropped the tables: they are made anew.
         if has_moved:
@@ -335,11 +348,13 @@ class Projector:
             )
 
     def _observe(self) -> None:
-        """Set the gauges, and look where the log ends; not at every batch, for that adds up."""
+        """Set the gauges, look where the log ends and how busy it is; at every batch it adds up."""
         moment = time.monotonic()
         if moment - self._observed < OBSERVE_SECONDS:
             return
-        self._observed = moment
+        rate = (self._passed - self._passed_before) / (moment - self._observed)
+        self._is_busy = rate >= BUSY_EVENTS_PER_SECOND
+        self._observed, self._passed_before = moment, self._passed
         if moment - self._head_read >= HEAD_SECONDS:
             self._head_read = moment
             self._head = max(self._head, self._log.head().position)
@@ -371,18 +386,3 @@ class Projector:
             self._poison(standing, Poison(error.position, error.event_type, str(error)))
             return
         standing.state = State.STARTING
-
-
-def _fold(standing: Standing, cursor: psycopg.Cursor[Any], batch: Batch) -> None:
-    """Hand a model its events; whatever is wrong with them must stop no other model."""
-    types = standing.model.event_types
-    own = [decoded for decoded in batch.decoded if type(decoded.event) in types]
-    if not own:
-        return
-    assert standing.fold is not None, "a live model has a fold"
-    try:
-        standing.fold.fold(cursor, own)
-    except Exception as error:
-        if is_transient(error):
-            raise
-        raise FoldFailed(standing, error) from error

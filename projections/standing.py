@@ -4,6 +4,7 @@ Lag is counted in events behind the head and in seconds since the oldest event n
 recorded.
 """
 
+import contextlib
 from datetime import datetime
 from enum import StrEnum
 
@@ -92,6 +93,12 @@ class Standing:
         self.fold = None
         if self.state is State.LIVE:
             self.state = State.STARTING
+
+    def leave(self) -> None:
+        """Show nothing more: another projector has the partition."""
+        for gauge in (POSITION, LAG_EVENTS, LAG_SECONDS, POISONED, REBUILD):
+            with contextlib.suppress(KeyError):
+                gauge.remove(self.name)
 
     def stop_at(self, poison: Poison) -> None:
         """Stop for good at an event that cannot be folded."""

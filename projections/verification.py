@@ -83,6 +83,9 @@ def _check_books(
         standing = _checkpoints(cursor, added_up)
         reachable = log.head().position
         behind = {each: at for each, at in standing.items() if at <= reachable}
+        if min([bookkeeping.position, *behind.values()]) < bookkeeping.position:
+            # A crash of PostgreSQL has taken a projector's last commits back since the first look.
+            bookkeeping = Bookkeeping(log)
         tables = check_tables(connection, bookkeeping, behind, watch)
     bookkeeping.advance(head, watch)
     return bookkeeping.finish() + tables
@@ -109,11 +112,14 @@ def _check_model(connection: Connection, log: Log, placed: Placed, watch: Watch)
         ) as building:
             building.fold_until(live.position, progress)
             with connection.transaction(), connection.cursor() as cursor:
-                _compare(cursor, log, placed, building, check)
+                is_compared = _compare(cursor, log, placed, building, check)
     except BuildFailed as error:
         check.fail(f"position {error.position}, {error.event_type}: {error}")
     except LogDamaged as error:
         check.fail(str(error))
+    else:
+        if not is_compared:
+            return _check_model(connection, log, placed, watch)
     return check
 
 
@@ -136,14 +142,19 @@ def _unfit(model: ReadModel, log: Log, live: Checkpoint | None) -> str | None:
 
 def _compare(
     cursor: psycopg.Cursor[Any], log: Log, placed: Placed, building: Building, check: Check
-) -> None:
-    """Take the rebuild to where live stands now and compare, all in one snapshot."""
+) -> bool:
+    """Take the rebuild to where live stands now and compare, all in one snapshot.
+
+    False where live has gone back behind the rebuild (PostgreSQL has crashed): begin again.
+    """
     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     model, schema = placed.model, placed.schema
     live = read_checkpoint(cursor, schema)
     check.difference = _unfit(model, log, live)
     if live is None or not check.ok:
-        return
+        return True
+    if live.position < building.position:
+        return False
     building.fold_within(cursor, live.position)
     (built,) = building.built
     rebuilt = built.checkpoint
@@ -157,3 +168,4 @@ def _compare(
     found = first_difference(cursor, model.compared_tables, live=schema, rebuilt=built.schema)
     check.must(found is None, lambda: str(found))
     check.counted = count_rows(cursor, schema, model.compared_tables)
+    return True

@@ -46,7 +46,7 @@ SESSION_SECONDS = 10
 
 _TAKEN_AT_ONCE = 5_000
 _ASK_SECONDS = 2.0
-_ASK_AGAIN_SECONDS = 1.0
+_ASK_AGAIN_SECONDS = 0.3
 _CONFIGURATION: dict[str, str | int | bool] = {
     "auto.offset.reset": "earliest",
     "enable.auto.offset.store": False,

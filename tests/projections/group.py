@@ -31,6 +31,11 @@ class Held:
         """Begin."""
         self._feed.begin(connection)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is a member."""
+        return self._feed.has_begun
+
     def partitions(self) -> Collection[Partition]:
         """Tell the partitions."""
         return self._feed.partitions()

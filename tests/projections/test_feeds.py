@@ -75,7 +75,7 @@ def next_batch(
     feed: Feed, partition: Partition, after: Checkpoint, *, limit: int = 5_000
 ) -> Batch | None:
     """Read what follows; wait for it for a moment, because Kafka hands over when it can."""
-    deadline = time.monotonic() + 2.0
+    deadline = time.monotonic() + 6.0
     while time.monotonic() < deadline:
         batch = feed.read(partition, after, limit=limit, event_types=EVERY_TYPE)
         if batch is not None:
@@ -284,6 +284,42 @@ class TestKafka:
             wait_for_partitions(feed)
             with pytest.raises(TopicDamaged, match=f"lacks position {own[5].position}"):
                 read_all(feed, partition, START, own[-1].position)
+
+    def test_a_damaged_partition_does_not_hold_up_the_others(
+        self, log: Log, story: Story, topic: HandmadeTopic
+    ) -> None:
+        """What is before the damage is read, and every other partition to its end."""
+        tell(story, 20)
+        head = story.append_to(log, together=3)
+        events = log.read(0, 100_000)
+        damaged, *healthy = partitions(COUNT)
+        own = [event for event in events if damaged.holds(event)]
+        topic.send(own[:5], only=[damaged])
+        topic.skip(damaged, own[5].position)
+        topic.send(own[6:], only=[damaged])
+        topic.send(events, only=healthy)
+
+        with topic.feed() as feed:
+            wait_for_partitions(feed)
+            for partition in healthy:
+                assert contents(read_all(feed, partition, START, head)) == expected(log, partition)
+            first = next_batch(feed, damaged, START)
+            assert first is not None
+            assert [position for position, _, _ in contents([first])] == [
+                event.position for event in own[: len(first.decoded)]
+            ]
+            with pytest.raises(TopicDamaged, match="lacks position"):
+                read_all(feed, damaged, START, head)
+
+    def test_a_topic_parted_otherwise_is_refused(
+        self, log: Log, story: Story, topic: HandmadeTopic
+    ) -> None:
+        """Portfolios would be looked for in the wrong place, and mixed with others."""
+        topic.partitions = partitions(COUNT + 1)
+        with topic.feed() as feed:
+            wait_for_partitions(feed)
+            with pytest.raises(TopicDamaged, match=f"has {COUNT} partitions"):
+                next_batch(feed, partitions(COUNT)[0], START)
 
     def test_a_record_of_another_log_is_refused(
         self, kafka: KafkaSpace, log: Log, story: Story

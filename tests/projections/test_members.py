@@ -4,10 +4,12 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from eventstore.failures import LogBehindCheckpoint
 from eventstore.log import Log
 from eventstore.partitions import Partition, home_of, partitions
 from infra.database import Database
@@ -251,6 +253,63 @@ class TestMembers:
         wait_until_folded(connection, log, members.models)
 
         assert_as_rebuilt(log, log_database, connection, members.models)
+
+    def test_nothing_is_folded_that_the_log_does_not_hold(
+        self,
+        log: Log,
+        connection: Connection,
+        story: Story,
+        topic: HandmadeTopic,
+        members: Members,
+    ) -> None:
+        """PostgreSQL was restored to an older state: what Kafka still holds is of a lost future."""
+        begin(story)
+        carried(log, story, topic)
+        members.start("one")
+        wait_until_folded(connection, log)
+        before = positions(connection, Positions())
+        head = log.head().position
+        lost = [
+            msgspec.structs.replace(event, position=event.position + head)
+            for event in log.read(0, 100_000)
+            if event.event_type == "portfolio.cash_deposited.v1"
+        ]
+        topic.send(lost)
+        wait_until(lambda: members.failures, "the member refuses")
+
+        (failure,) = members.failures
+        members.failures.clear()
+        assert isinstance(failure, LogBehindCheckpoint)
+        assert positions(connection, Positions()) == before
+
+    def test_a_damaged_partition_is_told_and_the_others_go_on(
+        self,
+        log: Log,
+        connection: Connection,
+        story: Story,
+        topic: HandmadeTopic,
+        members: Members,
+    ) -> None:
+        """Its models say so by name; nobody crashes."""
+        begin(story)
+        carried(log, story, topic)
+        members.start("one")
+        wait_until_folded(connection, log)
+        damaged = home(FUNDS[0])
+        trade(story, 20)
+        story.append_to(log)
+        topic.skip(damaged, log.head().position - 1)
+        topic.send(log.read(0, 100_000)[-40:])
+        projector = members.running["one"][0]
+        names = {Placed(model, damaged).schema for model in READ_MODELS}
+        wait_until(lambda: set(projector.health()["degraded"]) == names, "it is told")  # type: ignore[call-overload]
+
+        ahead = next(fund for fund in FUNDS if home(fund) != damaged)
+        story.deposit(ahead, "1")
+        carried(log, story, topic)
+        wait_until(
+            lambda: max(positions(connection, Positions())) == log.head().position, "the others"
+        )
 
     def test_a_partition_behind_strikes_its_close_late_and_right(
         self,

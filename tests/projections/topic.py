@@ -87,7 +87,7 @@ class HandmadeTopic:
             for event, following in itertools.zip_longest(own, own[1:]):
                 ends = following is None or following.command_id != event.command_id
                 headers = in_partition(
-                    self._headers.event(outgoing(event)),
+                    self._headers.event(outgoing(event))[0],
                     previous=self._previous[partition],
                     is_command_end=ends,
                 )
@@ -152,6 +152,7 @@ class HandmadeTopic:
             topic=self.name,
             group=self._space.prefix,
             log_id=log_id or self._log_id,
+            partition_count=len(self.partitions),
             silent_seconds_max=6,
         )
         decoder = AvroDecoder(no_such_schema, IDS)
