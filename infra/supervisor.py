@@ -206,14 +206,19 @@ class Supervisor:
             time.sleep(LOOK_SECONDS)
         return True
 
-    def unready(self) -> list[str]:
-        """Ask every process whether it can do its work now; give the names of those that cannot."""
-        return [
-            watched.unit.name
-            for watched in self._watched
-            if not watched.unit.is_running()
-            or (isinstance(watched.unit, ChildProcess) and not watched.unit.is_ready())
-        ]
+    def unready(self) -> dict[str, str]:
+        """Ask every unit whether it can do its work now.
+
+        Gives the names of those that cannot, each with the last thing it wrote in its log.
+        """
+        found: dict[str, str] = {}
+        for unit in (watched.unit for watched in self._watched):
+            if not isinstance(unit, ChildProcess):
+                if not unit.is_running():
+                    found[unit.name] = ""
+            elif not (unit.is_running() and unit.is_ready()):
+                found[unit.name] = unit.last_words()
+        return found
 
     def _has_become_ready(self, watched: _Watched, child: ChildProcess) -> bool:
         if not watched.was_ready:

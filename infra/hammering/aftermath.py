@@ -92,8 +92,8 @@ class Aftermath:
                 yield from verify(log, conninfo, READ_MODELS, partition_counts=counts).checks
 
     def _unready(self) -> str | None:
-        running = self._system.running.supervisor
-        return ", ".join(running.unready() + self._system.servers.unready()) or None
+        unready = self._system.running.supervisor.unready() | self._system.servers.unready()
+        return "; ".join(f"{name}: {words}" for name, words in unready.items()) or None
 
     def _behind(self, head: int) -> str | None:
         """Name the read models that stand before `head`."""
