@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Protocol, TypeVar
 
@@ -118,10 +118,20 @@ class Asking:
         schemas = frozenset(
             name + partition.suffix for name in (model, POSITIONS) for partition in asked
         )
+        stood = not wanted  # whether the checkpoints, not hints, were there before the question
         while True:
-            if wanted and not await self._reached(schemas, wanted, deadline):
+            if wanted and not await self._reached(self.watch.reach(schemas, wanted, deadline)):
                 raise _not_reached(wanted)
-            answer = await self._run(lambda: self._reading.answer(query, asked))
+            try:
+                answer = await self._run(lambda: self._reading.answer(query, asked))
+            except Problem as problem:
+                # An absence has no position of its own to be compared.
+                if stood or problem.code != "not_found":
+                    raise
+                stood = await self._reached(self.watch.stands_at(schemas, wanted))
+                if not stood and time.monotonic() >= deadline:
+                    raise _not_reached(wanted) from None
+                continue
             if answer.position >= wanted:
                 return answer
             # What was heard of the slowest was too much; the others are looked at again as well.
@@ -130,9 +140,9 @@ class Asking:
             if time.monotonic() >= deadline:
                 raise _not_reached(wanted)
 
-    async def _reached(self, models: frozenset[str], wanted: int, deadline: float) -> bool:
+    async def _reached(self, watching: Awaitable[bool]) -> bool:
         try:
-            return await self.watch.reach(models, wanted, deadline)
+            return await watching
         except ReadingUnavailable:
             raise _not_ready("The database cannot be asked now; try again.") from None
 

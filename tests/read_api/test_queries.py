@@ -265,11 +265,14 @@ class TestReadingMyWrites:
             assert answer["position"] >= told["position"]
             assert answer["item"]["quantity"] == str(number)
 
-    @pytest.mark.parametrize("attempt", range(3))
+    @pytest.mark.parametrize("portfolio", ["growth", "never-opened"])
     def test_believes_no_announcement(
-        self, story: Teller, valkey_server: EmbeddedValkey, attempt: int
+        self, story: Teller, valkey_server: EmbeddedValkey, portfolio: str
     ) -> None:
-        """A hint that lies wakes the waiter; the position of the answer itself decides."""
+        """A hint that lies wakes the waiter; the position of the answer itself decides.
+
+        What is absent may be opened by then, so it is not said to be absent either.
+        """
         lies = [Announcement(model, 10**12, 1) for model in ("positions", "cash")]
         deadline = time.monotonic() + 20
         with redis.Redis.from_url(valkey_server.url) as publisher:
@@ -278,9 +281,18 @@ class TestReadingMyWrites:
                 time.sleep(0.05)
 
         parameters = {"min_position": 10**11, "wait_seconds": 0.3}
-        answer = story.read.get("/v1/portfolios/growth/cash", params=parameters)
+        answer = story.read.get(f"/v1/portfolios/{portfolio}/cash", params=parameters)
 
         assert_problem(answer, 409, "position_not_reached")
+
+    def test_says_that_nothing_is_there_once_the_position_is(self, story: Teller) -> None:
+        """404 also without any time to wait."""
+        position = story.ask("/v1/portfolios")["position"]
+        parameters = {"min_position": position, "wait_seconds": 0}
+
+        answer = story.read.get("/v1/portfolios/never-opened/cash", params=parameters)
+
+        assert_problem(answer, 404, "not_found")
 
     def test_gives_up_when_the_time_is_over(self, story: Teller) -> None:
         """409 says to ask again; a position that does not exist is never reached."""

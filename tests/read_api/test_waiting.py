@@ -80,6 +80,31 @@ class TestWaiting:
 
         assert asyncio.run(wait())
 
+    def test_looks_on_time_however_often_it_is_woken(self) -> None:
+        """Others' announcements never stop, this model's are lost: looking alone finds it."""
+        checkpoints = Checkpoints(cash=6)
+
+        async def wait() -> bool:
+            watch = PositionWatch(checkpoints)
+
+            async def announce_others() -> None:
+                while True:
+                    watch.heard("trades", 1)
+                    await asyncio.sleep(POLL_SECONDS / 10)
+
+            others = asyncio.ensure_future(announce_others())
+            asyncio.get_running_loop().call_later(
+                0.05, lambda: checkpoints.positions.update(cash=7)
+            )
+            # The last look, at the deadline, must not be the one that finds it.
+            watching = asyncio.ensure_future(watch.reach(CASH, 7, time.monotonic() + 60))
+            done, _ = await asyncio.wait({watching}, timeout=20)
+            others.cancel()
+            watching.cancel()
+            return bool(done) and watching.result()
+
+        assert asyncio.run(wait())
+
     def test_needs_every_model(self) -> None:
         """One of two is not enough."""
         reached, _ = waited(Checkpoints(cash=7, trades=6), BOTH, 7, seconds=0.1)
@@ -93,6 +118,18 @@ class TestWaiting:
 
         assert not reached
         assert took < seconds + 2 * POLL_SECONDS
+
+    def test_tells_facts_from_hints(self) -> None:
+        """Whether the checkpoints stand there is not answered from what was announced."""
+
+        async def look() -> tuple[bool, bool, bool]:
+            watch = PositionWatch(Checkpoints(cash=6))
+            watch.heard("cash", 7)
+            believed = await watch.reach(CASH, 7, time.monotonic())
+            stands = await watch.stands_at(CASH, 7)
+            return believed, stands, await watch.reach(CASH, 7, time.monotonic())
+
+        assert asyncio.run(look()) == (True, False, False)
 
     def test_of_many_looks_once_for_all(self) -> None:
         """A thousand waiters are one question to the database."""
