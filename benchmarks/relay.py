@@ -46,8 +46,9 @@ from domain.market import Mark
 from domain.money import Money
 from domain.trade import Capture, Intent
 from eventstore.kafka.delivering import CONFIGURATION
-from eventstore.kafka.outgoing import read_outgoing
+from eventstore.kafka.outgoing import prepared_event, read_outgoing
 from eventstore.kafka.parting import Chains, OutgoingRecord, Parting
+from eventstore.kafka.preparing import prepared
 from eventstore.kafka.relay import Relay
 from eventstore.kafka.topic_creation import create_topics
 from eventstore.kafka.topics import Topics
@@ -169,7 +170,8 @@ class Rounds:
         self._exchange()
         events = read_outgoing(self._owner, after=self._opening, limit=self.events)
         self._exchange()
-        return list(parting.records(events, is_whole=True))
+        ready = [prepared_event(row) for row in prepared(events, encoder)]
+        return list(parting.records(ready, is_whole=True))
 
     def bare(self) -> float:
         """Produce the same records bare into new topics; give the seconds to the last ack."""

@@ -198,7 +198,7 @@ def _is_event(
     decoded: Callable[[bytes], object],
 ) -> bool:
     """Compare content, not bytes: an earlier build wrote the same fact by an earlier schema."""
-    headers, _, _ = writer.event(event)
+    headers, _ = writer.event(event)
     written = in_partition(headers, told.previous, is_command_end=told.is_command_end)
     if read_headers(written) != told:
         return False

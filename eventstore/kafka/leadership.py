@@ -3,16 +3,15 @@
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 from prometheus_client import Counter
 
 from eventstore.connections import Connection
 from eventstore.following import wait_for_hint
 from eventstore.kafka.delivering import Delivery
-from eventstore.kafka.outgoing import OutgoingEvent, read_outgoing, whole_commands
+from eventstore.kafka.outgoing import OutgoingEvent, PreparedEvent, read_outgoing
 from eventstore.kafka.parting import Parting
+from eventstore.kafka.preparing import Batch, Preparer
 from eventstore.kafka.progress import Progress, ProgressTaken, move_progress
 from eventstore.kafka.topics import Topics
 from eventstore.tables import CHANNEL
@@ -26,14 +25,6 @@ _LOOK_SECONDS = 0.05
 RECORDS = Counter("pms_relay_records", "Records handed to the producer, repeats included")
 
 
-class _Batch(NamedTuple):
-    """Consecutive events; unless they are whole, their last command goes on behind them."""
-
-    events: Sequence[OutgoingEvent]
-    is_whole: bool
-    has_more: bool
-
-
 class Leadership:
     """One life of a leading relay: one connection, one producer, from one progress on."""
 
@@ -42,27 +33,30 @@ class Leadership:
         connection: Connection,
         topics: Topics,
         parting: Parting,
+        preparer: Preparer,
         delivery: Delivery[Progress],
         progress: Progress,
         *,
         told: Sequence[int],
-        batch_events_max: int,
     ) -> None:
         self._connection = connection
         self._topics = topics
         self._parting = parting
+        self._preparer = preparer
         self._delivery = delivery
         self._kept = self._reached = progress
         self._kept_at = 0.0
-        self._batch_events_max = batch_events_max
         # Per partition: the last position told of, and when; and the last event a watermark may
         # name, which ends a command.
         self._told = list(told[: topics.partitions])
         self._told_at = [0.0] * topics.partitions
-        self._settled = _settled_at(connection, progress.position)
+        self._settled: OutgoingEvent | PreparedEvent | None = _settled_at(
+            connection, progress.position
+        )
 
     def close(self) -> None:
         """Drop what is on its way: a successor sends it again."""
+        self._preparer.close()
         self._delivery.close()
 
     def relay(self, stop: threading.Event) -> None:
@@ -74,30 +68,22 @@ class Leadership:
             psycopg.OperationalError: the database is.
         """
         self._connection.execute(f"LISTEN {CHANNEL}")
-        with ThreadPoolExecutor(1, "relay reads ahead") as ahead:
-            batch = self._read(self._reached.position)
-            while not stop.is_set():
-                following = None
-                if batch.has_more:
-                    following = ahead.submit(self._read, batch.events[-1].position)
-                if batch.events:
-                    self._send(batch, stop)
-                self._send_watermarks(stop)
-                self._delivery.poll()
-                self._keep_progress()
-                if following is None:
-                    wait_for_hint(self._connection, _LOOK_SECONDS)
-                    batch = self._read(self._reached.position)
-                else:
-                    batch = following.result()
+        self._preparer.ask(self._reached.position)
+        while not stop.is_set():
+            batch = self._preparer.take()
+            if batch.has_more:
+                # The next batch is prepared while this one is sent.
+                self._preparer.ask(batch.events[-1].position)
+            if batch.events:
+                self._send(batch, stop)
+            self._send_watermarks(stop)
+            self._delivery.poll()
+            self._keep_progress()
+            if not batch.has_more:
+                wait_for_hint(self._connection, _LOOK_SECONDS)
+                self._preparer.ask(self._reached.position)
 
-    def _read(self, after: int) -> _Batch:
-        limit = self._batch_events_max
-        events = read_outgoing(self._connection, after=after, limit=limit)
-        whole, is_whole = whole_commands(events, limit=limit)
-        return _Batch(whole, is_whole, has_more=len(events) == limit)
-
-    def _send(self, batch: _Batch, stop: threading.Event) -> None:
+    def _send(self, batch: Batch, stop: threading.Event) -> None:
         events, is_whole, _ = batch
         records = self._parting.records(events, is_whole=is_whole)
         RECORDS.inc(self._delivery.send(records, stop))

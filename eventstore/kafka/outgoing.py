@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from struct import Struct
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, LiteralString, NamedTuple, TypeVar
 
 from psycopg import Cursor
 from psycopg.rows import RowMaker
@@ -17,6 +17,8 @@ from psycopg.types.string import ByteaBinaryLoader
 from eventstore.connections import Connection
 from eventstore.failures import LogDamaged
 from eventstore.packing import moment
+
+EventT = TypeVar("EventT", "OutgoingEvent", "PreparedEvent")
 
 
 class OutgoingEvent(NamedTuple):
@@ -42,6 +44,27 @@ class OutgoingEvent(NamedTuple):
     data: bytes
 
 
+class PreparedEvent(NamedTuple):
+    """An outgoing event with its value encoded, and the portfolio it belongs to (None: all)."""
+
+    position: int
+    position_text: bytes
+    stored_moment: bytes
+    stream_id: bytes
+    stream_version: bytes
+    command_id: bytes
+    correlation_id: bytes | None
+    causation_id: bytes | None
+    event_type: bytes
+    tenant: bytes
+    actor: bytes
+    build: bytes
+    key: bytes | None
+    trace_context: bytes | None
+    portfolio: str | None
+    value: bytes
+
+
 _SELECT: LiteralString = """
 SELECT position, position::text AS position_text, recorded_at, stream_id::text,
        stream_version::text, command_id::text, nullif(correlation_id, command_id)::text,
@@ -51,6 +74,8 @@ FROM log.events WHERE position > %s ORDER BY events.position LIMIT %s
 _moment = Struct(">q").unpack
 # What `_make` does, without a call of a Python function for each row.
 _outgoing_event: RowMaker[OutgoingEvent] = partial(tuple.__new__, OutgoingEvent)
+prepared_event: RowMaker[PreparedEvent] = partial(tuple.__new__, PreparedEvent)
+"""Makes a prepared event of its fields in order."""
 
 
 def read_outgoing(connection: Connection, *, after: int, limit: int) -> list[OutgoingEvent]:
@@ -77,9 +102,7 @@ def stored(moment_bytes: bytes) -> datetime:
     return moment(_moment(moment_bytes)[0])
 
 
-def whole_commands(
-    events: Sequence[OutgoingEvent], *, limit: int
-) -> tuple[Sequence[OutgoingEvent], bool]:
+def whole_commands(events: Sequence[EventT], *, limit: int) -> tuple[Sequence[EventT], bool]:
     """Leave out the last command where the limit may have cut it.
 
     False says that there is no other, and it goes on behind these events.

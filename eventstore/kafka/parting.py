@@ -11,9 +11,9 @@ from typing import TypeAlias
 from uuid import UUID
 
 from domain.identity import MARKET_TENANT
-from eventstore.kafka.outgoing import OutgoingEvent, stored
+from eventstore.kafka.outgoing import OutgoingEvent, PreparedEvent, stored
 from eventstore.kafka.records import Header, HeaderWriter, in_partition, milliseconds
-from eventstore.kafka.topics import Topics, partition_of, portfolio_of
+from eventstore.kafka.topics import Topics, partition_of
 from schemas.avro_codec import AvroEncoder
 
 _MARKET = MARKET_TENANT.encode()
@@ -40,18 +40,15 @@ class Chains:
         self._and_market = tuple(range(topics.partitions + 1))
         self._home = lru_cache(maxsize=65_536)(self._of_portfolio)
 
-    def of(self, event: OutgoingEvent) -> tuple[Collection[int], bytes]:
-        """Give the chains of an event, and the key of its records.
-
-        Raises:
-            UnknownEventType, msgspec.DecodeError: this build cannot read the event.
-        """
-        portfolio = portfolio_of(event.event_type.decode(), event.data)
+    def of(
+        self, tenant: bytes, portfolio: str | None, position: int
+    ) -> tuple[Collection[int], bytes]:
+        """Give the chains of an event, and the key of its records."""
         if portfolio is not None:
-            return self._home(event.tenant, portfolio)
-        if event.tenant == _MARKET and event.position > self._market_after:
-            return self._and_market, event.tenant
-        return self._everywhere, event.tenant
+            return self._home(tenant, portfolio)
+        if tenant == _MARKET and position > self._market_after:
+            return self._and_market, tenant
+        return self._everywhere, tenant
 
     def _of_portfolio(self, tenant: bytes, portfolio: str) -> tuple[Collection[int], bytes]:
         partition = partition_of(tenant.decode(), portfolio, self._partitions)
@@ -76,30 +73,26 @@ class Parting:
         self._encoder = encoder
 
     def records(
-        self, events: Sequence[OutgoingEvent], *, is_whole: bool
+        self, events: Sequence[PreparedEvent], *, is_whole: bool
     ) -> Iterator[OutgoingRecord]:
         """Make the records of consecutive events, in log order, one by one as they are taken.
 
         Unless the events are `is_whole`, their last command goes on behind them.
-
-        Raises:
-            UnknownEventType, msgspec.DecodeError: this build cannot read an event.
         """
-        parted = [self._chains.of(event) for event in events]
+        chains_of = self._chains.of
+        parted = [chains_of(event.tenant, event.portfolio, event.position) for event in events]
         ends = _command_ends(events, [chains for chains, _ in parted], is_whole=is_whole)
-        previous, places = self.previous, self._chains.places
-        head, encode = self._headers.event, self._encoder.encode
+        previous, places, head = self.previous, self._chains.places, self._headers.event
         for event, (chains, key), ended in zip(events, parted, ends, strict=True):
-            headers, event_type, timestamp = head(event)
-            value = encode(event_type, event.data)
-            position = event.position
+            headers, timestamp = head(event)
+            position, value = event.position, event.value
             for chain in chains:
                 own = in_partition(headers, previous[chain], is_command_end=chain in ended)
                 previous[chain] = position
                 topic, partition = places[chain]
                 yield topic, partition, key, value, timestamp, own
 
-    def watermark(self, partition: int, event: OutgoingEvent) -> OutgoingRecord:
+    def watermark(self, partition: int, event: OutgoingEvent | PreparedEvent) -> OutgoingRecord:
         """Say in a partition that nothing of it up to this event is missing."""
         topic, number = self._chains.places[partition]
         at = stored(event.stored_moment)
@@ -109,7 +102,7 @@ class Parting:
 
 
 def _command_ends(
-    events: Sequence[OutgoingEvent], chains: Sequence[Collection[int]], *, is_whole: bool
+    events: Sequence[PreparedEvent], chains: Sequence[Collection[int]], *, is_whole: bool
 ) -> list[Collection[int]]:
     """Say for each event in which of its chains it is the last of its command."""
     ends: list[Collection[int]] = [_NOWHERE] * len(events)

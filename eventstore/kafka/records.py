@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from eventstore.kafka.outgoing import OutgoingEvent, stored
+from eventstore.kafka.outgoing import OutgoingEvent, PreparedEvent, stored
 from schemas.watermark import WATERMARK
 
 Header: TypeAlias = tuple[str, bytes]
@@ -87,14 +87,14 @@ class HeaderWriter:
         self._recurring = lru_cache(maxsize=4_096)(self._recurring_headers)
         self._timed = lru_cache(maxsize=256)(_timed)
 
-    def event(self, event: OutgoingEvent) -> tuple[list[Header], str, int]:
+    def event(self, event: OutgoingEvent | PreparedEvent) -> tuple[list[Header], int]:
         """Write what an event's records in all partitions have in common.
 
-        Gives the headers, the event's type and the timestamp in milliseconds since 1970.
+        Gives the headers, and the timestamp in milliseconds since 1970.
         """
         (_, position, moment, stream_id, stream_version, command_id, correlation_id, causation_id,
-         event_type, tenant, actor, build, key, trace_context, _) = event  # fmt: skip
-        name, recurring = self._recurring(event_type, tenant, actor, build)
+         event_type, tenant, actor, build, key, trace_context, *_) = event  # fmt: skip
+        recurring = self._recurring(event_type, tenant, actor, build)
         time, timestamp = self._timed(moment)
         headers = [
             *recurring,
@@ -113,18 +113,18 @@ class HeaderWriter:
             headers.append(("ce_causationid", causation_id))
         if trace_context is not None:
             headers.append(("ce_traceparent", trace_context))
-        return headers, name, timestamp
+        return headers, timestamp
 
     def _recurring_headers(
         self, event_type: bytes, tenant: bytes, actor: bytes, build: bytes
-    ) -> tuple[str, tuple[Header, ...]]:
+    ) -> tuple[Header, ...]:
         own = (
             ("ce_type", event_type),
             ("ce_tenant", tenant),
             ("ce_actor", actor),
             ("ce_build", build),
         )
-        return event_type.decode(), self._of_log + own
+        return self._of_log + own
 
     def watermark(self, position: int, recorded_at: datetime) -> list[Header]:
         """Write the headers of a watermark; `recorded_at` is that of the event at `position`."""

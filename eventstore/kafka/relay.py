@@ -21,6 +21,7 @@ from eventstore.kafka.delivering import Delivery, DeliveryFailed
 from eventstore.kafka.divergence import require_no_divergence
 from eventstore.kafka.leadership import Leadership
 from eventstore.kafka.parting import Chains, Parting
+from eventstore.kafka.preparing import Preparer, PreparerLost
 from eventstore.kafka.progress import (
     ProgressTaken,
     create_progress,
@@ -45,6 +46,7 @@ _RETRIED = (
     KafkaException,
     RegistryUnavailable,
     DeliveryFailed,
+    PreparerLost,
 )
 
 
@@ -147,8 +149,8 @@ class Relay:
                 encoder=AvroEncoder(ids),
                 previous=previous,
             ),
+            Preparer(self._conninfo, ids, batch_events_max=self._batch_events_max),
             Delivery(self._bootstrap),
             progress,
             told=last,
-            batch_events_max=self._batch_events_max,
         )

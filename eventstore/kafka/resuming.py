@@ -8,7 +8,7 @@ from eventstore.connections import Connection
 from eventstore.kafka.outgoing import read_outgoing
 from eventstore.kafka.parting import Chains
 from eventstore.kafka.progress import Progress
-from eventstore.kafka.topics import Topics
+from eventstore.kafka.topics import Topics, portfolio_of
 
 _LOOKED_AT_ONCE = 2_000
 
@@ -45,7 +45,8 @@ def _previous(connection: Connection, topics: Topics, position: int) -> tuple[in
     while position and not all(previous):
         after = max(0, position - _LOOKED_AT_ONCE)
         for event in reversed(read_outgoing(connection, after=after, limit=position - after)):
-            for chain in chains.of(event)[0]:
+            portfolio = portfolio_of(event.event_type.decode(), event.data)
+            for chain in chains.of(event.tenant, portfolio, event.position)[0]:
                 previous[chain] = previous[chain] or event.position
         position = after
     return tuple(previous)

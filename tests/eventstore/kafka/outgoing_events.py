@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 from eventstore.envelope import RecordedEvent
-from eventstore.kafka.outgoing import OutgoingEvent
+from eventstore.kafka.outgoing import OutgoingEvent, PreparedEvent, prepared_event
+from eventstore.kafka.preparing import prepared
 from eventstore.packing import microseconds
+from schemas.avro_codec import AvroEncoder
 
 
 def outgoing(event: RecordedEvent) -> OutgoingEvent:
@@ -30,3 +33,9 @@ def outgoing(event: RecordedEvent) -> OutgoingEvent:
         trace_context=None if event.trace_context is None else event.trace_context.encode(),
         data=event.data,
     )
+
+
+def prepare(events: Sequence[RecordedEvent], encoder: AvroEncoder) -> list[PreparedEvent]:
+    """Prepare recorded events as the relay's second process does."""
+    rows = prepared([outgoing(event) for event in events], encoder)
+    return [prepared_event(row) for row in rows]

@@ -82,8 +82,8 @@ def append_of_one_portfolio(log: Log, portfolio: str, *, tenant: str = "acme") -
 
 
 @contextmanager
-def running(relay: Relay) -> Iterator[None]:
-    """Let a relay lead meanwhile; what it raises is raised here."""
+def running(relay: Relay) -> Iterator[threading.Thread]:
+    """Let a relay lead meanwhile, in a thread; what it raises is raised here."""
     stop = threading.Event()
     failures: list[BaseException] = []
 
@@ -96,7 +96,7 @@ def running(relay: Relay) -> Iterator[None]:
     thread = threading.Thread(target=act, name="relay under test")
     thread.start()
     try:
-        yield
+        yield thread
     finally:
         stop.set()
         thread.join(SECONDS)

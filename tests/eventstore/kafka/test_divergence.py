@@ -43,8 +43,8 @@ def relayed(log: Log, log_database: Database, topics: Topics, new_relay: NewRela
 
 def require_stops(new_relay: NewRelay, reason: str) -> None:
     """Let the relay begin, and see it stop before it does anything."""
-    with pytest.raises(TopicDiverged, match=reason) as diverged, running(new_relay()):
-        pass
+    with pytest.raises(TopicDiverged, match=reason) as diverged, running(new_relay()) as thread:
+        thread.join(SECONDS)
     assert "PMS_KAFKA_GENERATION" in str(diverged.value)
 
 

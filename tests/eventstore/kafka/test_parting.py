@@ -24,7 +24,7 @@ from eventstore.kafka.topics import Topics, partition_of
 from schemas.avro_codec import AvroDecoder, AvroEncoder
 from schemas.avro_schemas import WIRE_TYPES
 from schemas.codec import encode, event_name
-from tests.eventstore.kafka.outgoing_events import outgoing
+from tests.eventstore.kafka.outgoing_events import outgoing, prepare
 
 LOG_ID = UUID(int=99)
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -131,7 +131,7 @@ def parting(topics: Topics, market_after: int = 0) -> Parting:
 
 def part(history: list[list[Fact]], topics: Topics, limit: int) -> list[OutgoingRecord]:
     """Part a history in batches as the relay cuts them."""
-    events = [outgoing(event) for event in recorded(history)]
+    events = prepare(recorded(history), AvroEncoder(IDS))
     begun, done = parting(topics), 0
     records: list[OutgoingRecord] = []
     while done < len(events):
@@ -205,7 +205,7 @@ class TestParting:
     ) -> None:
         """Another generation of the partitions leaves that topic as it is."""
         topics = Topics("pms", 2, generation=2)
-        events = [outgoing(event) for event in recorded(history)]
+        events = prepare(recorded(history), AvroEncoder(IDS))
         market = (topics.market, 0)
         wanted = expected_chains(history, topics).get(market, [])
 

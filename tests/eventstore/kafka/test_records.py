@@ -76,7 +76,7 @@ class TestEventHeaders:
         self, event: RecordedEvent, previous: int, *, is_command_end: bool
     ) -> None:
         """Everything but the value, with the place in the partition."""
-        written, _, _ = HeaderWriter(LOG_ID).event(outgoing(event))
+        written, _ = HeaderWriter(LOG_ID).event(outgoing(event))
 
         read = read_headers(in_partition(written, previous, is_command_end=is_command_end))
 
@@ -90,7 +90,7 @@ class TestEventHeaders:
 
     def test_are_those_of_the_cloudevents_binding(self) -> None:
         """Named and written as readers in other languages expect them; nothing empty."""
-        written, _, _ = HeaderWriter(LOG_ID).event(outgoing(plain_event()))
+        written, _ = HeaderWriter(LOG_ID).event(outgoing(plain_event()))
 
         assert dict(in_partition(written, 40, is_command_end=True)) == {
             "ce_specversion": b"1.0",
@@ -113,7 +113,7 @@ class TestEventHeaders:
 
     def test_of_one_partition_leave_those_of_another_alone(self) -> None:
         """A shared event has as many chains as there are partitions."""
-        written, _, _ = HeaderWriter(LOG_ID).event(outgoing(plain_event()))
+        written, _ = HeaderWriter(LOG_ID).event(outgoing(plain_event()))
 
         first = in_partition(written, 1, is_command_end=True)
         second = in_partition(written, 2, is_command_end=False)

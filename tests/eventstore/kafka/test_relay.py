@@ -18,6 +18,7 @@ from eventstore.log import Log
 from infra.database import Database
 from tests.conftest import KafkaSpace
 from tests.eventstore.kafka.relaying import (
+    SECONDS,
     append,
     append_of_one_portfolio,
     arrived,
@@ -159,9 +160,9 @@ class TestRelaying:
 
         with (
             pytest.raises(TopicUnsuitable, match="has 3 partitions, 4 are asked for"),
-            running(new_relay(topics=Topics(topics.prefix, partitions=4))),
+            running(new_relay(topics=Topics(topics.prefix, partitions=4))) as thread,
         ):
-            pass
+            thread.join(SECONDS)
 
 
 class TestWatermarks:

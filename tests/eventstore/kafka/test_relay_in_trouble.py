@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import httpx
+import psutil
 import pytest
 
 from eventstore.connections import connect
@@ -23,6 +24,7 @@ from infra.data_directory import DataDirectory
 from infra.database import Database
 from infra.embedded_kafka import EmbeddedKafka
 from infra.embedded_postgres import free_port
+from schemas.codec import UnknownEventType
 from tests.conftest import KAFKA_CACHE, KafkaSpace, reachable_directory
 from tests.eventstore.kafka.relaying import (
     SECONDS,
@@ -49,6 +51,11 @@ class RelayProcess:
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+
+    @property
+    def process_id(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     def state(self) -> str | None:
         """Ask what it is doing; None while it does not answer."""
@@ -190,6 +197,70 @@ def end_sessions(database: Database, name: str) -> None:
             "WHERE datname = current_database() AND application_name LIKE %s",
             (f"{name}%",),
         )
+
+
+class TestPreparer:
+    """The process that reads and encodes beside the relay."""
+
+    def test_that_is_killed_is_started_again(
+        self,
+        log: Log,
+        log_database: Database,
+        kafka: KafkaSpace,
+        topics: Topics,
+        new_relay: NewRelay,
+    ) -> None:
+        """It holds nothing that is not in the log."""
+        draw = random.Random(15)
+
+        with running(new_relay()):
+            append(log, draw, commands=100)
+            wait_until_level(log, log_database, topics)
+            for preparer in preparers(psutil.Process()):
+                preparer.kill()
+            append(log, draw, commands=100)
+            wait_until_level(log, log_database, topics)
+
+        require_complete(log, kafka.bootstrap, topics)
+        assert preparers(psutil.Process()) == []
+
+    @pytest.mark.slow
+    def test_ends_with_its_relay(
+        self, log: Log, log_database: Database, topics: Topics, spawn: Spawn
+    ) -> None:
+        """Even where that was killed, and could end nothing."""
+        append(log, random.Random(16), commands=10)
+        relay = spawn()
+        wait_until_level(log, log_database, topics)
+        (preparer,) = preparers(psutil.Process(relay.process_id))
+
+        relay.send(signal.SIGKILL)
+
+        psutil.wait_procs([preparer], SECONDS)
+        assert not preparer.is_running()
+
+    def test_tells_what_this_build_cannot_read(
+        self, log: Log, log_database: Database, topics: Topics, new_relay: NewRelay
+    ) -> None:
+        """Leaving the event out would be a gap; a newer build has to take over."""
+        append(log, random.Random(17), commands=3)
+        with connect(log_database.owner_conninfo, application_name="test") as connection:
+            connection.execute("UPDATE log.events SET event_type = 'order.placed.v1'")
+
+        with (
+            pytest.raises(UnknownEventType, match=r"order\.placed"),
+            running(new_relay()) as thread,
+        ):
+            thread.join(SECONDS)
+
+
+def preparers(process: psutil.Process) -> list[psutil.Process]:
+    """Find the preparing processes that a process has started."""
+    return [
+        child
+        for child in process.children(recursive=True)
+        if "eventstore.kafka.preparing" in child.cmdline()
+    ]
 
 
 class TestLostDatabase:
