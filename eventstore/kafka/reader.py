@@ -18,8 +18,6 @@ from uuid import UUID
 
 import structlog
 from confluent_kafka import (
-    OFFSET_BEGINNING,
-    OFFSET_END,
     Consumer,
     KafkaError,
     KafkaException,
@@ -47,6 +45,7 @@ SESSION_SECONDS = 10
 _TAKEN_AT_ONCE = 5_000
 _ASK_SECONDS = 2.0
 _ASK_AGAIN_SECONDS = 0.3
+QUIET_SECONDS_MAX = 5.0
 _CONFIGURATION: dict[str, str | int | bool] = {
     "auto.offset.reset": "earliest",
     "enable.auto.offset.store": False,
@@ -56,7 +55,7 @@ _CONFIGURATION: dict[str, str | int | bool] = {
     "queued.max.messages.kbytes": 16_384,
     "reconnect.backoff.ms": 100,
     "reconnect.backoff.max.ms": 5_000,
-    "topic.metadata.refresh.interval.ms": 2_000,
+    "topic.metadata.refresh.interval.ms": 10_000,
     "allow.auto.create.topics": False,
 }
 
@@ -90,13 +89,14 @@ class _Buffer:
         self.held_bytes = 0
         self.is_paused = True
         self.damage: TopicDamaged | None = None
-        self.ask_at = 0.0
+        self.ask_at = self.heard_at = 0.0
 
     def begin(self, floor: int) -> None:
         """Hold nothing, and expect what follows a position."""
         self.records.clear()
         self.held_bytes = 0
         self.damage = None
+        self.heard_at = time.monotonic()
         self.floor = self.last = floor
 
     def add(self, record: Record) -> None:
@@ -104,6 +104,7 @@ class _Buffer:
         self.last = record.position
         self.records.append(record)
         self.held_bytes += len(record.value)
+        self.heard_at = time.monotonic()
 
     def drop_until(self, position: int) -> Record | None:
         """Drop what is folded; give the last record dropped."""
@@ -190,6 +191,10 @@ class GroupReader:
             self._tell(number, dropped.offset + 1)
         if buffer.damage is not None and not buffer.records:
             raise buffer.damage
+        if not buffer.records and time.monotonic() - buffer.heard_at > QUIET_SECONDS_MAX:
+            # Silence costs one look: a fetch that Kafka's client has lost sight of begins again.
+            self._seek(number, buffer, after, recorded_at)
+            return ()
         if buffer.is_paused and not buffer.is_full(0.5):
             self._pause(number, buffer, is_paused=False)
         taken = list(islice(buffer.records, limit))
@@ -294,11 +299,11 @@ class GroupReader:
         self._is_checked = True
 
     def _offset_of(self, number: int, recorded_at: datetime | None) -> int:
-        if recorded_at is None:
-            return OFFSET_BEGINNING
         place = TopicPartition(self._topic, number)
         # Asked before: what arrives between the two questions must not be skipped.
-        _, end = self._consumer.get_watermark_offsets(place, timeout=_ASK_SECONDS)
+        begin, end = self._consumer.get_watermark_offsets(place, timeout=_ASK_SECONDS)
+        if recorded_at is None:
+            return int(begin)
         place.offset = int(recorded_at.timestamp() * 1_000)
         (found,) = self._consumer.offsets_for_times([place], timeout=_ASK_SECONDS)
         if found.error is not None:
@@ -321,7 +326,8 @@ class GroupReader:
             return  # It is another member's by now, which tells it itself.
 
     def _assigned(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
-        places = [TopicPartition(each.topic, each.partition, OFFSET_END) for each in assigned]
+        # A plain number: "the end" is asked of the broker, and its answer may undo a seek.
+        places = [TopicPartition(each.topic, each.partition, 0) for each in assigned]
         self.has_joined = True
         consumer.incremental_assign(places)
         consumer.pause(places)  # until somebody asks, and says from where

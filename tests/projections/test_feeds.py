@@ -75,7 +75,7 @@ def next_batch(
     feed: Feed, partition: Partition, after: Checkpoint, *, limit: int = 5_000
 ) -> Batch | None:
     """Read what follows; wait for it for a moment, because Kafka hands over when it can."""
-    deadline = time.monotonic() + 6.0
+    deadline = time.monotonic() + 8.0
     while time.monotonic() < deadline:
         batch = feed.read(partition, after, limit=limit, event_types=EVERY_TYPE)
         if batch is not None:
