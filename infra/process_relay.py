@@ -22,7 +22,7 @@ from infra.errors import OperatorError
 from infra.probe_server import Readiness, probe_server
 from infra.settings import Settings
 from schemas.codec import UnknownEventType
-from schemas.registry import SchemaRefused
+from schemas.registry import SchemaNotFound, SchemaRefused
 
 LOOK_SECONDS = 1.0
 POSITION = Gauge("pms_relay_position", "Last log position acknowledged by Kafka")
@@ -30,7 +30,14 @@ LAG_EVENTS = Gauge("pms_relay_lag_events", "Events not yet acknowledged by Kafka
 LAG_SECONDS = Gauge("pms_relay_lag_seconds", "Age of the oldest event not yet acknowledged")
 IS_LEADER = Gauge("pms_relay_is_leader", "1 while this process relays")
 
-_INCURABLE = (LogFailure, TopicUnsuitable, SchemaRefused, UnknownEventType, msgspec.DecodeError)
+_INCURABLE = (
+    LogFailure,
+    TopicUnsuitable,
+    SchemaRefused,
+    SchemaNotFound,
+    UnknownEventType,
+    msgspec.DecodeError,
+)
 """What another try cannot mend, but a person, or a relay of another build."""
 
 
@@ -80,6 +87,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     watch = LagWatch(settings.app_conninfo, topics)
     IS_LEADER.set_function(lambda: relay.state is RelayState.LEADING)
     incurable: list[Exception] = []
+    logger = structlog.get_logger(__name__)
 
     def act(ending: threading.Event) -> None:
         try:
@@ -87,6 +95,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
         except _INCURABLE as error:
             incurable.append(error)
             stop.set()
+        except Exception:
+            relay.state = RelayState.FAILING
+            logger.exception("relay_failed")
 
     def readiness() -> Readiness:
         lag = watch.lag

@@ -28,8 +28,8 @@ from eventstore.kafka.records import (
 )
 from eventstore.kafka.topics import Topics
 from eventstore.reading import read_head
-from schemas.avro_codec import AvroDecoder
-from schemas.codec import decode
+from schemas.avro_codec import AvroDecoder, MalformedValue
+from schemas.codec import UnknownEventType, decode
 
 ASK_SECONDS = 10.0
 _TAKEN_AT_ONCE = 1_000
@@ -204,7 +204,7 @@ def _is_event(
         return False
     try:
         return decoded(value) == decode(told.event_type, event.data)
-    except (ValueError, msgspec.DecodeError):
+    except (ValueError, msgspec.DecodeError, MalformedValue, UnknownEventType):
         return False
 
 

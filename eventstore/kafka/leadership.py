@@ -45,6 +45,7 @@ class Leadership:
         self._preparer = preparer
         self._delivery = delivery
         self._kept = self._reached = progress
+        self._began = progress.position
         self._kept_at = 0.0
         # Per partition: the last position told of, and when; and the last event a watermark may
         # name, which ends a command.
@@ -53,6 +54,11 @@ class Leadership:
         self._settled: OutgoingEvent | PreparedEvent | None = _settled_at(
             connection, progress.position
         )
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether anything was acknowledged and kept in this life."""
+        return self._kept.position > self._began
 
     def close(self) -> None:
         """Drop what is on its way: a successor sends it again."""

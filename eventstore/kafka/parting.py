@@ -97,7 +97,7 @@ class Parting:
         topic, number = self._chains.places[partition]
         at = stored(event.stored_moment)
         value = self._encoder.encode_watermark(event.position, at)
-        headers = self._headers.watermark(event.position, at)
+        headers = self._headers.watermark(event.position, at, self.previous[partition])
         return topic, number, None, value, milliseconds(at), headers
 
 

@@ -245,9 +245,9 @@ class GroupReader:
                 f"{self._place(number, offset)} holds a record of the log {told.log_id}, "
                 f"this is {self._log_id}"
             )
+        self._require_follows(number, told)
         if isinstance(told, WatermarkHeaders):
             return Record(told.position, None, "", told.recorded_at, b"", True, offset)
-        self._require_follows(number, told)
         return Record(
             told.position,
             told.event_type,
@@ -258,7 +258,7 @@ class GroupReader:
             offset,
         )
 
-    def _require_follows(self, number: int, told: RecordHeaders) -> None:
+    def _require_follows(self, number: int, told: RecordHeaders | WatermarkHeaders) -> None:
         last = self._buffers[number].last
         if told.position > last < told.previous:
             raise TopicDamaged(

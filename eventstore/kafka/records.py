@@ -50,11 +50,12 @@ class RecordHeaders(msgspec.Struct, frozen=True, gc=False):
 
 
 class WatermarkHeaders(msgspec.Struct, frozen=True, gc=False):
-    """What a watermark says: nothing up to `position` is missing in its partition."""
+    """What a watermark says: its partition's last event up to `position` is that at `previous`."""
 
     log_id: UUID = msgspec.field(name="ce_logid")
     position: int = msgspec.field(name="ce_position")
     recorded_at: datetime = msgspec.field(name="ce_time")
+    previous: int = msgspec.field(name="ce_previous")
 
 
 class ForeignRecord(Exception):
@@ -126,7 +127,7 @@ class HeaderWriter:
         )
         return self._of_log + own
 
-    def watermark(self, position: int, recorded_at: datetime) -> list[Header]:
+    def watermark(self, position: int, recorded_at: datetime, previous: int) -> list[Header]:
         """Write the headers of a watermark; `recorded_at` is that of the event at `position`."""
         return [
             *self._of_log,
@@ -134,6 +135,7 @@ class HeaderWriter:
             ("ce_id", b"watermark-%d" % position),
             ("ce_time", moment_text(recorded_at).encode()),
             ("ce_position", b"%d" % position),
+            ("ce_previous", b"%d" % previous),
         ]
 
 

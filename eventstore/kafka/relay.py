@@ -36,7 +36,7 @@ from eventstore.reading import read_log_id
 from schemas.avro_codec import AvroDecoder, AvroEncoder
 from schemas.registry import RegistryUnavailable, fetch_schema, register_schemas
 
-BATCH_EVENTS_MAX = 2_000
+BATCH_EVENTS_MAX = 1_000
 FAILURES = Counter("pms_relay_failures", "Times the relay began anew after a failure")
 
 _RETRIED = (
@@ -69,7 +69,7 @@ class Relay:
         *,
         bootstrap: str,
         registry_url: str,
-        replication_factor: int = 1,
+        replication_factor: int = -1,
         batch_events_max: int = BATCH_EVENTS_MAX,
     ) -> None:
         self._conninfo = conninfo
@@ -94,18 +94,20 @@ class Relay:
         try:
             while not stop.is_set():
                 self.state = RelayState.STARTING
+                leadership = None
                 try:
                     with connect(self._conninfo, application_name="pms relay") as connection:
                         # A lost tail of the progress costs repeats, a wait for the disk costs time.
                         connection.execute("SET synchronous_commit = off")
                         leadership = self._begin(connection)
                         self.state = RelayState.LEADING
-                        failures = 0
                         with rare_collections(), closing(leadership):
                             leadership.relay(stop)
                 except (*_RETRIED, ProgressTaken) as error:
                     self.state = RelayState.FAILING
                     FAILURES.inc()
+                    if leadership is not None and leadership.has_moved:
+                        failures = 0  # Not where Kafka refuses the same record again and again.
                     self._logger.warning("relay_begins_anew", error=str(error))
                     stop.wait(pause_seconds(failures))
                     failures += 1

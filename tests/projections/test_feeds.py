@@ -335,6 +335,24 @@ class TestKafka:
             with pytest.raises(TopicDamaged, match="a record of the log"):
                 read_all(feed, partitions(COUNT)[0], START, head)
 
+    def test_a_watermark_hides_no_missing_record(
+        self, log: Log, story: Story, topic: HandmadeTopic
+    ) -> None:
+        """It names the last event before it, like every record."""
+        tell(story, 20)
+        story.append_to(log, together=3)
+        events = log.read(0, 100_000)
+        partition = partitions(COUNT)[0]
+        own = [event for event in events if partition.holds(event)]
+        topic.send(own[:5], only=[partition])
+        topic.skip(partition, own[5].position)
+        topic.watermark(own[6], partition)
+
+        with topic.feed() as feed:
+            wait_for_partitions(feed)
+            with pytest.raises(TopicDamaged, match=f"lacks position {own[5].position}"):
+                read_all(feed, partition, START, own[-1].position)
+
     def test_a_watermark_moves_a_silent_partition(
         self, log: Log, story: Story, topic: HandmadeTopic
     ) -> None:

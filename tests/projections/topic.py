@@ -115,7 +115,9 @@ class HandmadeTopic:
             timestamp=int(event.recorded_at.timestamp() * 1_000),
             headers=cast(
                 "list[tuple[str, str | bytes | None]]",
-                self._headers.watermark(event.position, event.recorded_at),
+                self._headers.watermark(
+                    event.position, event.recorded_at, self._previous[partition]
+                ),
             ),
         )
         self._flush()

@@ -222,7 +222,7 @@ class TestParting:
         topic, partition, key, value, _, headers = parting(topics).watermark(2, event)
 
         assert (topic, partition, key) == ("pms.portfolios", 2, None)
-        told = WatermarkHeaders(LOG_ID, 1, MONDAY + timedelta(seconds=1))
+        told = WatermarkHeaders(LOG_ID, 1, MONDAY + timedelta(seconds=1), 0)
         assert read_headers(headers) == told
         mark = AvroDecoder(lambda _number: "", IDS).decode(value)
         assert (mark.position, mark.recorded_at) == (1, told.recorded_at)  # type: ignore[union-attr]

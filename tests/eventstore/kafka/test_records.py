@@ -126,12 +126,14 @@ class TestEventHeaders:
 class TestWatermarkHeaders:
     """A record without an event."""
 
-    @given(position=positions, recorded_at=moments)
-    def test_come_back_as_they_were(self, position: int, recorded_at: datetime) -> None:
-        """The position and its moment."""
-        written = HeaderWriter(LOG_ID).watermark(position, recorded_at)
+    @given(position=positions, recorded_at=moments, previous=positions)
+    def test_come_back_as_they_were(
+        self, position: int, recorded_at: datetime, previous: int
+    ) -> None:
+        """The position and its moment, and the last event before it."""
+        written = HeaderWriter(LOG_ID).watermark(position, recorded_at, previous)
 
-        assert read_headers(written) == WatermarkHeaders(LOG_ID, position, recorded_at)
+        assert read_headers(written) == WatermarkHeaders(LOG_ID, position, recorded_at, previous)
         assert dict(written)["ce_id"] == b"watermark-%d" % position
 
 

@@ -31,7 +31,7 @@ class TestChains:
         chains = Chains()
         for partition, told in (
             (0, event(2, 0)), (1, event(3, 0)), (0, event(5, 2)), (0, event(2, 0)),
-            (0, event(5, 2)), (1, WatermarkHeaders(ID, 5, NOON)), (1, event(9, 3)),
+            (0, event(5, 2)), (1, WatermarkHeaders(ID, 5, NOON, 0)), (1, event(9, 3)),
         ):  # fmt: skip
             chains.take(partition, told)
 
