@@ -11,7 +11,9 @@ import struct
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import BinaryIO, NamedTuple, TypeAlias, cast
 
 import msgspec
@@ -31,7 +33,17 @@ from eventstore.kafka.topics import portfolio_of
 from schemas.avro_codec import AvroEncoder
 from schemas.codec import UnknownEventType
 
+SWITCH_SECONDS = 0.005
+NOWHERE = -1
+"""No position of a log."""
+
+PLAIN = 2
+"""The form of `marshal` that does not look for objects it has written before: half the time."""
+
 _LENGTH = struct.Struct(">Q")
+PIPE_BYTES = 2**20
+"""Room for a whole batch, so that it can be left there and the next one begun."""
+
 _PATIENCE_SECONDS = 5.0
 _PROGRAM = (sys.executable, "-m", "eventstore.kafka.preparing")
 
@@ -75,7 +87,9 @@ class Preparer:
     """The parent's side of one such process. Used by one thread at a time."""
 
     def __init__(self, conninfo: str, ids: Mapping[str, int], *, batch_events_max: int) -> None:
-        self._process = subprocess.Popen(_PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            _PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=PIPE_BYTES
+        )
         # An address may hold a password, so it is no argument that others could see.
         self._tell((conninfo, dict(ids), batch_events_max))
 
@@ -131,7 +145,7 @@ class Preparer:
 
 def write_message(stream: BinaryIO, message: object) -> None:
     """Write one message, whole."""
-    written = marshal.dumps(message)  # type: ignore[arg-type]
+    written = marshal.dumps(message, PLAIN)  # type: ignore[arg-type]
     stream.write(_LENGTH.pack(len(written)))
     stream.write(written)
     stream.flush()
@@ -156,12 +170,25 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     conninfo, ids, limit = cast("tuple[str, dict[str, int], int]", opening)
     encoder = AvroEncoder(ids)
     try:
-        with connect(conninfo, application_name="pms relay reader") as connection:
+        with (
+            connect(conninfo, application_name="pms relay reader") as connection,
+            ThreadPoolExecutor(1, "read ahead") as ahead,
+        ):
+            read = partial(read_outgoing, connection, limit=limit)
+            expected = NOWHERE
             while (after := read_message(questions)) is not None:
-                events = read_outgoing(connection, after=cast("int", after), limit=limit)
+                if after != expected:
+                    coming = ahead.submit(read, after=cast("int", after))
+                events = coming.result()
                 whole, is_whole = whole_commands(events, limit=limit)
-                rows = prepared(whole, encoder)
-                write_message(answers, ("", rows, is_whole, len(events) == limit))
+                has_more = len(events) == limit
+                if has_more:
+                    # The database works on the next ones while these are encoded.
+                    expected = whole[-1].position
+                    coming = ahead.submit(read, after=expected)
+                else:
+                    expected = NOWHERE
+                write_message(answers, ("", prepared(whole, encoder), is_whole, has_more))
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         write_message(answers, (LogUnavailable.__name__, str(error), False, False))
     except tuple(_TOLD.values()) as error:
@@ -170,6 +197,8 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
+    # The thread that reads wants to run a moment at each arrival, not for long.
+    sys.setswitchinterval(SWITCH_SECONDS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this.
     with rare_collections(), suppress(BrokenPipeError):
         serve(sys.stdin.buffer, sys.stdout.buffer)
