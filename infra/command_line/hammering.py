@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -55,20 +53,25 @@ def hammer(
     if a check fails, and then the directory is kept. Ctrl-C ends the load early and checks so far.
     """
     torture = Torture(seed=seed, seconds=minutes * 60, feed=(feed or _possible_feed()).value)
-    with stop_signals() as stop, _directory() as directory:
+    directory = _reachable_directory()
+    with stop_signals() as stop:
         try:
             report = run_hammer(
                 torture, directory, say=lambda sentence: say(escape(sentence)), stop=stop
             )
         except StopRequested:
+            shutil.rmtree(directory, ignore_errors=True)
             say("stopped before everything was up")
             raise typer.Exit(EXIT_WRONG) from None
-        has_passed = bool(report["passed"])
-        if has_passed:
-            shutil.rmtree(directory, ignore_errors=True)
-        else:
-            report["directory"] = str(directory)
+        except OperatorError:
             say(f"everything is kept in {directory}")
+            raise
+    has_passed = bool(report["passed"])
+    if has_passed:
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
+        report["directory"] = str(directory)
+        say(f"everything is kept in {directory}")
     print_result(report)
     if not has_passed:
         raise typer.Exit(EXIT_WRONG)
@@ -85,9 +88,8 @@ def _possible_feed() -> FeedChoice:
     return FeedChoice.KAFKA
 
 
-@contextmanager
-def _directory() -> Iterator[Path]:
-    """Make a directory that the servers' account can reach; it stays, whatever happens."""
+def _reachable_directory() -> Path:
+    """Make a directory that the servers' account can reach."""
     made = Path(tempfile.mkdtemp(prefix="pms-hammer-"))
     made.chmod(0o711 if service_account() else 0o700)
-    yield made
+    return made

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from eventstore.failures import LogDamaged
 from eventstore.log import Log
 from infra.clock import now
 from infra.hammering.clients import Load, ask_outcome, send_for_good
@@ -147,7 +148,11 @@ class Aftermath:
 
     def _check_log(self, log: Log) -> Iterator[Check]:
         self._say("reading the log")
-        evidence = read_evidence(log)
+        try:
+            evidence = read_evidence(log)
+        except LogDamaged as error:
+            yield Check("the log can be read from its first position", difference=str(error))
+            return
         self.events = evidence.events
         truths = read_truths(self._system.database.app_conninfo)
         promises = self._ledger.promises
