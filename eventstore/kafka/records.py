@@ -55,7 +55,7 @@ class WatermarkHeaders(msgspec.Struct, frozen=True, gc=False):
     log_id: UUID = msgspec.field(name="ce_logid")
     position: int = msgspec.field(name="ce_position")
     recorded_at: datetime = msgspec.field(name="ce_time")
-    previous: int = msgspec.field(name="ce_previous")
+    previous: int = msgspec.field(name="ce_previous", default=0)
 
 
 class ForeignRecord(Exception):
