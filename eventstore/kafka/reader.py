@@ -303,6 +303,11 @@ class GroupReader:
         # Asked before: what arrives between the two questions must not be skipped.
         begin, end = self._consumer.get_watermark_offsets(place, timeout=_ASK_SECONDS)
         if recorded_at is None:
+            if begin > 0:
+                raise TopicDamaged(
+                    f"partition {number} of {self._topic} no longer has its first {begin} records. "
+                    "Is its retention not infinite? Begin another generation"
+                )
             return int(begin)
         place.offset = int(recorded_at.timestamp() * 1_000)
         (found,) = self._consumer.offsets_for_times([place], timeout=_ASK_SECONDS)

@@ -1,8 +1,7 @@
 """The contract of a feed, kept by the log and by Kafka alike."""
 
 import itertools
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -17,15 +16,20 @@ from projections.batches import Batch
 from projections.building import connect
 from projections.checkpoint import Checkpoint
 from projections.feeds import Feed, LogFeed
-from schemas.catalogue import EVENT_TYPES
-from schemas.codec import decode
 from tests.conftest import KafkaSpace
-from tests.projections.running import WAIT_SECONDS
+from tests.projections.reading import (
+    COUNT,
+    EVERY_TYPE,
+    contents,
+    expected,
+    next_batch,
+    read_all,
+    tell,
+    wait_for_partitions,
+)
 from tests.projections.story import Story
 from tests.projections.topic import HandmadeTopic
 
-COUNT = 3
-EVERY_TYPE = frozenset(EVENT_TYPES.values())
 START = Checkpoint(0, 0, None, 1, UUID(int=0))
 Opened = tuple[Feed, Callable[[int], None]]
 """A feed, and what carries the log's events behind a position to it."""
@@ -63,70 +67,6 @@ def opened(request: pytest.FixtureRequest, log: Log, log_database: Database) -> 
         yield kafka_feed, lambda after: topic.send(log.read(after, 100_000))
 
 
-def wait_for_partitions(feed: Feed) -> None:
-    """Wait until a feed has all of them."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while len(feed.partitions()) < COUNT:
-        assert time.monotonic() < deadline, "waited in vain for partitions"
-        feed.wait(0.05)
-
-
-def next_batch(
-    feed: Feed, partition: Partition, after: Checkpoint, *, limit: int = 5_000
-) -> Batch | None:
-    """Read what follows; wait for it for a moment, because Kafka hands over when it can."""
-    deadline = time.monotonic() + 8.0
-    while time.monotonic() < deadline:
-        batch = feed.read(partition, after, limit=limit, event_types=EVERY_TYPE)
-        if batch is not None:
-            return batch
-        feed.wait(0.05)
-    return None
-
-
-def read_all(
-    feed: Feed, partition: Partition, after: Checkpoint, head: int, *, limit: int = 5_000
-) -> list[Batch]:
-    """Read a partition from a checkpoint on until nothing follows."""
-    batches = []
-    while after.position < head:
-        batch = next_batch(feed, partition, after, limit=limit)
-        if batch is None:
-            break
-        batches.append(batch)
-        after = batch.moved(after)
-    return batches
-
-
-def tell(story: Story, count: int) -> None:
-    """Portfolios of several partitions trade, are marked and paid into."""
-    story.register("AAPL", "TSLA")
-    for number in range(8):
-        story.open(f"fund-{number}")
-    for number in range(count):
-        fund = f"fund-{number % 8}"
-        story.deposit(fund, "100")
-        story.trade(fund, "AAPL", "3" if number % 3 else "-4", str(10 + number % 7))
-        if number % 5 == 0:
-            story.register(f"I{number}")
-
-
-def contents(batches: Sequence[Batch]) -> list[tuple[int, str, object]]:
-    """What the batches hold."""
-    return [(each.position, each.tenant, each.event) for batch in batches for each in batch.decoded]
-
-
-def expected(
-    log: Log, partition: Partition, after: int = 0, until: int | None = None
-) -> list[tuple[int, str, object]]:
-    """What the log holds for a partition."""
-    return [
-        (event.position, event.tenant, decode(event.event_type, event.data))
-        for event in log.read(after, 100_000, until)
-        if partition.holds(event)
-    ]
-
-
 class TestEveryFeed:
     """What the engine relies on."""
 
@@ -142,7 +82,7 @@ class TestEveryFeed:
 
         seen: set[int] = set()
         for partition in partitions(COUNT):
-            batches = read_all(feed, partition, START, head, limit=limit)
+            batches = read_all(feed, log, partition, START, head, limit=limit)
             assert contents(batches) == expected(log, partition)
             assert all(batch.size for batch in batches)
             positions = [batch.position for batch in batches]
@@ -159,7 +99,7 @@ class TestEveryFeed:
         commands = {event.position: event.command_id for event in log.read(0, 100_000)}
 
         for partition in partitions(COUNT):
-            for batch in read_all(feed, partition, START, head, limit=4):
+            for batch in read_all(feed, log, partition, START, head, limit=4):
                 after = commands.get(batch.decoded[-1].position + 1) if batch.decoded else None
                 last = commands[batch.decoded[-1].position] if batch.decoded else None
                 assert after is None or after != last
@@ -174,12 +114,12 @@ class TestEveryFeed:
         carry(0)
         partition = partitions(COUNT)[1]
         checkpoints = [START]
-        for batch in read_all(feed, partition, START, head, limit=9):
+        for batch in read_all(feed, log, partition, START, head, limit=9):
             checkpoints.append(batch.moved(checkpoints[-1]))
         assert len(checkpoints) > 5
 
         for checkpoint in (checkpoints[-2], checkpoints[1], checkpoints[3], checkpoints[0]):
-            again = read_all(feed, partition, checkpoint, head)
+            again = read_all(feed, log, partition, checkpoint, head)
             assert contents(again) == expected(log, partition, checkpoint.position)
 
     def test_goes_on_with_what_arrives(self, log: Log, story: Story, opened: Opened) -> None:
@@ -191,7 +131,7 @@ class TestEveryFeed:
         checkpoints = {}
         for partition in partitions(COUNT):
             at = START
-            for batch in read_all(feed, partition, START, head):
+            for batch in read_all(feed, log, partition, START, head):
                 at = batch.moved(at)
             checkpoints[partition] = at
             feed.wait(0)
@@ -203,7 +143,7 @@ class TestEveryFeed:
         carry(head)
 
         for partition, at in checkpoints.items():
-            batches = read_all(feed, partition, at, new_head)
+            batches = read_all(feed, log, partition, at, new_head)
             assert contents(batches) == expected(log, partition, at.position)
             assert batches[-1].moved(at).market_position == new_head
 
@@ -263,10 +203,10 @@ class TestKafka:
         with topic.feed() as feed:
             wait_for_partitions(feed)
             for partition in partitions(COUNT):
-                batches = read_all(feed, partition, START, head, limit=6)
+                batches = read_all(feed, log, partition, START, head, limit=6)
                 assert contents(batches) == expected(log, partition)
                 middle = batches[len(batches) // 2].moved(START)
-                again = read_all(feed, partition, middle, head)
+                again = read_all(feed, log, partition, middle, head)
                 assert contents(again) == expected(log, partition, middle.position)
 
     def test_a_missing_record_is_found(self, log: Log, story: Story, topic: HandmadeTopic) -> None:
@@ -283,7 +223,25 @@ class TestKafka:
         with topic.feed() as feed:
             wait_for_partitions(feed)
             with pytest.raises(TopicDamaged, match=f"lacks position {own[5].position}"):
-                read_all(feed, partition, START, own[-1].position)
+                read_all(feed, log, partition, START, own[-1].position)
+
+    def test_a_forgotten_beginning_is_found_though_nothing_follows(
+        self, log: Log, story: Story, topic: HandmadeTopic
+    ) -> None:
+        """An emptied partition is not one that nothing was sent to."""
+        tell(story, 5)
+        head = story.append_to(log)
+        topic.send(log.read(0, 100_000))
+        forgotten, *kept = partitions(COUNT)
+        topic.forget(forgotten)
+
+        with topic.feed() as feed:
+            wait_for_partitions(feed)
+            with pytest.raises(TopicDamaged, match="no longer has its first"):
+                read_all(feed, log, forgotten, START, head)
+            for partition in kept:
+                batches = read_all(feed, log, partition, START, head)
+                assert contents(batches) == expected(log, partition)
 
     def test_a_damaged_partition_does_not_hold_up_the_others(
         self, log: Log, story: Story, topic: HandmadeTopic
@@ -302,14 +260,16 @@ class TestKafka:
         with topic.feed() as feed:
             wait_for_partitions(feed)
             for partition in healthy:
-                assert contents(read_all(feed, partition, START, head)) == expected(log, partition)
+                assert contents(read_all(feed, log, partition, START, head)) == expected(
+                    log, partition
+                )
             first = next_batch(feed, damaged, START)
             assert first is not None
             assert [position for position, _, _ in contents([first])] == [
                 event.position for event in own[: len(first.decoded)]
             ]
             with pytest.raises(TopicDamaged, match="lacks position"):
-                read_all(feed, damaged, START, head)
+                read_all(feed, log, damaged, START, head)
 
     def test_a_topic_parted_otherwise_is_refused(
         self, log: Log, story: Story, topic: HandmadeTopic
@@ -333,7 +293,7 @@ class TestKafka:
         with topic.feed(log.log_id) as feed:
             wait_for_partitions(feed)
             with pytest.raises(TopicDamaged, match="a record of the log"):
-                read_all(feed, partitions(COUNT)[0], START, head)
+                read_all(feed, log, partitions(COUNT)[0], START, head)
 
     def test_a_watermark_hides_no_missing_record(
         self, log: Log, story: Story, topic: HandmadeTopic
@@ -351,7 +311,7 @@ class TestKafka:
         with topic.feed() as feed:
             wait_for_partitions(feed)
             with pytest.raises(TopicDamaged, match=f"lacks position {own[5].position}"):
-                read_all(feed, partition, START, own[-1].position)
+                read_all(feed, log, partition, START, own[-1].position)
 
     def test_a_watermark_moves_a_silent_partition(
         self, log: Log, story: Story, topic: HandmadeTopic
@@ -371,7 +331,7 @@ class TestKafka:
 
         with topic.feed() as feed:
             wait_for_partitions(feed)
-            batches = read_all(feed, partition, START, last.position)
+            batches = read_all(feed, log, partition, START, last.position)
 
         assert contents(batches) == expected(log, partition)[: len(own)]
         assert batches[-1].position == last.position

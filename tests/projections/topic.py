@@ -8,14 +8,15 @@ from typing import cast
 from uuid import UUID
 
 import msgspec
-from confluent_kafka import Producer
+from confluent_kafka import OFFSET_END, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from eventstore.envelope import RecordedEvent
 from eventstore.kafka.outgoing import OutgoingEvent
 from eventstore.kafka.reader import GroupReader
 from eventstore.kafka.records import Header, HeaderWriter, in_partition
+from eventstore.kafka.topic_creation import create_topics
+from eventstore.kafka.topics import Topics
 from eventstore.packing import microseconds
 from eventstore.partitions import Partition, partitions
 from projections.kafka_feed import KafkaFeed
@@ -66,7 +67,8 @@ class HandmadeTopic:
     """One topic on the test's broker, and feeds that read it."""
 
     def __init__(self, space: KafkaSpace, log_id: UUID, partition_count: int) -> None:
-        self.name = f"{space.prefix}.portfolios"
+        topics = Topics(space.prefix, partition_count)
+        self.name = topics.portfolios
         self.partitions = partitions(partition_count)
         self._space = space
         self._log_id = log_id
@@ -74,9 +76,8 @@ class HandmadeTopic:
         self._encoder = AvroEncoder(IDS)
         self._previous = dict.fromkeys(self.partitions, 0)
         self._producer = Producer({"bootstrap.servers": space.bootstrap, "linger.ms": 0})
-        admin = AdminClient({"bootstrap.servers": space.bootstrap})
-        new = NewTopic(self.name, num_partitions=partition_count, replication_factor=1)
-        admin.create_topics([new])[self.name].result(30)
+        # As the relay's are: a made-up moment long ago must outlive the broker's clean-up.
+        create_topics(space.bootstrap, topics)
 
     def send(
         self, events: Sequence[RecordedEvent], *, only: Iterable[Partition] | None = None
@@ -121,6 +122,14 @@ class HandmadeTopic:
             ),
         )
         self._flush()
+
+    def forget(self, partition: Partition) -> None:
+        """Delete a partition's records, as a retention that somebody set would."""
+        admin = AdminClient({"bootstrap.servers": self._space.bootstrap})
+        (done,) = admin.delete_records(
+            [TopicPartition(self.name, partition.number, OFFSET_END)]
+        ).values()
+        done.result(30)
 
     def _produce(self, partition: Partition, event: RecordedEvent, headers: list[Header]) -> None:
         try:
