@@ -1,7 +1,7 @@
 """What handlers see: aggregates as of now, this append's earlier decisions included."""
 
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -13,7 +13,7 @@ from domain.identity import portfolio_stream, source_stream
 from domain.instrument import Instrument
 from domain.lots import Fill
 from domain.marking import Market
-from domain.portfolio.events import TradeBooked
+from domain.portfolio.events import TradeBooked, TradeUnbooked
 from domain.portfolio.state import Portfolio
 from domain.source import Source
 from eventstore.envelope import RecordedEvent
@@ -75,11 +75,15 @@ class View:
         """Units of `quote` for one of `base` in force at an instant, None when not known."""
         return self.market.rate_at(base, quote, at)
 
-    def fills(self, stream_id: UUID, instrument: str) -> Iterator[Fill]:
-        """Every fill booked in one instrument of one portfolio, in stream order."""
+    def fills(self, stream_id: UUID, instrument: str) -> Iterable[Fill]:
+        """Every fill booked in one instrument of one portfolio, those taken out again left out."""
+        fills: dict[UUID, Fill] = {}
         for event in self.events(stream_id, key=instrument):
             if isinstance(event, TradeBooked):
-                yield event.fill
+                fills[event.fill.trade_id] = event.fill
+            elif isinstance(event, TradeUnbooked):
+                del fills[event.fill.trade_id]
+        return fills.values()
 
     def events(
         self, stream_id: UUID, *, key: str | None = None, after_version: int = 0, limit: int = 0

@@ -107,12 +107,27 @@ class Book:
             undone.append(self._undo())
         own = match(self, fill, basis)
         self.add(fill, own)
+        return own, self._redo(undone, basis)
+
+    def remove(self, fill: Fill, basis: CostBasis) -> tuple[Matching, list[tuple[Step, Matching]]]:
+        """Take a fill out of its place; give what it had done, and each later step as `insert`.
+
+        Only where `remembers` holds for its key.
+        """
+        assert self.remembers(fill.key), "the fill and every later booking are among the steps"
+        undone: list[Step] = []
+        while (step := self._undo()).fill.key != fill.key:
+            undone.append(step)
+        self.last_key = self.steps[-1].fill.key if self.steps else self.forgotten_key
+        return step.matching, self._redo(undone, basis)
+
+    def _redo(self, undone: list[Step], basis: CostBasis) -> list[tuple[Step, Matching]]:
         redone = []
         for step in reversed(undone):
             matching = match(self, step.fill, basis)
             self.add(step.fill, matching)
             redone.append((step, matching))
-        return own, redone
+        return redone
 
     def forget_all(self, last_key: BookKey | None) -> None:
         """Remember no step: what comes late now is decided from history."""

@@ -10,6 +10,7 @@ from domain.portfolio.events import (
     LotsRestated,
     PortfolioOpened,
     TradeBooked,
+    TradeUnbooked,
 )
 from domain.source import SourceRegistered
 from domain.trade import TradeCaptured, TradeParked, TradeRefused, TradeReleased
@@ -19,6 +20,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "portfolio.cash_deposited.v1": CashDeposited,
     "portfolio.cash_withdrawn.v1": CashWithdrawn,
     "portfolio.trade_booked.v1": TradeBooked,
+    "portfolio.trade_unbooked.v1": TradeUnbooked,
     "portfolio.lots_closed.v1": LotsClosed,
     "portfolio.lots_restated.v1": LotsRestated,
     "trade.captured.v1": TradeCaptured,

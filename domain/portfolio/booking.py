@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
 from typing import TypeVar
+from uuid import UUID
+
+import msgspec
 
 from domain.book import Book, lots_between, refold
-from domain.lots import ClosedLot, CostBasis, Fill, Lot, Matching, Side, match
+from domain.lots import ClosedLot, CostBasis, Fill, Matching, Side, match
 from domain.money import ZERO, product, within
 from domain.portfolio.events import (
     CHANGES_PER_EVENT_MAX,
@@ -15,11 +18,14 @@ from domain.portfolio.events import (
     LotsClosed,
     LotsRestated,
     RealisedChange,
+    Reason,
     TradeBooked,
+    TradeUnbooked,
 )
 from domain.portfolio.state import Portfolio
 
 Booking = TradeBooked | LotsClosed | LotsRestated
+Unbooking = TradeUnbooked | LotsRestated
 Item = TypeVar("Item")
 
 
@@ -57,12 +63,9 @@ def book_fill(
     late = book.is_late(fill)
     restated: list[LotsRestated] = []
     if late:
-        book_after, matching, changes = _restate(book, fill, opened.cost_basis, earlier)
-        totals = _totals(book_after)
-        splice = lots_between(book.lots, book_after.lots)
-        restated = _restatement(
-            opened.portfolio, instrument, currency, fill, totals, splice, changes
-        )
+        restating = _insert(book, fill, opened.cost_basis, earlier)
+        matching, totals = restating.own, _totals(restating.after)
+        restated = _restatement(opened.portfolio, instrument, currency, fill, book, restating)
     else:
         matching = match(book, fill, opened.cost_basis)
         totals = _totals_after(book, matching)
@@ -84,6 +87,44 @@ def book_fill(
         rate_to_base=rate_to_base,
     )
     return [booked, *_further_closed(booked, pages[1:]), *restated]
+
+
+def unbook_fill(
+    portfolio: Portfolio,
+    *,
+    instrument: str,
+    currency: str,
+    trade_id: UUID,
+    reason: Reason,
+    earlier: Callable[[], Iterable[Fill]],
+) -> list[Unbooking]:
+    """Decide what taking a booked fill out does; facts that grow with history come in pages.
+
+    `earlier` gives all fills booked in this instrument so far; called where the book has forgotten.
+
+    Raises:
+        Rejection: `out_of_range` when a result cannot be carried.
+    """
+    assert portfolio.opened is not None, "only an open portfolio books"
+    opened, book = portfolio.opened, portfolio.book(instrument)
+    restating = _remove(book, trade_id, opened.cost_basis, earlier)
+    fill, own = restating.fill, restating.own
+    change = within("cash change", -cash_change(fill))
+    unbooked = TradeUnbooked(
+        portfolio=opened.portfolio,
+        instrument=instrument,
+        currency=currency,
+        fill=fill,
+        reason=reason,
+        totals=_totals(restating.after),
+        cash_change=change,
+        cash_after=within("cash", portfolio.balance(currency) + change),
+        realised_gross=within("realised_gross", -own.realised_gross),
+        realised_net=within("realised_net", -own.realised_net),
+        last_fill=restating.last_fill,
+    )
+    pages = _restatement(opened.portfolio, instrument, currency, fill, book, restating)
+    return [unbooked, *pages]
 
 
 def _further_closed(booked: TradeBooked, pages: list[list[ClosedLot]]) -> list[LotsClosed]:
@@ -134,25 +175,55 @@ def _totals_after(book: Book, matching: Matching) -> BookTotals:
     )
 
 
-def _restate(
-    book: Book, late: Fill, basis: CostBasis, earlier: Callable[[], Iterable[Fill]]
-) -> tuple[Book, Matching, list[RealisedChange]]:
-    """Put a late fill in its place; give the book after, its own part, and what changed by date.
+class _Restating(msgspec.Struct, frozen=True):
+    """A fill put in its place, or taken out of it.
 
-    From what the book remembers if that reaches back far enough, else from all of history.
+    `own` is what it does or did itself, `last_fill` the one last in the book `after`, `changes`
+    what all others realise more, by date.
     """
+
+    fill: Fill
+    own: Matching
+    after: Book
+    last_fill: Fill | None
+    changes: list[RealisedChange]
+
+
+def _insert(
+    book: Book, late: Fill, basis: CostBasis, earlier: Callable[[], Iterable[Fill]]
+) -> _Restating:
+    """Put a late fill in its place: from what the book remembers if that reaches, else history."""
     if book.remembers(late.key):
         after = book.copy()
         own, redone = after.insert(late, basis)
-        return after, own, _changes((step.fill, step.matching, now) for step, now in redone)
+        changes = _changes((step.fill, step.matching, now) for step, now in redone)
+        return _Restating(late, own, after, after.steps[-1].fill, changes)
     history = list(earlier())
-    _, before = refold(history, basis)
-    assert before[-1][0].key == book.last_key, "the history given is the whole of it"
+    known = {fill.trade_id: matching for fill, matching in refold(history, basis)[1]}
     after, steps = refold([*history, late], basis)
-    known = {fill.trade_id: matching for fill, matching in before}
     own = next(matching for fill, matching in steps if fill.trade_id == late.trade_id)
-    moved = [each for each in steps if each[0].trade_id != late.trade_id]
-    return after, own, _changes((fill, known[fill.trade_id], now) for fill, now in moved)
+    others = [each for each in steps if each[0].trade_id != late.trade_id]
+    changes = _changes((fill, known[fill.trade_id], now) for fill, now in others)
+    return _Restating(late, own, after, steps[-1][0], changes)
+
+
+def _remove(
+    book: Book, trade_id: UUID, basis: CostBasis, earlier: Callable[[], Iterable[Fill]]
+) -> _Restating:
+    """Take a fill out of its place: from what the book remembers if that reaches, else history."""
+    found = next((step.fill for step in book.steps if step.fill.trade_id == trade_id), None)
+    if found is not None and len(book.steps) > 1:
+        after = book.copy()
+        own, redone = after.remove(found, basis)
+        changes = _changes((step.fill, step.matching, now) for step, now in redone)
+        return _Restating(found, own, after, after.steps[-1].fill, changes)
+    history = {fill.trade_id: fill for fill in earlier()}
+    known = {fill.trade_id: matching for fill, matching in refold(history.values(), basis)[1]}
+    gone = history.pop(trade_id)
+    after, steps = refold(history.values(), basis)
+    last_fill = steps[-1][0] if steps else None
+    changes = _changes((fill, known[fill.trade_id], now) for fill, now in steps)
+    return _Restating(gone, known[trade_id], after, last_fill, changes)
 
 
 def _changes(redone: Iterable[tuple[Fill, Matching, Matching]]) -> list[RealisedChange]:
@@ -177,13 +248,13 @@ def _restatement(
     instrument: str,
     currency: str,
     fill: Fill,
-    totals: BookTotals,
-    splice: tuple[int, int, list[Lot]],
-    changes: list[RealisedChange],
+    before: Book,
+    restating: _Restating,
 ) -> list[LotsRestated]:
-    index, removed, lots = splice
+    totals = _totals(restating.after)
+    index, removed, lots = lots_between(before.lots, restating.after.lots)
     lot_pages = _pages(lots, LOTS_PER_EVENT_MAX)
-    change_pages = _pages(changes, CHANGES_PER_EVENT_MAX)
+    change_pages = _pages(restating.changes, CHANGES_PER_EVENT_MAX)
     pages = max(len(lot_pages), len(change_pages), 1)
     return [
         LotsRestated(

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from uuid import UUID
 
 import msgspec
@@ -91,6 +92,35 @@ class TradeBooked(Event, frozen=True):
     rate_to_base: Decimal | None = None
 
 
+class Reason(StrEnum):
+    """Why a booked trade was taken out again."""
+
+    BUSTED = "busted"
+    AMENDED = "amended"
+
+
+class TradeUnbooked(Event, frozen=True):
+    """A booked trade was taken out again: busted, or amended and booked anew behind this.
+
+    `cash_change` is what taking it out does to the cash in `currency`, `cash_after` the balance
+    then; the realised parts are changes, minus what the trade itself had realised. `totals` are
+    those after everything; the `LotsRestated` after it hold the lots, and by date what other trades
+    realise now. `last_fill` is the fill that is last in book order now; absent when there is none.
+    """
+
+    portfolio: str
+    instrument: str
+    currency: str
+    fill: Fill
+    reason: Reason
+    totals: BookTotals
+    cash_change: Decimal
+    cash_after: Decimal
+    realised_gross: Decimal = ZERO
+    realised_net: Decimal = ZERO
+    last_fill: Fill | None = None
+
+
 class LotsClosed(Event, frozen=True):
     """Further lots that the trade booked just before closed: page `page` of `pages`, from 1."""
 
@@ -113,10 +143,10 @@ class RealisedChange(msgspec.Struct, frozen=True, gc=False):
 class LotsRestated(Event, frozen=True):
     """A fact late in book order changed what follows: page `page` of `pages`, from 1.
 
-    `from_trade_id` is the late trade, `from_date` the first date restated. Each page replaces, in
-    the list of open lots, oldest first in book order, `removed` lots from `index` on by `lots`;
-    after the last page the list is that after everything, as `totals` is on every page. `changes`
-    are those of realised parts by date, the late trade's own part left out.
+    `from_trade_id` is the late trade, or the one taken out; `from_date` the first date restated.
+    Each page replaces, in the list of open lots, oldest first in book order, `removed` lots from
+    `index` on by `lots`; after the last page the list is that after everything, as `totals` is on
+    every page. `changes` are those of realised parts by date, the trade's own part left out.
     """
 
     portfolio: str
@@ -134,5 +164,11 @@ class LotsRestated(Event, frozen=True):
 
 
 PortfolioEvent = (
-    PortfolioOpened | CashDeposited | CashWithdrawn | TradeBooked | LotsClosed | LotsRestated
+    PortfolioOpened
+    | CashDeposited
+    | CashWithdrawn
+    | TradeBooked
+    | TradeUnbooked
+    | LotsClosed
+    | LotsRestated
 )

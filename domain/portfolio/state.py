@@ -16,6 +16,7 @@ from domain.portfolio.events import (
     PortfolioEvent,
     PortfolioOpened,
     TradeBooked,
+    TradeUnbooked,
 )
 
 
@@ -58,6 +59,8 @@ class Portfolio:
         match event:
             case TradeBooked():
                 self._apply_booking(event)
+            case TradeUnbooked():
+                self._apply_unbooking(event)
             case CashDeposited() | CashWithdrawn():
                 self.cash[event.amount.currency] = event.balance
             case LotsClosed():
@@ -89,6 +92,17 @@ class Portfolio:
                 event.closed, event.opened, event.realised_gross, event.realised_net
             )
             book.add(fill, matching)
+        _take_totals(book, event.totals)
+
+    def _apply_unbooking(self, event: TradeUnbooked) -> None:
+        assert self.opened is not None, "only an open portfolio books"
+        book = self._own(event.instrument)
+        self.cash[event.currency] = event.cash_after
+        book.restating = list(book.lots)
+        if book.remembers(event.fill.key):
+            book.remove(event.fill, self.opened.cost_basis)
+        else:
+            book.forget_all(None if event.last_fill is None else event.last_fill.key)
         _take_totals(book, event.totals)
 
     def _apply_restatement(self, event: LotsRestated) -> None:

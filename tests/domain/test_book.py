@@ -1,8 +1,10 @@
 """The book and what it remembers: a late fill in its place, from memory or from history."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice, permutations
+from random import Random
 from uuid import UUID
 
 from hypothesis import given
@@ -10,9 +12,16 @@ from hypothesis import strategies as st
 
 from domain.book import STEPS_MAX, Book, lots_between, refold
 from domain.lots import CostBasis, Fill, Lot, Side, match, splice_lots
-from domain.money import Money
-from domain.portfolio.booking import book_fill
-from domain.portfolio.events import CashDeposited, LotsRestated, PortfolioOpened, TradeBooked
+from domain.money import ZERO, Money
+from domain.portfolio.booking import Booking, Unbooking, book_fill, cash_change, unbook_fill
+from domain.portfolio.events import (
+    CashDeposited,
+    LotsRestated,
+    PortfolioOpened,
+    Reason,
+    TradeBooked,
+    TradeUnbooked,
+)
 from domain.portfolio.state import Portfolio
 
 NOON = datetime(2024, 1, 8, 12, tzinfo=UTC)
@@ -141,6 +150,79 @@ class TestArrivingInAnyOrder:
                 other += arrive_last(forgetting, list(arrival[: number + 1]))
 
             assert one == other
+
+
+class TestTakenOutAgain:
+    """A booked fill that is busted leaves the book as if it had never been."""
+
+    @given(fills=FILLS, basis=BASES, seed=st.randoms(), forgetful=st.booleans())
+    def test_gives_the_book_of_those_that_stay(
+        self, fills: list[Fill], basis: CostBasis, seed: Random, *, forgetful: bool
+    ) -> None:
+        """In any order of arrivals and busts, from memory or from history."""
+        portfolio = opened(basis)
+        booked: list[Fill] = []
+        events: list[Booking | Unbooking] = []
+        waiting = list(fills)
+        seed.shuffle(waiting)
+        while waiting:
+            if booked and seed.random() < 0.4:
+                gone = booked.pop(seed.randrange(len(booked)))
+                events += bust(portfolio, gone, [*booked, gone])
+            else:
+                booked.append(waiting.pop())
+                events += arrive_last(portfolio, booked)
+            if forgetful and seed.random() < 0.3:
+                book = portfolio.books["AAPL"]
+                book.forget_all(book.last_key)
+
+        expected, _ = refold(booked, basis)
+        assert totals_of(portfolio.book("AAPL")) == totals_of(expected)
+        assert realised_in(events) == (expected.realised_gross, expected.realised_net)
+        spent = sum(cash_change(each) for each in booked)
+        assert portfolio.balance("USD") == 1_000 + spent
+
+    def test_names_the_fill_that_is_last_now(self) -> None:
+        """So that a position's last executed price is known without its history."""
+        first, second = fill(1, 5, 10), fill(2, 5, 12)
+        portfolio = opened(CostBasis.FIFO)
+        arrive(portfolio, [first, second])
+
+        (unbooked, restated) = bust(portfolio, second, [first, second])
+        (emptied, _) = bust(portfolio, first, [first])
+
+        assert isinstance(unbooked, TradeUnbooked)
+        assert isinstance(restated, LotsRestated)
+        assert isinstance(emptied, TradeUnbooked)
+        assert (unbooked.last_fill, emptied.last_fill) == (first, None)
+
+
+def bust(portfolio: Portfolio, gone: Fill, booked: list[Fill]) -> list[Unbooking]:
+    """Take a booked fill out of a portfolio, and fold that."""
+    events = unbook_fill(
+        portfolio,
+        instrument="AAPL",
+        currency="USD",
+        trade_id=gone.trade_id,
+        reason=Reason.BUSTED,
+        earlier=lambda: booked,
+    )
+    for event in events:
+        portfolio.apply(event)
+    return events
+
+
+def realised_in(events: Sequence[Booking | Unbooking]) -> tuple[Decimal, Decimal]:
+    """Sum what events say was realised, gross and net."""
+    gross = net = ZERO
+    for event in events:
+        if isinstance(event, TradeBooked | TradeUnbooked):
+            gross += event.realised_gross
+            net += event.realised_net
+        elif isinstance(event, LotsRestated):
+            gross += sum((change.gross for change in event.changes), ZERO)
+            net += sum((change.net for change in event.changes), ZERO)
+    return gross, net
 
 
 def arrive_last(portfolio: Portfolio, fills: list[Fill]) -> list[TradeBooked | LotsRestated]:

@@ -32,7 +32,9 @@ from domain.portfolio.events import (
     LotsRestated,
     PortfolioOpened,
     RealisedChange,
+    Reason,
     TradeBooked,
+    TradeUnbooked,
 )
 from domain.rejection import Breach
 from domain.source import NamingScope, SourceRegistered
@@ -187,6 +189,31 @@ SAMPLES: dict[str, tuple[Event, ...]] = {
             cash_change=Decimal(-1000),
             cash_after=Decimal(-1000),
             opened=LEAST_LOT,
+        ),
+    ),
+    "portfolio.trade_unbooked.v1": (
+        TradeUnbooked(
+            portfolio="growth",
+            instrument="AAPL",
+            currency="USD",
+            fill=FULL_FILL,
+            reason=Reason.BUSTED,
+            totals=FULL_TOTALS,
+            cash_change=Decimal("1500.25"),
+            cash_after=Decimal("-0.000000000001"),
+            realised_gross=Decimal("-2.5"),
+            realised_net=Decimal("-1.25"),
+            last_fill=FULL_FILL,
+        ),
+        TradeUnbooked(
+            portfolio="growth",
+            instrument="AAPL",
+            currency="USD",
+            fill=LEAST_FILL,
+            reason=Reason.AMENDED,
+            totals=LEAST_TOTALS,
+            cash_change=Decimal(5),
+            cash_after=Decimal(5),
         ),
     ),
     "portfolio.lots_closed.v1": (
