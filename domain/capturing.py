@@ -137,6 +137,7 @@ def _book(
         portfolio.balance(capture.currency),
         cash_change(fill),
         around.now,
+        portfolio.standing,
     )
     breaches = breaches_of(proposal)
     if breaches and capture.intent is Intent.PROPOSED:

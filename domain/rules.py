@@ -15,6 +15,7 @@ from domain.instrument import Instrument
 from domain.lots import Fill
 from domain.money import product
 from domain.portfolio.events import PortfolioOpened
+from domain.portfolio.standing import Standing
 from domain.rejection import Breach
 from domain.trade import Capture, Intent
 
@@ -37,6 +38,7 @@ class Proposal(msgspec.Struct, frozen=True, gc=False):
     cash_before: Decimal
     cash_change: Decimal
     now: datetime
+    standing: Standing = Standing()
 
 
 def instrument_is_active(proposal: Proposal) -> Breach | None:
@@ -113,6 +115,21 @@ def trade_is_not_from_the_future(proposal: Proposal) -> Breach | None:
     return None if trade_date <= today else _from_the_future(trade_date, today)
 
 
+def portfolio_is_not_frozen(proposal: Proposal) -> Breach | None:
+    """A frozen portfolio asks for no trades."""
+    return proposal.standing.frozen_breach()
+
+
+def portfolio_is_not_closed(proposal: Proposal) -> Breach | None:
+    """A closed portfolio asks for no trades."""
+    return proposal.standing.closed_breach()
+
+
+def period_is_open(proposal: Proposal) -> Breach | None:
+    """No trade is asked for that is dated in a closed period."""
+    return proposal.standing.period_breach(proposal.fill.trade_date)
+
+
 def _from_the_future(actual: date, limit: date) -> Breach:
     return Breach(
         "trade_from_the_future",
@@ -128,6 +145,9 @@ RULES: tuple[Callable[[Proposal], Breach | None], ...] = (
     short_is_allowed,
     asks_for_what_it_costs,
     trade_is_not_from_the_future,
+    portfolio_is_not_frozen,
+    portfolio_is_not_closed,
+    period_is_open,
 )
 
 

@@ -12,6 +12,19 @@ from domain.portfolio.events import (
     TradeBooked,
     TradeUnbooked,
 )
+from domain.portfolio.life import (
+    BenchmarkAssigned,
+    CashExchanged,
+    FeeCharged,
+    InterestBooked,
+    OwnerAssigned,
+    PeriodClosed,
+    PeriodReopened,
+    PortfolioClosed,
+    PortfolioFrozen,
+    PortfolioRenamed,
+    PortfolioUnfrozen,
+)
 from domain.source import SourceRegistered
 from domain.trade import TradeCaptured, TradeParked, TradeRefused, TradeReleased
 
@@ -23,6 +36,17 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "portfolio.trade_unbooked.v1": TradeUnbooked,
     "portfolio.lots_closed.v1": LotsClosed,
     "portfolio.lots_restated.v1": LotsRestated,
+    "portfolio.renamed.v1": PortfolioRenamed,
+    "portfolio.owner_assigned.v1": OwnerAssigned,
+    "portfolio.benchmark_assigned.v1": BenchmarkAssigned,
+    "portfolio.fee_charged.v1": FeeCharged,
+    "portfolio.interest_booked.v1": InterestBooked,
+    "portfolio.cash_exchanged.v1": CashExchanged,
+    "portfolio.frozen.v1": PortfolioFrozen,
+    "portfolio.unfrozen.v1": PortfolioUnfrozen,
+    "portfolio.closed.v1": PortfolioClosed,
+    "portfolio.period_closed.v1": PeriodClosed,
+    "portfolio.period_reopened.v1": PeriodReopened,
     "trade.captured.v1": TradeCaptured,
     "trade.parked.v1": TradeParked,
     "trade.released.v1": TradeReleased,

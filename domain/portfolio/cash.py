@@ -8,6 +8,7 @@ from domain.instrument import differing_fields
 from domain.lots import CostBasis
 from domain.money import Money, within
 from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened
+from domain.portfolio.standing import listed, refuse
 from domain.portfolio.state import Portfolio
 from domain.rejection import Breach, Conflict, Rejection
 
@@ -45,15 +46,26 @@ def open_portfolio(
     return None
 
 
-def require_open(portfolio: Portfolio | None, name: str) -> PortfolioOpened:
-    """Give how a portfolio was opened.
+def require_portfolio(portfolio: Portfolio | None, name: str) -> Portfolio:
+    """Give a portfolio that is there.
 
     Raises:
         Rejection: `portfolio_unknown`.
     """
     if portfolio is None or portfolio.opened is None:
         raise Rejection("portfolio_unknown", f"There is no portfolio {name}; open it first.")
-    return portfolio.opened
+    return portfolio
+
+
+def require_open(portfolio: Portfolio | None, name: str) -> PortfolioOpened:
+    """Give how a portfolio was opened.
+
+    Raises:
+        Rejection: `portfolio_unknown`.
+    """
+    opened = require_portfolio(portfolio, name).opened
+    assert opened is not None, "a portfolio that is there was opened"
+    return opened
 
 
 def deposit(
@@ -67,16 +79,18 @@ def deposit(
     """Decide a deposit of a positive amount.
 
     Raises:
-        Rejection: `portfolio_unknown`, `currency_unknown`, `amount_not_positive`, `date_missing`.
+        Rejection: `portfolio_unknown`, `currency_unknown`, `amount_not_positive`, `date_missing`,
+            `portfolio_closed` or `period_closed`.
     """
-    opened = require_open(portfolio, name)
-    assert portfolio is not None, "an open portfolio is there"
-    _require_amount(amount)
+    opened, held = require_open(portfolio, name), require_portfolio(portfolio, name)
+    require_amount(amount)
+    dated = flow_date(opened, value_date, at)
+    refuse(listed(held.standing.closed_breach(), held.standing.period_breach(dated)))
     return CashDeposited(
         portfolio=name,
         amount=amount,
-        balance=within("balance", portfolio.balance(amount.currency) + amount.amount),
-        value_date=_flow_date(opened, value_date, at),
+        balance=within("balance", held.balance(amount.currency) + amount.amount),
+        value_date=dated,
         at=at,
     )
 
@@ -92,36 +106,59 @@ def withdraw(
     """Decide a withdrawal of a positive amount.
 
     Raises:
-        Rejection: as for a deposit, and `insufficient_cash` when it exceeds the cash held.
+        Rejection: as for a deposit, `insufficient_cash` when it exceeds the cash held, and
+            `portfolio_frozen`.
     """
-    opened = require_open(portfolio, name)
-    assert portfolio is not None, "an open portfolio is there"
-    _require_amount(amount)
-    held = portfolio.balance(amount.currency)
-    if amount.amount > held:
-        breach = Breach(
-            "insufficient_cash",
-            f"{amount.amount:f} {amount.currency} asked, {held:f} held.",
-            limit=f"{held:f}",
-            actual=f"{amount.amount:f}",
+    opened, held = require_open(portfolio, name), require_portfolio(portfolio, name)
+    require_amount(amount)
+    dated = flow_date(opened, value_date, at)
+    standing = held.standing
+    refuse(
+        listed(
+            _insufficient_cash(held, amount),
+            standing.frozen_breach(),
+            standing.closed_breach(),
+            standing.period_breach(dated),
         )
-        raise Rejection("insufficient_cash", breach.message, breaches=(breach,))
+    )
     return CashWithdrawn(
         portfolio=name,
         amount=amount,
-        balance=held - amount.amount,
-        value_date=_flow_date(opened, value_date, at),
+        balance=held.balance(amount.currency) - amount.amount,
+        value_date=dated,
         at=at,
     )
 
 
-def _require_amount(amount: Money) -> None:
+def _insufficient_cash(portfolio: Portfolio, amount: Money) -> Breach | None:
+    held = portfolio.balance(amount.currency)
+    if amount.amount <= held:
+        return None
+    return Breach(
+        "insufficient_cash",
+        f"{amount.amount:f} {amount.currency} asked, {held:f} held.",
+        limit=f"{held:f}",
+        actual=f"{amount.amount:f}",
+    )
+
+
+def require_amount(amount: Money) -> None:
+    """Let pass a positive amount of a known currency.
+
+    Raises:
+        Rejection: `currency_unknown` or `amount_not_positive`.
+    """
     require_currency(amount.currency)
     if amount.amount <= 0:
         raise Rejection("amount_not_positive", "The amount must be greater than zero.")
 
 
-def _flow_date(opened: PortfolioOpened, value_date: date | None, at: datetime | None) -> date:
+def flow_date(opened: PortfolioOpened, value_date: date | None, at: datetime | None) -> date:
+    """Give the value date, else the date of the instant where the portfolio is valued.
+
+    Raises:
+        Rejection: `date_missing`.
+    """
     if value_date is not None:
         return value_date
     if at is None:

@@ -10,6 +10,7 @@ import msgspec
 from domain.event import Event
 from domain.lots import ClosedLot, CostBasis, Fill, Lot
 from domain.money import ZERO, Money
+from domain.portfolio.life import CashFact, StandingEvent
 
 LOTS_PER_EVENT_MAX = 500
 CHANGES_PER_EVENT_MAX = 1_000
@@ -171,4 +172,6 @@ PortfolioEvent = (
     | TradeUnbooked
     | LotsClosed
     | LotsRestated
+    | CashFact
+    | StandingEvent
 )

@@ -2,7 +2,6 @@
 
 from collections import deque
 from decimal import Decimal
-from typing import assert_never
 
 from domain.book import Book
 from domain.lots import Matching, take_lots
@@ -18,20 +17,23 @@ from domain.portfolio.events import (
     TradeBooked,
     TradeUnbooked,
 )
+from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
+from domain.portfolio.standing import Standing
 
 
 class Portfolio:
-    """Open lots by instrument, cash by currency, and the stream's version.
+    """Open lots by instrument, cash by currency, how it stands, and the stream's version.
 
     `fork()` gives a twin that can be folded further without touching this one: books are copied
     only when first changed.
     """
 
-    __slots__ = ("_owned", "books", "cash", "opened", "version")
+    __slots__ = ("_owned", "books", "cash", "opened", "standing", "version")
 
     def __init__(self) -> None:
         self.version = 0
         self.opened: PortfolioOpened | None = None
+        self.standing = Standing()
         self.cash: dict[str, Decimal] = {}
         self.books: dict[str, Book] = {}
         self._owned: set[str] = set()
@@ -41,6 +43,7 @@ class Portfolio:
         twin = Portfolio()
         twin.version = self.version
         twin.opened = self.opened
+        twin.standing = self.standing
         twin.cash = self.cash.copy()
         twin.books = self.books.copy()
         self._owned = set()
@@ -61,8 +64,11 @@ class Portfolio:
                 self._apply_booking(event)
             case TradeUnbooked():
                 self._apply_unbooking(event)
-            case CashDeposited() | CashWithdrawn():
+            case CashDeposited() | CashWithdrawn() | FeeCharged() | InterestBooked():
                 self.cash[event.amount.currency] = event.balance
+            case CashExchanged():
+                self.cash[event.sold.currency] = event.balance_sold
+                self.cash[event.bought.currency] = event.balance_bought
             case LotsClosed():
                 take_lots(self._own(event.instrument).lots, event.closed, None)
             case LotsRestated():
@@ -70,7 +76,7 @@ class Portfolio:
             case PortfolioOpened():
                 self.opened = event
             case _:
-                assert_never(event)
+                self.standing = self.standing.after(event, self.version + 1)
         self.version += 1
 
     def _apply_booking(self, event: TradeBooked) -> None:

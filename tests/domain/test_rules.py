@@ -4,9 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from domain.capturing import fill_of
 from domain.portfolio.booking import cash_change
+from domain.portfolio.life import PortfolioClosed, PortfolioFrozen
+from domain.portfolio.standing import Said, Standing
 from domain.rejection import Breach
 from domain.rules import (
     RULES,
@@ -22,6 +25,8 @@ from tests.domain.scenes import (
     BUY,
     FIFO,
     FRIDAY_NOON,
+    FUND,
+    MONDAY,
     SELL,
     Number,
     captured,
@@ -192,7 +197,7 @@ class TestEveryRule:
     """All are run, and every breach is listed."""
 
     def test_lists_every_breach_in_the_order_of_the_rules(self) -> None:
-        """A dear sale of tomorrow, short, in a suspended name, at a price of its own: five."""
+        """A dear sale of tomorrow, short, in a suspended name, on closed and frozen books: all."""
         worst = captured(
             side=SELL,
             fee=Decimal(5_000),
@@ -200,7 +205,13 @@ class TestEveryRule:
             trade_date=FRIDAY_NOON.date() + timedelta(days=1),
         )
 
-        found = breaches_of(proposal(worst, is_active=False))
+        shut = Standing(
+            frozen=Said(2, PortfolioFrozen(portfolio=FUND, reason="court_order")),
+            closed=Said(3, PortfolioClosed(portfolio=FUND, on_date=MONDAY)),
+            closed_until=date(2024, 12, 31),
+        )
+
+        found = breaches_of(replace(proposal(worst, is_active=False), standing=shut))
 
         assert [breach.rule for breach in found] == [
             "instrument_inactive",
@@ -208,6 +219,9 @@ class TestEveryRule:
             "short_not_allowed",
             "consideration_mismatch",
             "trade_from_the_future",
+            "portfolio_frozen",
+            "portfolio_closed",
+            "period_closed",
         ]
         assert len(found) == len(RULES)
 

@@ -47,6 +47,7 @@ from domain.trade import (
     TradeReleased,
 )
 from schemas.codec import encode
+from tests.schemas.portfolio_samples import PORTFOLIO_SAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -254,6 +255,7 @@ SAMPLES: dict[str, tuple[Event, ...]] = {
             removed=0,
         ),
     ),
+    **PORTFOLIO_SAMPLES,
     "trade.captured.v1": (
         TradeCaptured(
             trade_id=TRADE,

@@ -1,0 +1,111 @@
+"""Exchanging cash of one currency for another, asked or told (conventions 1 and 8)."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from domain.money import Money, canonical, ratio, within
+from domain.portfolio.cash import flow_date, require_amount, require_open, require_portfolio
+from domain.portfolio.life import CashExchanged
+from domain.portfolio.standing import listed, refuse
+from domain.portfolio.state import Portfolio
+from domain.rejection import Breach, Rejection
+from domain.trade import Intent
+
+AMOUNT_ROUNDING = Decimal("0.01")
+
+
+def exchange_cash(
+    portfolio: Portfolio | None,
+    *,
+    name: str,
+    intent: Intent,
+    sold: Money,
+    bought: Money,
+    rate: Decimal | None,
+    fee: Money | None,
+    value_date: date | None,
+    at: datetime | None,
+) -> tuple[CashExchanged, tuple[Breach, ...]]:
+    """Decide an exchange, with what an executed one breaches; without a rate, its amounts say it.
+
+    Raises:
+        Rejection: `portfolio_unknown`, `currency_unknown`, `currencies_equal`,
+            `fee_currency_mismatch`, `amount_not_positive`, `fee_negative`, `date_missing` or
+            `out_of_range`: it cannot be understood. Proposed: any breach.
+    """
+    opened, held = require_open(portfolio, name), require_portfolio(portfolio, name)
+    _require_understood(sold, bought, fee)
+    changes = _changes(sold, bought, fee)
+    after = {
+        currency: within("balance", held.balance(currency) + change)
+        for currency, change in changes.items()
+    }
+    event = CashExchanged(
+        portfolio=name,
+        sold=sold,
+        bought=bought,
+        rate=rate or within("rate", ratio(bought.amount, sold.amount)),
+        balance_sold=after[sold.currency],
+        balance_bought=after[bought.currency],
+        value_date=flow_date(opened, value_date, at),
+        at=at,
+        fee=fee,
+    )
+    standing, needs_cash = held.standing, not opened.allows_leverage
+    breaches = listed(
+        *(_insufficient_cash(held, each, changes[each]) for each in changes if needs_cash),
+        None if rate is None or intent is Intent.EXECUTED else _rate_mismatch(event),
+        standing.frozen_breach(),
+        standing.closed_breach(),
+        standing.period_breach(event.value_date),
+    )
+    if intent is Intent.PROPOSED:
+        refuse(breaches)
+    return event, breaches
+
+
+def _require_understood(sold: Money, bought: Money, fee: Money | None) -> None:
+    require_amount(sold)
+    require_amount(bought)
+    if sold.currency == bought.currency:
+        raise Rejection("currencies_equal", f"Sold and bought are both {sold.currency}.")
+    if fee is None:
+        return
+    if fee.currency not in {sold.currency, bought.currency}:
+        message = f"The fee is in neither {sold.currency} nor {bought.currency}; charge it apart."
+        raise Rejection("fee_currency_mismatch", message)
+    if fee.amount < 0:
+        raise Rejection("fee_negative", "The fee must not be below zero.")
+
+
+def _changes(sold: Money, bought: Money, fee: Money | None) -> dict[str, Decimal]:
+    changes = {sold.currency: -sold.amount, bought.currency: bought.amount}
+    if fee is not None:
+        changes[fee.currency] -= fee.amount
+    return changes
+
+
+def _insufficient_cash(held: Portfolio, currency: str, change: Decimal) -> Breach | None:
+    balance = held.balance(currency)
+    if change >= 0 or balance + change >= 0:
+        return None
+    return Breach(
+        "insufficient_cash",
+        f"{-change:f} {currency} needed, {balance:f} held.",
+        limit=f"{balance:f}",
+        actual=f"{-change:f}",
+    )
+
+
+def _rate_mismatch(event: CashExchanged) -> Breach | None:
+    """An asked exchange buys what its rate says, to the cent; told amounts are their source's."""
+    sold, bought = event.sold, event.bought
+    exact = canonical(sold.amount * event.rate)
+    if abs(exact - bought.amount) <= AMOUNT_ROUNDING:
+        return None
+    return Breach(
+        "rate_mismatch",
+        f"{sold.amount:f} {sold.currency} at {event.rate:f} buy {exact:f}, not {bought.amount:f}.",
+        limit=f"{exact:f}",
+        actual=f"{bought.amount:f}",
+    )
