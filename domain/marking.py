@@ -1,5 +1,6 @@
 """Deciding marks, closed sessions and corrected closes against the market as it stands."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -19,14 +20,16 @@ from domain.market import (
     Rate,
     SessionClosed,
 )
-from domain.money import ONE, ratio
+from domain.money import ONE
+from domain.rates import DatedRate, Pair, rate_between
 from domain.rejection import Conflict, Rejection
 from domain.rules import CLOCK_SKEW
 
 FAR_BELOW = Decimal("0.6")
 FAR_ABOVE = ONE / FAR_BELOW
 NAMES_LISTED_MAX = 10
-RATE_STALE_AFTER = timedelta(days=4)
+RATES_REMEMBERED = 32
+"""Marks held of each pair: enough for a trade told late by so many of them."""
 SESSION_LENGTH_MAX = timedelta(days=14)
 CLOSES_REMEMBERED = 3
 
@@ -47,14 +50,14 @@ class Market:
     """What decisions need of the market: last closes, FX rates in force, closed sessions.
 
     Of each instrument the last three closes are held, oldest first: cancelling the newest puts the
-    one before in force again.
+    one before in force again. Of each pair of currencies the last marks are, by business time.
     """
 
     def __init__(self) -> None:
         self.position = 0
         self.calendars: dict[str, LastSession] = {}
         self.closes: dict[str, tuple[DatedClose, ...]] = {}
-        self.rates: dict[tuple[str, str], tuple[datetime, Decimal]] = {}
+        self.rates: dict[Pair, tuple[DatedRate, ...]] = {}
         self.marks_versions: dict[str, int] = {}
 
     def fork(self) -> "Market":
@@ -84,9 +87,10 @@ class Market:
         version = self.marks_versions.get(event.source, 0)
         self.marks_versions[event.source] = version + 1
         for rate in event.rates:
-            known = self.rates.get((rate.base, rate.quote))
-            if known is None or known[0] <= event.at:
-                self.rates[rate.base, rate.quote] = (event.at, rate.rate)
+            known = self.rates.get((rate.base, rate.quote), ())
+            place = bisect_right(known, event.at, key=_marked_at)
+            marks = (*known[:place], (event.at, rate.rate), *known[place:])
+            self.rates[rate.base, rate.quote] = marks[-RATES_REMEMBERED:]
 
     def _apply_session(self, event: SessionClosed) -> None:
         calendar = self.calendar(event.calendar)
@@ -116,31 +120,19 @@ class Market:
         return found
 
     def rate_at(self, base: str, quote: str, at: datetime) -> Decimal | None:
-        """Give the rate in force at an instant, where it is known here and not stale.
+        """Give the rate in force at an instant, where it is known here and not stale."""
 
-        Only the newest rate is held: one that came into force later says nothing of `at`, one more
-        than four days older is stale (convention 8).
-        """
-        if base == quote:
-            return ONE
-        pairs = ((base, quote), (quote, base))
-        newest = max((self.rates[pair][0] for pair in pairs if pair in self.rates), default=None)
-        if newest is None or not newest <= at <= newest + RATE_STALE_AFTER:
-            return None
-        return self.rate(base, quote)
+        def marked(one: str, other: str) -> DatedRate | None:
+            known = self.rates.get((one, other), ())
+            place = bisect_right(known, at, key=_marked_at)
+            return known[place - 1] if place else None
 
-    def rate(self, base: str, quote: str) -> Decimal | None:
-        """Give units of `quote` for one of `base`: direct, inverse, or not known.
+        found = rate_between(base, quote, at=at, marked=marked)
+        return None if found is None or found.is_stale else found.rate
 
-        An inverse too small for 18 decimals is not known: zero would be a wrong number.
-        """
-        if base == quote:
-            return ONE
-        direct = self.rates.get((base, quote))
-        inverse = self.rates.get((quote, base))
-        if direct is not None and (inverse is None or inverse[0] <= direct[0]):
-            return direct[1]
-        return None if inverse is None else ratio(ONE, inverse[1]) or None
+
+def _marked_at(mark: DatedRate) -> datetime:
+    return mark[0]
 
 
 def mark_market(

@@ -60,10 +60,7 @@ NO_FACTS = Facts()
 _SESSIONS = """
 SELECT calendar, session, starts_at, ends_at FROM {schema}.sessions ORDER BY calendar, session
 """
-_PORTFOLIOS = """
-SELECT tenant, portfolio, base_currency, calendar, opened_position, first_session, held
-FROM {schema}.portfolios ORDER BY opened_position
-"""
+_PORTFOLIOS = "SELECT {columns} FROM {schema}.portfolios ORDER BY opened_position"
 
 
 class PerformanceFold:
@@ -105,7 +102,9 @@ class PerformanceFold:
 
     def _open(self, _store: Store, position: int, tenant: str, event: PortfolioOpened) -> None:
         calendar = self._calendar(event.calendar)
-        portfolio = Portfolio(tenant, event.portfolio, event.base_currency, calendar, position)
+        portfolio = Portfolio(
+            tenant, event.portfolio, event.base_currency, event.cost_basis, calendar, position
+        )
         calendar.portfolios.append(portfolio)
         self._portfolios[tenant, event.portfolio] = portfolio
         self._changed[portfolio] = None
@@ -222,14 +221,16 @@ class PerformanceFold:
         restate_late_marks(store, late.values(), position=position, reason=reason)
 
     def _concerned(self, name: str) -> Iterable[Portfolio]:
-        base, slash, quote = name.partition("/")
-        if not slash:
+        if "/" not in name:
             return self._holders.get(name, ())
         return [
             portfolio
             for portfolio in self._portfolios.values()
-            if (portfolio.base_currency == base and quote in portfolio.currencies)
-            or (portfolio.base_currency == quote and base in portfolio.currencies)
+            if any(
+                name in pair_names(currency, portfolio.base_currency)
+                for currency in portfolio.currencies
+                if currency != portfolio.base_currency
+            )
         ]
 
     def _strike(
@@ -351,10 +352,11 @@ class PerformanceFold:
             session = Session(day, universal(starts_at), universal(ends_at))
             self._calendar(calendar).close(session)
             self._horizon = max(self._horizon or session.ends_at, session.ends_at)
-        cursor.execute(_PORTFOLIOS.format(schema=self._schema).encode())
-        for tenant, name, currency, calendar_name, position, first, held in cursor.fetchall():
-            calendar = self._calendar(calendar_name)
-            portfolio = Portfolio(tenant, name, currency, calendar, position)
+        statement = _PORTFOLIOS.format(schema=self._schema, columns=PORTFOLIO_COLUMNS)
+        cursor.execute(statement.encode())
+        for tenant, name, currency, basis, market, position, first, held in cursor.fetchall():
+            calendar = self._calendar(market)
+            portfolio = Portfolio(tenant, name, currency, basis, calendar, position)
             portfolio.set_held(held)
             portfolio.first_session = None if first is None else calendar.of_date(first)
             calendar.portfolios.append(portfolio)
@@ -390,6 +392,6 @@ def _portfolio_line(portfolio: Portfolio) -> str:
     session = None if first is None else portfolio.calendar.days[first]
     return (
         f"{text(portfolio.tenant)}\t{text(portfolio.name)}\t{portfolio.base_currency}\t"
-        f"{text(portfolio.calendar.name)}\t{portfolio.opened_position}\t{moment(session)}\t"
-        f"{text(portfolio.held().decode())}\n"
+        f"{portfolio.cost_basis}\t{text(portfolio.calendar.name)}\t{portfolio.opened_position}\t"
+        f"{moment(session)}\t{text(portfolio.held().decode())}\n"
     )

@@ -11,7 +11,7 @@ class PerformanceModel:
     """Daily NAV and time-weighted return of every portfolio, struck and current."""
 
     name = "performance"
-    calculation_version = 1
+    calculation_version = 2
     event_types: frozenset[type[Event]] = frozenset(
         {
             PortfolioOpened,

@@ -232,11 +232,18 @@ class Portfolio:
     """One portfolio: what it held at the last closed session, and the facts that wait."""
 
     def __init__(
-        self, tenant: str, name: str, base_currency: str, calendar: Calendar, position: int
+        self,
+        tenant: str,
+        name: str,
+        base_currency: str,
+        cost_basis: str,
+        calendar: Calendar,
+        position: int,
     ) -> None:
         self.tenant = tenant
         self.name = name
         self.base_currency = base_currency
+        self.cost_basis = cost_basis
         self.calendar = calendar
         self.opened_position = position
         self.first_session: int | None = None

@@ -38,20 +38,20 @@ RESTATED_DAY_COLUMNS = (
 )
 FILL_COLUMNS = (
     "tenant, portfolio, on_date, position, at, instrument, quantity, price, currency, cash,"
-    " book_order"
+    " book_order, trade_id, fee, rate_to_base"
 )
 FLOW_COLUMNS = "tenant, portfolio, on_date, position, at, currency, amount"
 MARK_COLUMNS = "name, at, position, price, calendar, session, status, findings"
 PORTFOLIO_COLUMNS = (
-    "tenant, portfolio, base_currency, calendar, opened_position, first_session, held"
+    "tenant, portfolio, base_currency, cost_basis, calendar, opened_position, first_session, held"
 )
 
 _STRUCK_FIELDS = len(STRUCK_COLUMNS.split(","))
 
 _DDL = f"""
 CREATE TABLE {{schema}}.portfolios (
-    tenant {_TEXT}, portfolio {_TEXT}, base_currency text NOT NULL, calendar text NOT NULL,
-    opened_position bigint NOT NULL, first_session date, held text NOT NULL,
+    tenant {_TEXT}, portfolio {_TEXT}, base_currency text NOT NULL, cost_basis text NOT NULL,
+    calendar text NOT NULL, opened_position bigint NOT NULL, first_session date, held text NOT NULL,
     PRIMARY KEY (tenant, portfolio)
 );
 CREATE TABLE {{schema}}.sessions (
@@ -63,6 +63,7 @@ CREATE TABLE {{schema}}.fills (
     tenant {_TEXT}, portfolio {_TEXT}, on_date date, position bigint, at timestamptz,
     instrument {_TEXT} NOT NULL, quantity numeric NOT NULL, price numeric NOT NULL,
     currency text NOT NULL, cash numeric NOT NULL, book_order {_TEXT} NOT NULL,
+    trade_id uuid NOT NULL, fee numeric NOT NULL, rate_to_base numeric,
     PRIMARY KEY (tenant, portfolio, on_date, position)
 );
 CREATE TABLE {{schema}}.flows (

@@ -2,18 +2,20 @@
 
 Pure: quotes are handed in. A position without a mark takes its own last executed price; with
 neither, or without a rate to base, the NAV is incomplete and says what is missing. Quantity x price
-and a direct rate are exact; an inverse rate divides once, rounded half-even to 12 decimals.
+x rate is exact; only the rate is rounded where it is an inverse or a cross.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import NamedTuple, Protocol
 
 import msgspec
 
-from domain.money import ONE, ZERO, canonical, share
+from domain.money import ZERO, canonical
+from domain.rates import Conversion, pairs_between, rate_between
 from domain.returns import Chain, TimedFlow, Valuation, daily_return
 from projections.performance.state import (
     Carried,
@@ -27,7 +29,6 @@ from projections.performance.state import (
 
 COMPLETE = "complete"
 INCOMPLETE = "incomplete"
-RATE_STALE_AFTER = timedelta(days=4)
 
 Quotes = Mapping[str, Quote | None]
 Executed = Callable[[str], Quote | None]
@@ -73,9 +74,10 @@ class Current(NamedTuple):
     carried: str | None
 
 
-def pair_names(currency: str, base: str) -> tuple[str, str]:
-    """Name the two marks that can carry a currency's rate to base: direct, then inverse."""
-    return f"{currency}/{base}", f"{base}/{currency}"
+@cache
+def pair_names(currency: str, base: str) -> tuple[str, ...]:
+    """Name the marks that can make a currency's rate to base."""
+    return tuple(f"{one}/{other}" for one, other in pairs_between(currency, base))
 
 
 def rate_name(currency: str, base: str) -> str:
@@ -83,23 +85,21 @@ def rate_name(currency: str, base: str) -> str:
     return f"FX:{currency}/{base}"
 
 
-def _rate(currency: str, base: str, quotes: Quotes) -> tuple[Quote, bool] | None:
-    """Give the newest rate in force and whether it is direct; a direct one wins a tie."""
-    direct, inverse = (quotes.get(name) for name in pair_names(currency, base))
-    if direct is not None and (inverse is None or inverse.at <= direct.at):
-        return direct, True
-    return None if inverse is None else (inverse, False)
+def rate_to_base(currency: str, base: str, quotes: Quotes, at: datetime) -> Conversion | None:
+    """Give units of base for one of a currency at the moment the quotes are in force."""
+    return rate_between(
+        currency, base, at=at, marked=lambda one, other: quotes.get(f"{one}/{other}")
+    )
 
 
-def amount_to_base(amount: Decimal, currency: str, base: str, quotes: Quotes) -> Decimal | None:
+def amount_to_base(
+    amount: Decimal, currency: str, base: str, quotes: Quotes, at: datetime
+) -> Decimal | None:
     """Convert an amount to base; None where no rate is in force."""
     if currency == base or not amount:
         return amount
-    rate = _rate(currency, base, quotes)
-    if rate is None or not rate[0].price:
-        return None
-    quote, is_direct = rate
-    return amount * quote.price if is_direct else share(amount, ONE, quote.price)
+    found = rate_to_base(currency, base, quotes, at)
+    return None if found is None else amount * found.rate
 
 
 def value(
@@ -132,14 +132,13 @@ def value(
     base = subject.base_currency
     priced = totals.pop(base, ZERO)
     for currency in sorted(totals):
-        converted = amount_to_base(totals[currency], currency, base, quotes)
-        if converted is None:
+        rate = rate_to_base(currency, base, quotes, at)
+        if rate is not None:
+            priced += totals[currency] * rate.rate
+            if rate.is_stale:
+                stale.append(rate_name(currency, base))
+        elif totals[currency]:
             unpriced.append(rate_name(currency, base))
-            continue
-        priced += converted
-        rate = _rate(currency, base, quotes)
-        if rate is not None and rate[0].at < at - RATE_STALE_AFTER:
-            stale.append(rate_name(currency, base))
     priced = canonical(priced)
     nav = None if unpriced else priced
     return Value(nav, priced, *(tuple(sorted(each)) for each in (unpriced, stale, by_trade)))
@@ -261,15 +260,13 @@ class _Flows:
     """
 
     def __init__(self, day: Day) -> None:
-        self._base = day.subject.base_currency
-        self._end_quotes = day.quotes_at(day.session.ends_at)
+        self._day = day
         self.inflow = self.outflow = ZERO
         self.timed: dict[datetime, list[Decimal]] = {}
         self.unvalued: dict[str, tuple[Decimal, Decimal]] = {}
         total: Decimal | None = ZERO
         for flow in _together(day.facts.flows):
-            at_moment = None if flow.at is None else day.quotes_at(flow.at)
-            amount = self._convert(flow, at_moment)
+            amount = self._convert(flow)
             if amount is None:
                 self._keep(flow.currency, max(flow.amount, ZERO), max(-flow.amount, ZERO))
                 total = None
@@ -285,16 +282,23 @@ class _Flows:
         for currency, (inflow, outflow) in day.carried.unvalued.items():
             self._resolve(currency, inflow, outflow)
 
-    def _convert(self, flow: Flow, at_moment: Quotes | None) -> Decimal | None:
-        if at_moment is not None:
-            amount = amount_to_base(flow.amount, flow.currency, self._base, at_moment)
+    def _convert(self, flow: Flow) -> Decimal | None:
+        if flow.at is not None:
+            amount = self._to_base(flow.amount, flow.currency, flow.at)
             if amount is not None:
                 return amount
-        return amount_to_base(flow.amount, flow.currency, self._base, self._end_quotes)
+        return self._at_end(flow.amount, flow.currency)
+
+    def _at_end(self, amount: Decimal, currency: str) -> Decimal | None:
+        return self._to_base(amount, currency, self._day.session.ends_at)
+
+    def _to_base(self, amount: Decimal, currency: str, at: datetime) -> Decimal | None:
+        base = self._day.subject.base_currency
+        return amount_to_base(amount, currency, base, self._day.quotes_at(at), at)
 
     def _resolve(self, currency: str, inflow: Decimal, outflow: Decimal) -> None:
-        converted_in = amount_to_base(inflow, currency, self._base, self._end_quotes)
-        converted_out = amount_to_base(outflow, currency, self._base, self._end_quotes)
+        converted_in = self._at_end(inflow, currency)
+        converted_out = self._at_end(outflow, currency)
         if converted_in is None or converted_out is None:
             self._keep(currency, inflow, outflow)
             return

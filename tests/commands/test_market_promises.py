@@ -128,8 +128,8 @@ class TestBookingWithARateToBase:
 
         assert booked.rate_to_base == Decimal("0.8")
 
-    def test_does_not_store_the_rate_of_a_later_day(self, desk: Desk, log: Log) -> None:
-        """A trade told late, after another rate came into force: absent, never that one."""
+    def test_stores_the_rate_of_its_own_day_when_told_late(self, desk: Desk, log: Log) -> None:
+        """A trade told after another rate came into force: its own time's, never that one."""
         booked = book_in_euros(
             desk,
             log,
@@ -139,7 +139,7 @@ class TestBookingWithARateToBase:
             executed_at=TRADED_AT,
         )
 
-        assert booked.rate_to_base is None
+        assert booked.rate_to_base == Decimal("0.9")
 
     @pytest.mark.parametrize(
         ("marked_at", "stored"),

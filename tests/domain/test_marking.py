@@ -117,51 +117,8 @@ def rated(*rates: tuple[str, str, str, int]) -> Market:
     return market
 
 
-class TestConverting:
-    """Units of quote for one of base: direct, inverse, or not known."""
-
-    def test_is_one_for_a_currency_itself(self) -> None:
-        """Known without any mark."""
-        assert Market().rate("USD", "USD") == 1
-
-    def test_is_not_known_without_a_mark(self) -> None:
-        """None, never 1 and never 0."""
-        assert rated(("EUR", "USD", "1.25", 0)).rate("EUR", "GBP") is None
-
-    def test_takes_the_rate_as_marked(self) -> None:
-        """X(EUR to USD) = 1.25 is 1.25 dollars for a euro."""
-        assert rated(("EUR", "USD", "1.25", 0)).rate("EUR", "USD") == Decimal("1.25")
-
-    def test_inverts_the_other_direction(self) -> None:
-        """One euro for 1.25 dollars is 0.8 euros for a dollar; a third has 18 decimals."""
-        assert rated(("EUR", "USD", "1.25", 0)).rate("USD", "EUR") == Decimal("0.8")
-        assert rated(("EUR", "USD", "3", 0)).rate("USD", "EUR") == Decimal("0." + "3" * 18)
-
-    def test_takes_the_newest_by_business_time_not_by_arrival(self) -> None:
-        """An older rate that arrives later changes nothing; of equal times the later counts."""
-        late = rated(("EUR", "USD", "1.2", 5), ("EUR", "USD", "1.1", 4))
-        equal = rated(("EUR", "USD", "1.2", 5), ("EUR", "USD", "1.3", 5))
-
-        assert late.rate("EUR", "USD") == Decimal("1.2")
-        assert equal.rate("EUR", "USD") == Decimal("1.3")
-
-    @pytest.mark.parametrize(("minute", "rate"), [(4, "2"), (5, "2"), (6, "0.8")])
-    def test_prefers_the_newer_of_both_directions_and_direct_if_equal(
-        self, minute: int, rate: str
-    ) -> None:
-        """USD/EUR marked 2 at minute 5, EUR/USD marked 1.25 before, then, and after."""
-        market = rated(("USD", "EUR", "2", 5), ("EUR", "USD", "1.25", minute))
-
-        assert market.rate("USD", "EUR") == Decimal(rate)
-
-    def test_is_not_known_where_the_inverse_would_be_zero(self) -> None:
-        """1 / 10 to the 18th still has a digit; a tenth of that has none, and 0 is no rate."""
-        assert rated(("EUR", "USD", "1E+18", 0)).rate("USD", "EUR") == Decimal("1E-18")
-        assert rated(("EUR", "USD", "1E+19", 0)).rate("USD", "EUR") is None
-
-
 class TestConvertingAtAnInstant:
-    """The newest rate held, where it is in force then and not stale (convention 8)."""
+    """The rate in force then, of the marks remembered, where it is not stale (convention 8)."""
 
     @pytest.mark.parametrize(
         ("after_mark", "rate"),
@@ -181,12 +138,40 @@ class TestConvertingAtAnInstant:
         assert market.rate_at("EUR", "USD", NOON + after_mark) == rate
         assert market.rate_at("USD", "USD", NOON + after_mark) == 1
 
+    @pytest.mark.parametrize(("minute", "rate"), [(3, None), (4, "1.1"), (5, "1.2"), (9, "1.2")])
+    def test_goes_by_business_time_not_by_arrival(self, minute: int, rate: str | None) -> None:
+        """What arrives late takes its place among the marks."""
+        market = rated(("EUR", "USD", "1.2", 5), ("EUR", "USD", "1.1", 4))
+
+        found = market.rate_at("EUR", "USD", NOON + timedelta(minutes=minute))
+
+        assert found == (None if rate is None else Decimal(rate))
+
+    def test_takes_the_later_of_two_marks_with_one_time(self) -> None:
+        """Of equal business times the one that arrived later counts."""
+        market = rated(("EUR", "USD", "1.2", 5), ("EUR", "USD", "1.3", 5))
+
+        assert market.rate_at("EUR", "USD", NOON + timedelta(minutes=5)) == Decimal("1.3")
+
     def test_goes_by_the_newer_of_both_directions(self) -> None:
-        """An inverse of minute 5 says nothing of minute 4, though the direct one would."""
+        """An inverse of minute 5 says nothing of minute 4."""
         market = rated(("EUR", "USD", "1.25", 0), ("USD", "EUR", "0.5", 5))
 
-        assert market.rate_at("EUR", "USD", NOON + timedelta(minutes=4)) is None
+        assert market.rate_at("EUR", "USD", NOON + timedelta(minutes=4)) == Decimal("1.25")
         assert market.rate_at("EUR", "USD", NOON + timedelta(minutes=5)) == 2
+
+    def test_crosses_through_the_euro(self) -> None:
+        """One pound in dollars, of what ECB publishes for the euro."""
+        market = rated(("EUR", "USD", "1.20", 0), ("EUR", "GBP", "0.75", 0))
+
+        assert market.rate_at("GBP", "USD", NOON) == Decimal("1.6")
+
+    def test_remembers_the_last_marks_only(self) -> None:
+        """Of 33 marks the oldest is forgotten, and its time has no rate."""
+        market = rated(*(("EUR", "USD", str(minute + 1), minute) for minute in range(33)))
+
+        assert market.rate_at("EUR", "USD", NOON) is None
+        assert market.rate_at("EUR", "USD", NOON + timedelta(minutes=1)) == 2
 
 
 class TestClosingASession:
@@ -392,7 +377,7 @@ class TestForkingTheMarket:
 
         assert market.last_close("AAPL") == 10
         assert market.last_close("MSFT") is None
-        assert market.rate("EUR", "USD") == 1
+        assert market.rate_at("EUR", "USD", NOON) == 1
         assert market.calendar("XNYS").session == MONDAY
         assert list(market.calendar("XNYS").versions) == [MONDAY]
         assert market.marks_versions == {"feed": 1}

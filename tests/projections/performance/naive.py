@@ -130,23 +130,32 @@ class NaiveBook:
             for index in range(self.first, len(self.sessions))
         ]
 
-    def rate(self, currency: str, at: datetime) -> tuple[datetime, Fraction, bool] | None:
-        """Units of base for one of a currency, since when, and whether it is the inverse."""
-        direct = self.market.price(f"{currency}/{self.base}", at)
-        inverse = self.market.price(f"{self.base}/{currency}", at)
+    def rate(self, currency: str, at: datetime) -> tuple[datetime, Fraction] | None:
+        """Units of base for one of a currency, and since when: its own marks, else a cross."""
+        found = [self._leg(currency, self.base, at)]
+        for pivot in ("EUR", "USD"):
+            if pivot not in (currency, self.base):
+                legs = self._leg(currency, pivot, at), self._leg(pivot, self.base, at)
+                if legs[0] and legs[1]:
+                    found.append((min(legs[0][0], legs[1][0]), legs[0][1] * legs[1][1]))
+        known = [each for each in found if each]
+        fresh = [each for each in known if each[0] >= at - timedelta(days=4)]
+        best = next(iter(fresh + known), None)
+        return best and (best[0], Fraction(rounded(best[1], 18)))
+
+    def _leg(self, one: str, other: str, at: datetime) -> tuple[datetime, Fraction] | None:
+        direct = self.market.price(f"{one}/{other}", at)
+        inverse = self.market.price(f"{other}/{one}", at)
         if direct and (not inverse or inverse[0] <= direct[0]):
-            return *direct, False
-        return (inverse[0], 1 / inverse[1], True) if inverse and inverse[1] else None
+            return direct
+        return (inverse[0], 1 / inverse[1]) if inverse else None
 
     def amount_in_base(self, amount: Fraction, currency: str, at: datetime) -> Fraction | None:
-        """Convert; an inverse rate rounds to 12 decimals."""
+        """Convert exactly, at a rate that was rounded once."""
         if currency == self.base or not amount:
             return amount
         rate = self.rate(currency, at)
-        if rate is None:
-            return None
-        exact = amount * rate[1]
-        return Fraction(rounded(exact, 12)) if rate[2] else exact
+        return None if rate is None else amount * rate[1]
 
     def value(self, facts: list[tuple[int, Any]], at: datetime, fresh: datetime) -> Row:
         """Value what facts leave at a moment."""

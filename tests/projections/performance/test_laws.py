@@ -79,7 +79,7 @@ def flows(draw: st.DrawFn) -> Told:
         moment=moment,
         portfolio=portfolio,
         tenant=tenant,
-        currency=draw(st.sampled_from(["USD", "USD", "EUR"])),
+        currency=draw(st.sampled_from(["USD", "USD", "EUR", "GBP"])),
     )
 
 
@@ -88,8 +88,8 @@ def marks(draw: st.DrawFn) -> Told:
     """Some marks and perhaps a rate."""
     names = st.sampled_from(["AAPL", "MSFT", "SAP"])
     listed: dict[str, Any] = draw(st.dictionaries(names, PRICES, max_size=2))
-    pairs = st.sampled_from(["EUR/USD", "USD/EUR"])
-    listed |= draw(st.dictionaries(pairs, st.sampled_from(["0.5", "1.1", "3"]), max_size=1))
+    pairs = st.sampled_from(["EUR/USD", "USD/EUR", "GBP/USD", "EUR/GBP"])
+    listed |= draw(st.dictionaries(pairs, st.sampled_from(["0.5", "1.1", "3"]), max_size=2))
     return marked(draw(MOMENTS), listed)
 
 

@@ -240,7 +240,7 @@ class TestForeignCurrency:
         assert tables.days("nav, nav_status") == [(Decimal("114.5868"), "complete")]
 
     def test_divides_by_an_inverse_rate(self, connection: Connection) -> None:
-        """A rate the other way round divides, rounded half-even to 12 decimals."""
+        """A rate the other way round is divided into one, rounded half-even to 18 decimals."""
         tables = folded(
             connection,
             opened(),
@@ -249,7 +249,19 @@ class TestForeignCurrency:
             closed(1),
         )
 
-        assert tables.days("nav") == [(Decimal("1.111111111111"),)]
+        assert tables.days("nav") == [(Decimal("1.111111111111111111"),)]
+
+    def test_crosses_through_the_euro(self, connection: Connection) -> None:
+        """Pounds in a dollar portfolio take the cross of what ECB publishes."""
+        tables = folded(
+            connection,
+            opened(),
+            marked(at(1), {"EUR/USD": "1.2", "EUR/GBP": "0.75"}),
+            flow("10", 1, currency="GBP"),
+            closed(1),
+        )
+
+        assert tables.days("nav, stale") == [(Decimal(16), [])]
 
     def test_takes_the_newer_of_both_directions(self, connection: Connection) -> None:
         """The newest rate counts, and of two with one time the direct one."""
