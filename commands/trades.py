@@ -69,7 +69,7 @@ def release_trade(issued: Issued, command: ReleaseTrade, view: View) -> Decision
     if view.version(command.trade_id) > 1:
         return AlreadyDecided(command.trade_id, version=2)
     around = _surroundings(issued, parked.capture, view)
-    booked = capturing.release_trade(parked, around=around)
+    booked = capturing.release_trade(parked.capture, trade_id=parked.trade_id, around=around)
     return _accepted(issued, command.trade_id, parked.capture, booked, view.market.position)
 
 

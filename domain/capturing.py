@@ -63,7 +63,7 @@ def capture_trade(capture: Capture, *, trade_id: UUID, around: Surroundings) -> 
             return Booked(parked)
         message = f"Instrument {capture.instrument} is not registered."
         raise Rejection("instrument_unknown", message)
-    bookings, breaches = _book(capture, trade_id, around)
+    bookings, breaches = book_capture(capture, trade_id, around)
     captured = TradeCaptured(
         trade_id=trade_id,
         capture=capture,
@@ -74,20 +74,20 @@ def capture_trade(capture: Capture, *, trade_id: UUID, around: Surroundings) -> 
     return Booked(captured, bookings, breaches)
 
 
-def release_trade(parked: TradeParked, *, around: Surroundings) -> Booked:
+def release_trade(parked: Capture, *, trade_id: UUID, around: Surroundings) -> Booked:
     """Decide the release of a parked trade whose instrument has appeared.
 
     Raises:
         Rejection: `instrument_unknown` still, or `currency_mismatch`: it stays parked.
     """
     if around.instrument is None:
-        message = f"Instrument {parked.capture.instrument} is not registered."
+        message = f"Instrument {parked.instrument} is not registered."
         raise Rejection("instrument_unknown", message)
-    bookings, breaches = _book(parked.capture, parked.trade_id, around)
+    bookings, breaches = book_capture(parked, trade_id, around)
     released = TradeReleased(
-        trade_id=parked.trade_id,
-        portfolio=parked.capture.portfolio,
-        instrument=parked.capture.instrument,
+        trade_id=trade_id,
+        portfolio=parked.portfolio,
+        instrument=parked.instrument,
         market_position=around.market_position,
         breaches=breaches,
     )
@@ -116,14 +116,19 @@ def fill_of(capture: Capture, *, trade_id: UUID, calendar: str) -> Fill:
     )
 
 
-def _book(
+def book_capture(
     capture: Capture, trade_id: UUID, around: Surroundings
 ) -> tuple[tuple[Booking, ...], tuple[Breach, ...]]:
+    """Judge and book a capture whose instrument is known; give its bookings and breaches.
+
+    Raises:
+        Rejection: as `capture_trade` says.
+    """
     portfolio, instrument = around.portfolio, around.instrument
     opened = require_open(portfolio, capture.portfolio)
     assert portfolio is not None, "an open portfolio is there"
     assert instrument is not None, "an unknown instrument was parked or refused before"
-    _require_same_currency(capture, instrument)
+    require_same_currency(capture, instrument)
     fill = fill_of(capture, trade_id=trade_id, calendar=instrument.calendar)
     held = portfolio.book(capture.instrument).quantity
     signed = fill.quantity if fill.side is Side.BUY else -fill.quantity
@@ -160,7 +165,7 @@ def _time_of(fill: Fill) -> datetime:
     return datetime.combine(fill.trade_date + timedelta(days=1), time.min, UTC)
 
 
-def _require_same_currency(capture: Capture, instrument: Instrument) -> None:
+def require_same_currency(capture: Capture, instrument: Instrument) -> None:
     """Refuse another currency than the instrument's: its amounts cannot join the lots."""
     if capture.currency == instrument.currency:
         return

@@ -1,6 +1,7 @@
-"""Trades: captured and booked, parked until their instrument appears, or refused with reasons.
+"""Trades: captured, parked until their instrument appears, or refused; amended and busted later.
 
-`received_at` is when the system received the capture: what "from the future" was judged against.
+`received_at` is when the system received what the event tells: what "from the future" was judged
+against. A correction (an amend or a bust) may come before its trade, whose stream then begins so.
 """
 
 from datetime import date, datetime
@@ -49,6 +50,9 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 class TradeCaptured(Event, frozen=True):
     """A trade was accepted and booked, in one append with its `TradeBooked`.
 
+    Where a correction had come before it, that one follows in the append, and only what then holds
+    is booked.
+
     `breaches` are the warnings an executed trade carries; `market_position` is the log position of
     the market state it was judged against.
     """
@@ -61,7 +65,10 @@ class TradeCaptured(Event, frozen=True):
 
 
 class TradeParked(Event, frozen=True):
-    """An executed trade waits, visibly, for its instrument to be registered."""
+    """An executed trade waits, visibly, for its instrument to be registered.
+
+    Behind a `TradeAmended` it is the amended content that waits.
+    """
 
     trade_id: UUID
     capture: Capture
@@ -89,4 +96,96 @@ class TradeRefused(Event, frozen=True):
     received_at: datetime | None = None
 
 
-TradeEvent = TradeCaptured | TradeParked | TradeReleased | TradeRefused
+class TradeAmended(Event, frozen=True):
+    """The source's revision of a trade replaced its whole content.
+
+    In one append with what it does: `TradeUnbooked` of what was booked, and the `TradeBooked` of
+    `capture`, or a `TradeParked` where its instrument is not known. `breaches` are warnings;
+    `reason` is a short code.
+    """
+
+    trade_id: UUID
+    revision: int
+    capture: Capture
+    market_position: int
+    breaches: tuple[Breach, ...] = ()
+    received_at: datetime | None = None
+    reason: str | None = None
+
+
+class TradeAmendSuperseded(Event, frozen=True):
+    """An amend came after a higher revision, or after the bust: recorded, it changes nothing.
+
+    `by_revision` is absent where the trade is busted.
+    """
+
+    trade_id: UUID
+    revision: int
+    capture: Capture
+    by_revision: int | None = None
+    received_at: datetime | None = None
+    reason: str | None = None
+
+
+class TradeAmendHeld(Event, frozen=True):
+    """An amend came before its trade: it waits, visibly, until the trade is captured."""
+
+    trade_id: UUID
+    revision: int
+    capture: Capture
+    received_at: datetime | None = None
+    reason: str | None = None
+
+
+class TradeBusted(Event, frozen=True):
+    """A trade was cancelled by its source, finally: over any revision, earlier or later.
+
+    In one append with the `TradeUnbooked` of what was booked. `reason` is a short code.
+    """
+
+    trade_id: UUID
+    portfolio: str
+    source: str
+    external_id: str
+    reason: str
+    received_at: datetime | None = None
+
+
+class TradeBustHeld(Event, frozen=True):
+    """A bust came before its trade: it waits, visibly, until the trade is captured.
+
+    `portfolio` is where the source says that the trade belongs; the bust is listed there.
+    """
+
+    trade_id: UUID
+    portfolio: str
+    source: str
+    external_id: str
+    reason: str
+    received_at: datetime | None = None
+
+
+class TradeReassigned(Event, frozen=True):
+    """A correction took a trade to another portfolio: in `portfolio` it is not any more.
+
+    Whatever was captured, parked or held of it there is ended; a booking was taken out by its
+    `TradeUnbooked` in the same append.
+    """
+
+    trade_id: UUID
+    portfolio: str
+    to_portfolio: str
+
+
+TradeEvent = (
+    TradeCaptured
+    | TradeParked
+    | TradeReleased
+    | TradeRefused
+    | TradeAmended
+    | TradeAmendSuperseded
+    | TradeAmendHeld
+    | TradeBusted
+    | TradeBustHeld
+    | TradeReassigned
+)

@@ -26,7 +26,18 @@ from domain.portfolio.life import (
     PortfolioUnfrozen,
 )
 from domain.source import SourceRegistered
-from domain.trade import TradeCaptured, TradeParked, TradeRefused, TradeReleased
+from domain.trade import (
+    TradeAmended,
+    TradeAmendHeld,
+    TradeAmendSuperseded,
+    TradeBusted,
+    TradeBustHeld,
+    TradeCaptured,
+    TradeParked,
+    TradeReassigned,
+    TradeRefused,
+    TradeReleased,
+)
 
 EVENT_TYPES: dict[str, type[Event]] = {
     "portfolio.opened.v1": PortfolioOpened,
@@ -51,6 +62,12 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "trade.parked.v1": TradeParked,
     "trade.released.v1": TradeReleased,
     "trade.refused.v1": TradeRefused,
+    "trade.amended.v1": TradeAmended,
+    "trade.amend_superseded.v1": TradeAmendSuperseded,
+    "trade.amend_held.v1": TradeAmendHeld,
+    "trade.busted.v1": TradeBusted,
+    "trade.bust_held.v1": TradeBustHeld,
+    "trade.reassigned.v1": TradeReassigned,
     "source.registered.v1": SourceRegistered,
     "instrument.registered.v1": InstrumentRegistered,
     "market.marked.v1": MarketMarked,

@@ -218,6 +218,11 @@ def captured(external_id: str = "t-1", **changes: Any) -> Capture:
     return msgspec.structs.replace(wanted, **changes)
 
 
+def told(external_id: str = "t-1", **changes: Any) -> Capture:
+    """The same, executed."""
+    return captured(external_id, **{"intent": Intent.EXECUTED, **changes})
+
+
 def minutes(count: int) -> datetime:
     """So many minutes after Monday noon."""
     return NOON + timedelta(minutes=count)

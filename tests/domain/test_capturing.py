@@ -179,13 +179,11 @@ class TestNotUnderstanding:
 class TestReleasing:
     """A parked trade is booked when its instrument appears: an executed fact, never refused."""
 
-    PARKED = TradeParked(
-        trade_id=NAME, capture=captured(intent=TOLD, trade_date=MONDAY), market_position=3
-    )
+    PARKED = captured(intent=TOLD, trade_date=MONDAY)
 
     def test_books_it_as_if_told_now(self) -> None:
         """With the breaches and the market state of now."""
-        done = release_trade(self.PARKED, around=around(portfolio(), instrument()))
+        done = release_trade(self.PARKED, trade_id=NAME, around=around(portfolio(), instrument()))
 
         assert done.trade == TradeReleased(
             trade_id=NAME,
@@ -210,6 +208,7 @@ class TestReleasing:
 
         done = release_trade(
             self.PARKED,
+            trade_id=NAME,
             around=around(meanwhile.portfolio, instrument(), earlier_fills=lambda: meanwhile.fills),
         )
 
@@ -226,7 +225,7 @@ class TestReleasing:
     def test_leaves_it_parked(self, code: str, known: Instrument | None) -> None:
         """Still unknown, or known in another currency."""
         with pytest.raises(Rejection) as refused:
-            release_trade(self.PARKED, around=around(portfolio(), known))
+            release_trade(self.PARKED, trade_id=NAME, around=around(portfolio(), known))
 
         assert refused.value.code == code
 

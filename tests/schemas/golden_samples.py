@@ -36,59 +36,17 @@ from domain.portfolio.events import (
     TradeBooked,
     TradeUnbooked,
 )
-from domain.rejection import Breach
 from domain.source import NamingScope, SourceRegistered
-from domain.trade import (
-    Capture,
-    Intent,
-    TradeCaptured,
-    TradeParked,
-    TradeRefused,
-    TradeReleased,
-)
 from schemas.codec import encode
 from tests.schemas.portfolio_samples import PORTFOLIO_SAMPLES
+from tests.schemas.trade_samples import DAY, TRADE, TRADE_SAMPLES, TRADED_AT
 
 GOLDEN = Path(__file__).parent / "golden"
 
-TRADE = UUID("0f0e0d0c-0b0a-5908-8706-050403020100")
 OTHER = UUID("10111213-1415-5617-9819-1a1b1c1d1e1f")
-DAY, NEXT_DAY = date(2024, 3, 4), date(2024, 3, 5)
+NEXT_DAY = date(2024, 3, 5)
 OPEN_AT = datetime(2024, 3, 4, 14, 30, tzinfo=UTC)
 CLOSE_AT = datetime(2024, 3, 4, 21, tzinfo=UTC)
-TRADED_AT = datetime(2024, 3, 4, 15, 0, 0, 123_456, tzinfo=UTC)
-
-BREACH = Breach("insufficient_cash", "1000 USD needed, 5 held.", limit="5", actual="1000")
-PLAIN_BREACH = Breach("instrument_inactive", "Instrument AAPL is not active.")
-BREACHES = (BREACH, PLAIN_BREACH)
-FULL_CAPTURE = Capture(
-    portfolio="growth",
-    source="desk-1",
-    external_id="fill/1#a",
-    intent=Intent.EXECUTED,
-    instrument="AAPL",
-    side=Side.SELL,
-    quantity=Decimal("100.5"),
-    price=Decimal("170.25"),
-    currency="USD",
-    fee=Decimal("1.5"),
-    trade_date=DAY,
-    executed_at=TRADED_AT,
-    source_sequence=7,
-    consideration=Decimal("17110.13"),
-)
-LEAST_CAPTURE = Capture(
-    portfolio="growth",
-    source="desk-1",
-    external_id="t-1",
-    intent=Intent.PROPOSED,
-    instrument="AAPL",
-    side=Side.BUY,
-    quantity=Decimal(100),
-    price=Decimal(10),
-    currency="USD",
-    trade_date=DAY,
-)
 FULL_FILL = Fill(
     trade_id=TRADE,
     source="desk-1",
@@ -122,7 +80,6 @@ CLOSED = ClosedLot(
     OTHER, DAY, Decimal(50), Decimal("0.000000000001"), Decimal("0.75"), Decimal("8512.46")
 )
 
-RECEIVED = datetime(2024, 1, 8, 15, 30, 1, 250_000, tzinfo=UTC)
 SAMPLES: dict[str, tuple[Event, ...]] = {
     "portfolio.opened.v1": (
         PortfolioOpened(
@@ -256,42 +213,7 @@ SAMPLES: dict[str, tuple[Event, ...]] = {
         ),
     ),
     **PORTFOLIO_SAMPLES,
-    "trade.captured.v1": (
-        TradeCaptured(
-            trade_id=TRADE,
-            capture=FULL_CAPTURE,
-            market_position=12,
-            breaches=BREACHES,
-            received_at=RECEIVED,
-        ),
-        TradeCaptured(trade_id=TRADE, capture=LEAST_CAPTURE, market_position=0),
-    ),
-    "trade.parked.v1": (
-        TradeParked(trade_id=TRADE, capture=FULL_CAPTURE, market_position=12, received_at=RECEIVED),
-        TradeParked(trade_id=TRADE, capture=LEAST_CAPTURE, market_position=0),
-    ),
-    "trade.released.v1": (
-        TradeReleased(
-            trade_id=TRADE,
-            portfolio="growth",
-            instrument="AAPL",
-            market_position=12,
-            breaches=BREACHES,
-        ),
-        TradeReleased(trade_id=TRADE, portfolio="growth", instrument="AAPL", market_position=0),
-    ),
-    "trade.refused.v1": (
-        TradeRefused(
-            trade_id=TRADE,
-            capture=FULL_CAPTURE,
-            market_position=12,
-            breaches=BREACHES,
-            received_at=RECEIVED,
-        ),
-        TradeRefused(
-            trade_id=TRADE, capture=LEAST_CAPTURE, market_position=0, breaches=(PLAIN_BREACH,)
-        ),
-    ),
+    **TRADE_SAMPLES,
     "source.registered.v1": (
         SourceRegistered(source="desk-1", naming_scope=NamingScope.TRADE_DATE),
     ),

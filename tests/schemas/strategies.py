@@ -32,7 +32,7 @@ from domain.portfolio.events import (
     TradeBooked,
 )
 from domain.rules import RULES
-from domain.trade import TradeCaptured, TradeRefused, TradeReleased
+from domain.trade import TradeAmended, TradeCaptured, TradeRefused, TradeReleased
 from tests.domain.numbers import wide
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}"
@@ -60,6 +60,7 @@ _code = Text(st.from_regex(r"[a-z][a-z0-9_]{0,63}", fullmatch=True), "c" * 64)
 
 TEXTS: dict[str, Text] = {
     "portfolio": _name,
+    "to_portfolio": _name,
     "instrument": _name,
     "source": _name,
     "calendar": _name,
@@ -112,6 +113,7 @@ COUNTS_MAX: dict[tuple[type, str], int] = {
     (TradeCaptured, "breaches"): len(RULES),
     (TradeReleased, "breaches"): len(RULES),
     (TradeRefused, "breaches"): len(RULES),
+    (TradeAmended, "breaches"): len(RULES),
 }
 """Most items of every tuple field, as the domain documents them."""
 
