@@ -31,6 +31,28 @@ class CaptureTrade(Command, frozen=True, tag="capture_trade"):
     capture: Capture
 
 
+class AmendTrade(Command, frozen=True, kw_only=True, tag="amend_trade"):
+    """Tell a source's revision of a trade: its whole new content. `reason` is a short code."""
+
+    revision: int
+    capture: Capture
+    reason: str | None = None
+
+
+class BustTrade(Command, frozen=True, kw_only=True, tag="bust_trade"):
+    """Tell that a source cancelled a trade; `reason` is a short code.
+
+    `trade_date` is a part of the name where the source names trades per date. `portfolio` is where
+    the bust is listed while its trade is unknown.
+    """
+
+    source: str
+    external_id: str
+    portfolio: str
+    reason: str
+    trade_date: date | None = None
+
+
 class ReleaseTrade(Command, frozen=True, tag="release_trade"):
     """Book a parked trade whose instrument has appeared; issued by a reaction only."""
 
@@ -146,7 +168,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     """The outcome of a command; positions are log positions, absent where nothing was written.
 
     `position` is that of the command's last event; `market_position` that of the market state it
-    was judged against. `replayed` says that this is an earlier outcome, told again.
+    was judged against. `replayed` says that this is an earlier outcome, told again. A trade
+    `is_parked` until its instrument is registered; a correction `is_held` until its trade is
+    captured, and `is_superseded` where a higher revision or a bust stands over it.
     """
 
     status: Status
@@ -163,6 +187,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     market_position: int | None = None
     warnings: tuple[Breach, ...] = ()
     is_parked: bool = False
+    is_held: bool = False
+    is_superseded: bool = False
 
 
 def refusal(issued: Issued, status: Status, code: str, message: str) -> Outcome:

@@ -8,14 +8,13 @@ from uuid import UUID
 import msgspec
 
 from commands import command as commands
-from commands import market, portfolios, trades
-from commands.command import CaptureTrade, Issued, Outcome, ReleaseTrade, Status
+from commands import corrections, market, portfolios, trades
+from commands.command import CaptureTrade, Issued, Outcome, Status
 from commands.decision import Addressed, AlreadyDecided, Decision
 from commands.overlay import Overlay
 from commands.view import View
 from domain.portfolio.events import PortfolioEvent
 from domain.rejection import Conflict, Rejection
-from domain.trade import TradeCaptured, TradeParked
 from eventstore.envelope import EVENT_BYTES_MAX, NewEvent, NewReceipt, Receipt, RecordedEvent
 from eventstore.log import Log
 from schemas.codec import encode, event_name
@@ -24,6 +23,8 @@ Handler = Callable[[Issued, Any, View], Decision | AlreadyDecided]
 
 HANDLERS: dict[type[commands.Command], Handler] = {
     commands.CaptureTrade: trades.capture_trade,
+    commands.AmendTrade: corrections.amend_trade,
+    commands.BustTrade: corrections.bust_trade,
     commands.ReleaseTrade: trades.release_trade,
     commands.OpenPortfolio: portfolios.open_portfolio,
     commands.DepositCash: portfolios.deposit_cash,
@@ -83,7 +84,7 @@ class Layer(msgspec.Struct):
 
 
 def names_of(log: Log, issued: Sequence[Issued], overlay: Overlay) -> tuple[list[UUID], list[UUID]]:
-    """Give the ids of commands, and those of the trades they name."""
+    """Give the ids of commands, and those of the trades they capture."""
     view = View(overlay, log, {})
     names: list[UUID] = []
     for each in issued:
@@ -91,11 +92,9 @@ def names_of(log: Log, issued: Sequence[Issued], overlay: Overlay) -> tuple[list
         if isinstance(wanted, CaptureTrade):
             scope = view.source(each.tenant, wanted.capture.source).naming_scope
             try:
-                names.append(trades.name_trade(each, wanted.capture, scope))
+                names.append(trades.name_trade(each.tenant, wanted.capture, scope))
             except Rejection:
                 continue
-        elif isinstance(wanted, ReleaseTrade):
-            names.append(wanted.trade_id)
     return [each.command_id for each in issued], names
 
 
@@ -156,6 +155,8 @@ def write(issued: Issued, judgement: Judgement, layer: Layer, log: Log) -> Decid
         market_position=decision.market_position,
         warnings=decision.warnings,
         is_parked=decision.is_parked,
+        is_held=decision.is_held,
+        is_superseded=decision.is_superseded,
     )
     last_event = len(layer.events) - 1 if decision.events else None
     receipt = NewReceipt(
@@ -175,7 +176,7 @@ def _take(issued: Issued, layer: Layer, addressed: Addressed, data: bytes, log: 
     overlay, stream_id = layer.overlay, addressed.stream_id
     if isinstance(addressed.event, PortfolioEvent):
         version = overlay.own_portfolio(stream_id, log).version + 1
-    elif isinstance(addressed.event, TradeCaptured | TradeParked):
+    elif addressed.begins_stream:
         version = 1
     else:
         version = overlay.current_version(stream_id, log) + 1

@@ -9,12 +9,16 @@ from domain.rejection import Breach, Rejection
 
 
 class Addressed(msgspec.Struct, frozen=True, gc=False):
-    """An event and the stream it belongs to; `key` is the instrument of a booking."""
+    """An event and the stream it belongs to; `key` is the instrument of a booking.
+
+    `begins_stream` says that the stream is known to be empty: nobody need ask for its version.
+    """
 
     stream_id: UUID
     tenant: str
     event: Event
     key: str | None = None
+    begins_stream: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +34,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     market_position: int | None = None
     warnings: tuple[Breach, ...] = ()
     is_parked: bool = False
+    is_held: bool = False
+    is_superseded: bool = False
 
 
 class AlreadyDecided(msgspec.Struct, frozen=True):

@@ -4,30 +4,41 @@ from uuid import UUID
 
 import msgspec
 
-from commands.command import CaptureTrade, Issued, ReleaseTrade
+from commands.command import BustTrade, CaptureTrade, Issued, ReleaseTrade
 from commands.decision import Addressed, AlreadyDecided, Decision
 from commands.view import View
-from domain import capturing
-from domain.capturing import Booked, Surroundings
+from domain import capturing, correcting
+from domain.capturing import Surroundings
+from domain.correcting import Corrected
 from domain.identity import portfolio_stream, refusals_stream, source_stream, trade_id
 from domain.instrument import differing_fields
 from domain.rejection import Conflict, Rejection
 from domain.source import NamingScope, SourceRegistered
-from domain.trade import Capture, TradeCaptured, TradeParked, TradeRefused
+from domain.trade import (
+    Capture,
+    TradeAmendHeld,
+    TradeAmendSuperseded,
+    TradeBustHeld,
+    TradeCaptured,
+    TradeParked,
+    TradeReassigned,
+    TradeRefused,
+)
+from domain.trade_state import Trade
 
 
-def name_trade(issued: Issued, capture: Capture, scope: NamingScope | None) -> UUID:
-    """Name a capture's trade as its source does.
+def name_trade(tenant: str, named: Capture | BustTrade, scope: NamingScope | None) -> UUID:
+    """Name a trade as its source does.
 
     Raises:
         Rejection: `trade_date_missing`, where the source's names are unique per trade date only.
     """
     if scope is not NamingScope.TRADE_DATE:
-        return trade_id(issued.tenant, capture.source, capture.external_id, None)
-    if capture.trade_date is None:
-        message = f"Source {capture.source} names trades per date: give `trade_date`."
+        return trade_id(tenant, named.source, named.external_id, None)
+    if named.trade_date is None:
+        message = f"Source {named.source} names trades per date: give `trade_date`."
         raise Rejection("trade_date_missing", message)
-    return trade_id(issued.tenant, capture.source, capture.external_id, capture.trade_date)
+    return trade_id(tenant, named.source, named.external_id, named.trade_date)
 
 
 def capture_trade(issued: Issued, command: CaptureTrade, view: View) -> Decision | AlreadyDecided:
@@ -35,45 +46,64 @@ def capture_trade(issued: Issued, command: CaptureTrade, view: View) -> Decision
     capture = command.capture
     scope = view.source(issued.tenant, capture.source).naming_scope
     try:
-        name = name_trade(issued, capture, scope)
+        name = name_trade(issued.tenant, capture, scope)
     except Rejection as rejection:
         unnamed = trade_id(issued.tenant, capture.source, capture.external_id, None)
         return _refused(issued, unnamed, capture, rejection, view.market.position)
     first = view.first_event(name)
-    if first is not None:
-        _require_same_content(first, capture)
+    if isinstance(first, TradeCaptured | TradeParked):
+        _require_same_content(first.capture, capture)
         return AlreadyDecided(name)
+    trade = None if first is None else view.trade(name)  # It began with a correction.
+    if trade is not None and trade.accepted is not None:
+        _require_same_content(trade.accepted.capture, capture)
+        return AlreadyDecided(name, trade.accepted.version)
     try:
-        booked = capturing.capture_trade(
-            capture, trade_id=name, around=_surroundings(issued, capture, view)
-        )
+        decided = _captured(issued, capture, name, trade, view)
     except Rejection as rejection:
         return _refused(issued, name, capture, rejection, view.market.position)
-    accepted = _accepted(issued, name, capture, booked, view.market.position)
-    return accepted if scope is not None else _with_pinned_scope(issued, capture, accepted)
+    accepted = accepted_trade(issued, name, decided, view, begins_stream=first is None)
+    return accepted if scope is not None else with_pinned_scope(issued, capture.source, accepted)
 
 
-def _with_pinned_scope(issued: Issued, capture: Capture, accepted: Decision) -> Decision:
+def _captured(
+    issued: Issued, capture: Capture, name: UUID, trade: Trade | None, view: View
+) -> Corrected:
+    if trade is not None:
+        return correcting.capture_corrected(
+            trade,
+            capture,
+            trade_id=name,
+            around=lambda content: surroundings_of(issued, content, view),
+        )
+    around = surroundings_of(issued, capture, view)
+    booked = capturing.capture_trade(capture, trade_id=name, around=around)
+    return Corrected((booked.trade,), booked.bookings, booked.breaches)
+
+
+def with_pinned_scope(issued: Issued, source: str, accepted: Decision) -> Decision:
     """Register a source with its first trade: a later change of names would book it again."""
-    registered = SourceRegistered(source=capture.source, naming_scope=NamingScope.FOREVER)
-    stream = source_stream(issued.tenant, capture.source)
-    pinned = Addressed(stream, issued.tenant, registered)
+    registered = SourceRegistered(source=source, naming_scope=NamingScope.FOREVER)
+    pinned = Addressed(source_stream(issued.tenant, source), issued.tenant, registered)
     return msgspec.structs.replace(accepted, events=(pinned, *accepted.events))
 
 
 def release_trade(issued: Issued, command: ReleaseTrade, view: View) -> Decision | AlreadyDecided:
     """Release a parked trade: booked, or it stays parked."""
-    parked = view.first_event(command.trade_id)
-    if not isinstance(parked, TradeParked):
-        raise Rejection("trade_not_parked", f"Trade {command.trade_id} is not parked.")
-    if view.version(command.trade_id) > 1:
-        return AlreadyDecided(command.trade_id, version=2)
-    around = _surroundings(issued, parked.capture, view)
-    booked = capturing.release_trade(parked.capture, trade_id=parked.trade_id, around=around)
-    return _accepted(issued, command.trade_id, parked.capture, booked, view.market.position)
+    name = command.trade_id
+    trade = view.trade(name)
+    if trade.is_parked and trade.capture is not None:
+        around = surroundings_of(issued, trade.capture, view)
+        booked = capturing.release_trade(trade.capture, trade_id=name, around=around)
+        released = Corrected((booked.trade,), booked.bookings, booked.breaches)
+        return accepted_trade(issued, name, released, view)
+    if trade.released_version is None:
+        raise Rejection("trade_not_parked", f"Trade {name} is not parked.")
+    return AlreadyDecided(name, trade.released_version)
 
 
-def _surroundings(issued: Issued, capture: Capture, view: View) -> Surroundings:
+def surroundings_of(issued: Issued, capture: Capture, view: View) -> Surroundings:
+    """Give what a trade's content is judged against and booked into."""
     stream = portfolio_stream(issued.tenant, capture.portfolio)
     return Surroundings(
         view.portfolio(issued.tenant, capture.portfolio),
@@ -85,32 +115,39 @@ def _surroundings(issued: Issued, capture: Capture, view: View) -> Surroundings:
     )
 
 
-def _require_same_content(first: object, capture: Capture) -> None:
-    assert isinstance(first, TradeCaptured | TradeParked), "a trade begins captured or parked"
-    fields = differing_fields(first.capture, capture)
+def accepted_trade(
+    issued: Issued, name: UUID, decided: Corrected, view: View, *, begins_stream: bool = False
+) -> Decision:
+    """Address what was decided of a trade: its own events, and bookings to their portfolios."""
+    tenant = issued.tenant
+    own = [Addressed(name, tenant, event) for event in decided.trade]
+    if begins_stream:
+        own[0] = Addressed(name, tenant, decided.trade[0], begins_stream=True)
+    bookings = [
+        Addressed(portfolio_stream(tenant, event.portfolio), tenant, event, event.instrument)
+        for event in decided.bookings
+    ]
+    content = [event for event in decided.trade if not isinstance(event, TradeReassigned)][-1]
+    return Decision(
+        events=(*own, *bookings),
+        of_stream=name,
+        trade_id=name,
+        market_position=view.market.position,
+        warnings=decided.breaches,
+        is_parked=isinstance(content, TradeParked),
+        is_held=isinstance(content, TradeAmendHeld | TradeBustHeld),
+        is_superseded=isinstance(content, TradeAmendSuperseded),
+    )
+
+
+def _require_same_content(first: Capture, capture: Capture) -> None:
+    fields = differing_fields(first, capture)
     if fields:
         message = (
             f"{capture.source} already named a trade {capture.external_id} "
             f"with other {', '.join(fields)}."
         )
         raise Conflict("external_id_conflict", message, fields=fields)
-
-
-def _accepted(
-    issued: Issued, name: UUID, capture: Capture, booked: Booked, market_position: int
-) -> Decision:
-    stream = portfolio_stream(issued.tenant, capture.portfolio)
-    bookings = [
-        Addressed(stream, issued.tenant, event, event.instrument) for event in booked.bookings
-    ]
-    return Decision(
-        events=(Addressed(name, issued.tenant, booked.trade), *bookings),
-        of_stream=name,
-        trade_id=name,
-        market_position=market_position,
-        warnings=booked.breaches,
-        is_parked=isinstance(booked.trade, TradeParked),
-    )
 
 
 def _refused(

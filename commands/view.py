@@ -4,6 +4,7 @@ from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import cast
 from uuid import UUID
 
 from commands.overlay import Overlay
@@ -16,6 +17,8 @@ from domain.marking import Market
 from domain.portfolio.events import TradeBooked, TradeUnbooked
 from domain.portfolio.state import Portfolio
 from domain.source import Source
+from domain.trade import TradeEvent
+from domain.trade_state import Trade
 from eventstore.envelope import RecordedEvent
 from eventstore.log import Log
 from schemas.codec import decode
@@ -70,6 +73,10 @@ class View:
                 return pending[0].event
         recorded = self._first_events.get(stream_id)
         return None if recorded is None else decode(recorded.event_type, recorded.data)
+
+    def trade(self, name: UUID) -> Trade:
+        """One trade with everything told of it, empty when the name is free."""
+        return Trade.after(cast("Iterator[TradeEvent]", self.events(name)))
 
     def rate_at(self, base: str, quote: str, at: datetime) -> Decimal | None:
         """Units of `quote` for one of `base` in force at an instant, None when not known."""

@@ -29,12 +29,14 @@ class ReleaseOfParked:
     """Folds who waits for which instrument, and asks the desk to release them when it appears.
 
     A release that was not decided (the desk was full, the log away) is asked for again; its name
-    is the same, so it is decided once.
+    is the same, so it is decided once. A trade that was amended or busted meanwhile need not wait
+    any more: then the release is refused, which changes nothing.
     """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._waiting: defaultdict[str, Waiting] = defaultdict(dict)
+        self._instruments: dict[UUID, str] = {}
         self._registered: dict[str, RecordedEvent] = {}
         self._owed: dict[UUID, str] = {}
         self._asked: dict[UUID, Future[Outcome]] = {}
@@ -71,14 +73,21 @@ class ReleaseOfParked:
             return None
         event = decode(recorded.event_type, recorded.data)
         if isinstance(event, TradeParked):
+            self._forget(event.trade_id)  # Amended, a trade may wait for another one.
+            self._instruments[event.trade_id] = event.capture.instrument
             self._waiting[event.capture.instrument][event.trade_id] = recorded.tenant
         elif isinstance(event, TradeReleased):
-            self._waiting[event.instrument].pop(event.trade_id, None)
-            self._owed.pop(event.trade_id, None)
+            self._forget(event.trade_id)
         elif isinstance(event, InstrumentRegistered):
             self._registered[event.instrument] = recorded
             return event.instrument
         return None
+
+    def _forget(self, trade_id: UUID) -> None:
+        instrument = self._instruments.pop(trade_id, None)
+        if instrument is not None:
+            self._waiting[instrument].pop(trade_id, None)
+        self._owed.pop(trade_id, None)
 
     def _forget_decided(self) -> None:
         """Owe no longer what was decided; what was not is asked for again."""

@@ -25,6 +25,8 @@ class Expected(NamedTuple):
     code: str | None = None
     is_replayed: bool = False
     is_parked: bool = False
+    is_held: bool = False
+    is_superseded: bool = False
 
 
 ACCEPTED = Expected(Status.ACCEPTED)
@@ -101,8 +103,11 @@ class Model:
         self.accounts: dict[str, Account] = {}
         self.instruments: set[str] = set()
         self.named: dict[str, Capture] = {}
-        self.parked: dict[str, Capture] = {}
+        self.waiting: dict[str, Capture] = {}
         self.released: set[str] = set()
+        self.amends: dict[str, dict[int, Capture]] = {}
+        self.busted: set[str] = set()
+        self.outcomes: dict[tuple[str, object], Expected] = {}
 
     def open(self, portfolio: str, opening: Opening) -> Expected:
         """Open a portfolio."""
@@ -135,33 +140,85 @@ class Model:
         if first is not None:
             if first != capture:
                 return _conflict("external_id_conflict")
-            return AGAIN._replace(is_parked=capture.external_id in self.parked)
+            return self.outcomes[capture.external_id, "capture"]._replace(is_replayed=True)
         account = self.accounts.get(capture.portfolio)
         if account is None:
             return _rejected("portfolio_unknown")
         if capture.instrument not in self.instruments:
             if capture.intent is Intent.PROPOSED:
                 return _rejected("instrument_unknown")
-            self.named[capture.external_id] = self.parked[capture.external_id] = capture
-            return ACCEPTED._replace(is_parked=True)
-        code = self._breach(account, capture)
-        if code is not None and capture.intent is Intent.PROPOSED:
-            return _rejected(code)
-        self.named[capture.external_id] = capture
-        account.booked.append(capture)
-        return ACCEPTED
+        elif capture.intent is Intent.PROPOSED:
+            code = self._breach(account, capture)
+            if code is not None:
+                return _rejected(code)
+        name = capture.external_id
+        self.named[name] = capture
+        amends = self.amends.get(name)
+        final = capture if amends is None else amends[max(amends)]
+        is_parked = name not in self.busted and not self._put(final)
+        self.outcomes[name, "capture"] = ACCEPTED._replace(is_parked=is_parked)
+        return self.outcomes[name, "capture"]
+
+    def amend(self, revision: int, capture: Capture) -> Expected:
+        """Amend a trade, known or not."""
+        name = capture.external_id
+        amends = self.amends.get(name, {})
+        if revision in amends:
+            if amends[revision] != capture:
+                return _conflict("revision_conflict")
+            return self.outcomes[name, revision]._replace(is_replayed=True)
+        if capture.portfolio not in self.accounts:
+            return _rejected("portfolio_unknown")
+        expected = ACCEPTED
+        if name in self.busted or any(each > revision for each in amends):
+            expected = ACCEPTED._replace(is_superseded=True)
+        elif name not in self.named:
+            expected = ACCEPTED._replace(is_held=True)
+        else:
+            self._take_out(name)
+            expected = ACCEPTED._replace(is_parked=not self._put(capture))
+        self.amends.setdefault(name, {})[revision] = capture
+        self.outcomes[name, revision] = expected
+        return expected
+
+    def bust(self, name: str, portfolio: str) -> Expected:
+        """Bust a trade, known or not."""
+        if name in self.busted:
+            return self.outcomes[name, "bust"]._replace(is_replayed=True)
+        if portfolio not in self.accounts:
+            return _rejected("portfolio_unknown")
+        self.busted.add(name)
+        self._take_out(name)
+        self.outcomes[name, "bust"] = ACCEPTED._replace(is_held=name not in self.named)
+        return self.outcomes[name, "bust"]
+
+    def held(self) -> list[str]:
+        """Names of trades that nobody captured, and of which something is known."""
+        return sorted((self.amends.keys() | self.busted) - self.named.keys())
+
+    def _put(self, capture: Capture) -> bool:
+        """Book content whose instrument is known; else let it wait, and say False."""
+        if capture.instrument not in self.instruments:
+            self.waiting[capture.external_id] = capture
+            return False
+        self.accounts[capture.portfolio].booked.append(capture)
+        return True
+
+    def _take_out(self, name: str) -> None:
+        self.waiting.pop(name, None)
+        for account in self.accounts.values():
+            account.booked = [each for each in account.booked if each.external_id != name]
 
     def release(self, external_id: str) -> Expected:
         """Release a parked trade."""
-        capture = self.parked.get(external_id)
+        capture = self.waiting.get(external_id)
         if capture is None:
-            return _rejected("trade_not_parked")
-        if external_id in self.released:
-            return AGAIN
+            return AGAIN if external_id in self.released else _rejected("trade_not_parked")
         if capture.instrument not in self.instruments:
             return _rejected("instrument_unknown")
         self.released.add(external_id)
-        self.accounts[capture.portfolio].booked.append(capture)
+        del self.waiting[external_id]
+        self._put(capture)
         return ACCEPTED
 
     def batch(self, captures: list[Capture], *, is_atomic: bool) -> list[Expected]:

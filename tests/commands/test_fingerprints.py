@@ -8,6 +8,8 @@ from uuid import UUID
 import pytest
 
 from commands.command import (
+    AmendTrade,
+    BustTrade,
     CloseSession,
     Command,
     CorrectClose,
@@ -37,6 +39,12 @@ DEPOSIT_TEXT = (
 
 GOLDEN: dict[str, Command] = {
     "793ef9965a22f540ffd0052502a7c4b75a20b04c0ec6f6335ddefc65f92976ea": capture("t-1"),
+    "dd99aa5815e9cf6c4f6c5fc77bcd123c6c0cb616e8e5a2a22023b25ea683fe3f": AmendTrade(
+        revision=1, capture=capture("t-1").capture
+    ),
+    "dda4ebbafe78793e56cac40f10334e90f1dd13404773ac818e059dfeb0ca72b7": BustTrade(
+        source="desk-1", external_id="t-1", portfolio="alpha", reason="typo"
+    ),
     "8e3b2f1a08b472c3c3f02722241e48020cada144d1d4729ca3ff2adb492348ff": ReleaseTrade(UUID(int=7)),
     "7a1bc4ca4189b6d8bbd307cb8ab998399f71fc3dd8e35a2dace9644e15412d7e": OpenPortfolio(
         portfolio="alpha", base_currency="USD", cost_basis=CostBasis.FIFO

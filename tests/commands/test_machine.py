@@ -19,6 +19,8 @@ from hypothesis.stateful import (
 from msgspec.structs import replace
 
 from commands.command import (
+    AmendTrade,
+    BustTrade,
     CaptureTrade,
     Command,
     DepositCash,
@@ -72,7 +74,14 @@ openings = st.builds(
 
 def told(outcome: Outcome) -> Expected:
     """What an outcome says, in the model's words."""
-    return Expected(outcome.status, outcome.code, outcome.replayed, outcome.is_parked)
+    return Expected(
+        outcome.status,
+        outcome.code,
+        outcome.replayed,
+        outcome.is_parked,
+        outcome.is_held,
+        outcome.is_superseded,
+    )
 
 
 def is_decided(outcome: Outcome) -> bool:
@@ -162,6 +171,35 @@ class DeskMachine(RuleBasedStateMachine):
         first = data.draw(st.sampled_from(list(self.model.named.values())))
         again = first if price is None else replace(first, price=price)
         self.do(capture_of(again), self.model.capture(again))
+
+    @rule(wanted=captures, revision=st.integers(1, 3), data=st.data())
+    def amend(self, wanted: Capture, revision: int, data: st.DataObject) -> None:
+        """Amend a trade, mostly one that is known; perhaps as it was amended before."""
+        name = data.draw(st.sampled_from([wanted.external_id, *self.model.named]))
+        told = self.model.amends.get(name, {}).get(revision)
+        if told is None or data.draw(st.booleans()):
+            told = replace(self.named(wanted), external_id=name, intent=Intent.EXECUTED)
+        self.do(AmendTrade(revision=revision, capture=told), self.model.amend(revision, told))
+
+    @rule(wanted=captures, data=st.data())
+    def bust(self, wanted: Capture, data: st.DataObject) -> None:
+        """Bust a trade, mostly one that is known."""
+        name = data.draw(st.sampled_from([wanted.external_id, *self.model.named]))
+        command = BustTrade(
+            source=wanted.source,
+            external_id=name,
+            portfolio=wanted.portfolio,
+            reason="cancelled_by_venue",
+        )
+        self.do(command, self.model.bust(name, wanted.portfolio))
+
+    @precondition(lambda self: self.model.held())
+    @rule(wanted=captures, data=st.data())
+    def capture_a_held_name(self, wanted: Capture, data: st.DataObject) -> None:
+        """Capture a trade whose corrections came before it."""
+        name = data.draw(st.sampled_from(self.model.held()))
+        named = replace(self.named(wanted), external_id=name)
+        self.do(capture_of(named), self.model.capture(named))
 
     @precondition(lambda self: self.model.named)
     @rule(data=st.data())
