@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.instrument import AssetClass
+from domain.instrument import AssetClass, InstrumentChange
 from domain.lots import CostBasis
 from domain.market import Close, Mark, Rate
 from domain.money import Money
@@ -97,6 +97,15 @@ class RegisterInstrument(Command, frozen=True, kw_only=True, tag="register_instr
     asset_class: AssetClass
     calendar: str
     sector: str | None = None
+
+
+class ChangeInstrument(Command, frozen=True, tag="change_instrument"):
+    """Tell a change in the life of a registered instrument: the fact itself, as it would be kept.
+
+    No two kinds of change have the same fields, so their fingerprints differ.
+    """
+
+    change: InstrumentChange
 
 
 class RegisterSource(Command, frozen=True, tag="register_source"):

@@ -31,6 +31,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.WithdrawCash: portfolios.withdraw_cash,
     commands.RegisterSource: portfolios.register_source,
     commands.RegisterInstrument: market.register_instrument,
+    commands.ChangeInstrument: market.change_instrument,
     commands.MarkMarket: market.mark_market,
     commands.CloseSession: market.close_session,
     commands.CorrectClose: market.correct_close,

@@ -1,4 +1,4 @@
-"""Handlers of instruments and the market: register, mark, close a session, correct a close."""
+"""Handlers of instruments and the market: register, change, mark, close a session, correct it."""
 
 from datetime import date
 from decimal import Decimal
@@ -6,11 +6,18 @@ from uuid import UUID
 
 import msgspec
 
-from commands.command import CloseSession, CorrectClose, Issued, MarkMarket, RegisterInstrument
+from commands.command import (
+    ChangeInstrument,
+    CloseSession,
+    CorrectClose,
+    Issued,
+    MarkMarket,
+    RegisterInstrument,
+)
 from commands.decision import Addressed, AlreadyDecided, Decision
 from commands.view import View
 from domain import instrument as instruments
-from domain import marking
+from domain import instrument_changes, marking
 from domain.event import Event
 from domain.identity import MARKET_TENANT, instrument_stream, marks_stream, sessions_stream
 from domain.instrument import InstrumentRegistered
@@ -36,6 +43,23 @@ def register_instrument(
     stream = instrument_stream(command.instrument)
     registered = instruments.register_instrument(view.instrument(command.instrument), wanted=wanted)
     return AlreadyDecided(stream) if registered is None else _on_market(stream, registered)
+
+
+def change_instrument(
+    issued: Issued, command: ChangeInstrument, view: View
+) -> Decision | AlreadyDecided:
+    """Change terms, suspend, resume, delist or write down a registered instrument."""
+    _require_market_tenant(issued)
+    wanted = command.change
+    instrument = view.instrument(wanted.instrument)
+    if instrument is None:
+        message = f"Instrument {wanted.instrument} is not registered."
+        raise Rejection("instrument_unknown", message)
+    stream = instrument_stream(wanted.instrument)
+    change = instrument_changes.change_instrument(instrument, wanted, now=issued.received_at)
+    if change is None:
+        return AlreadyDecided(stream, instrument.told[wanted])
+    return _on_market(stream, change)
 
 
 def mark_market(issued: Issued, command: MarkMarket, view: View) -> Decision:

@@ -11,7 +11,7 @@ from commands.decision import Addressed
 from commands.world import World
 from domain.event import Event
 from domain.identity import MARKET_TENANT
-from domain.instrument import Instrument, InstrumentRegistered
+from domain.instrument import Instrument, InstrumentEvent
 from domain.market import MarketEvent
 from domain.marking import Market
 from domain.portfolio.events import PortfolioEvent
@@ -105,10 +105,8 @@ class Overlay:
             self.portfolios[stream_id].apply(event)
         elif isinstance(event, MarketEvent):
             self._own_market().apply(event)
-        elif isinstance(event, InstrumentRegistered):
-            instrument = Instrument()
-            instrument.apply(event)
-            self.instruments[event.instrument] = instrument
+        elif isinstance(event, InstrumentEvent):
+            self._own_instrument(event.instrument).apply(event)
         elif isinstance(event, SourceRegistered):
             source = Source()
             source.apply(event)
@@ -122,6 +120,13 @@ class Overlay:
         if held is None:
             below = self.current_portfolio(stream_id, log)
             held = self.portfolios[stream_id] = Portfolio() if below is None else below.fork()
+        return held
+
+    def _own_instrument(self, name: str) -> Instrument:
+        held = self.instruments.get(name)
+        if held is None:
+            below = self.current_instrument(name)
+            held = self.instruments[name] = Instrument() if below is None else below.fork()
         return held
 
     def _own_market(self) -> Market:

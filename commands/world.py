@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.event import Event
 from domain.identity import MARKET_TENANT
-from domain.instrument import Instrument, InstrumentRegistered
+from domain.instrument import Instrument, InstrumentEvent
 from domain.market import MarketEvent
 from domain.marking import Market
 from domain.portfolio.events import PortfolioEvent
@@ -68,10 +68,8 @@ class World:
             portfolio = self.portfolios.get(recorded.stream_id)
             if portfolio is not None:
                 portfolio.apply(event)
-        elif isinstance(event, InstrumentRegistered):
-            instrument = Instrument()
-            instrument.apply(event)
-            self.instruments[event.instrument] = instrument
+        elif isinstance(event, InstrumentEvent):
+            self.instruments.setdefault(event.instrument, Instrument()).apply(event)
         elif isinstance(event, MarketEvent):
             self.market.apply(event)
         elif isinstance(event, SourceRegistered):

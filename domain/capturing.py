@@ -1,7 +1,7 @@
 """Deciding a capture: trade and portfolio together, in one step (convention 1)."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from domain.portfolio.booking import Booking, book_fill, cash_change, considerat
 from domain.portfolio.cash import require_open
 from domain.portfolio.state import Portfolio
 from domain.rejection import Breach, Rejection
-from domain.rules import Proposal, breaches_of
+from domain.rules import Proposal, breaches_of, moment_of
 from domain.trade import Capture, Intent, TradeCaptured, TradeParked, TradeReleased
 
 
@@ -153,16 +153,9 @@ def book_capture(
         currency=capture.currency,
         fill=fill,
         earlier=around.earlier_fills,
-        rate_to_base=around.rate_at(capture.currency, opened.base_currency, _time_of(fill)),
+        rate_to_base=around.rate_at(capture.currency, opened.base_currency, moment_of(fill)),
     )
     return tuple(bookings), breaches
-
-
-def _time_of(fill: Fill) -> datetime:
-    """Give a fill's instant; without a time of day, the end of its date."""
-    if fill.executed_at is not None:
-        return fill.executed_at
-    return datetime.combine(fill.trade_date + timedelta(days=1), time.min, UTC)
 
 
 def require_same_currency(capture: Capture, instrument: Instrument) -> None:

@@ -5,7 +5,7 @@ unless it cannot be understood (convention 1).
 """
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -42,11 +42,33 @@ class Proposal(msgspec.Struct, frozen=True, gc=False):
 
 
 def instrument_is_active(proposal: Proposal) -> Breach | None:
-    """Only active instruments are traded."""
-    if proposal.instrument.is_active:
+    """What is suspended or delisted is not traded; both are judged at the trade's own time.
+
+    A trade without a time of day is judged at the end of its date.
+    """
+    instrument, fill = proposal.instrument, proposal.fill
+    if instrument.delisted is None and not instrument.trading:
         return None
     name = proposal.capture.instrument
-    return Breach("instrument_inactive", f"Instrument {name} is not active.")
+    if instrument.delisted is not None and instrument.is_delisted_on(fill.trade_date):
+        return Breach(
+            "instrument_inactive",
+            f"{name} is delisted.",
+            limit=instrument.delisted.on_date.isoformat(),
+            actual=fill.trade_date.isoformat(),
+        )
+    at = moment_of(fill)
+    if instrument.is_suspended_at(at):
+        message = f"{name} is suspended."
+        return Breach("instrument_inactive", message, actual=at.isoformat())
+    return None
+
+
+def moment_of(fill: Fill) -> datetime:
+    """Give a fill's instant; without a time of day, the end of its date."""
+    if fill.executed_at is not None:
+        return fill.executed_at
+    return datetime.combine(fill.trade_date + timedelta(days=1), time.min, UTC)
 
 
 def cash_is_sufficient(proposal: Proposal) -> Breach | None:

@@ -42,6 +42,7 @@ class Action(StrEnum):
     MOVE_CASH = "move_cash"
     REGISTER_SOURCE = "register_source"
     REGISTER_INSTRUMENT = "register_instrument"
+    CHANGE_INSTRUMENT = "change_instrument"
     MARK_MARKET = "mark_market"
     CLOSE_SESSION = "close_session"
     CORRECT_CLOSE = "correct_close"
@@ -54,17 +55,19 @@ class Action(StrEnum):
     READ_EXCEPTIONS = "read_exceptions"
     READ_PERFORMANCE = "read_performance"
     READ_CLOSES = "read_closes"
+    READ_INSTRUMENTS = "read_instruments"
 
 
 SHARED_WRITES = frozenset({
-    Action.REGISTER_INSTRUMENT, Action.MARK_MARKET, Action.CLOSE_SESSION, Action.CORRECT_CLOSE,
+    Action.REGISTER_INSTRUMENT, Action.CHANGE_INSTRUMENT, Action.MARK_MARKET,
+    Action.CLOSE_SESSION, Action.CORRECT_CLOSE,
 })  # fmt: skip
-EVERY_TENANT = frozenset({Action.ASK_OUTCOME, Action.READ_CLOSES})
+EVERY_TENANT = frozenset({Action.ASK_OUTCOME, Action.READ_CLOSES, Action.READ_INSTRUMENTS})
 CUSTOMER_ONLY = frozenset(Action) - SHARED_WRITES - EVERY_TENANT
 
 _PORTFOLIO_QUERIES = frozenset({
     Action.READ_PORTFOLIOS, Action.READ_POSITIONS, Action.READ_CASH, Action.READ_TRADES,
-    Action.READ_PERFORMANCE, Action.READ_CLOSES,
+    Action.READ_PERFORMANCE, Action.READ_CLOSES, Action.READ_INSTRUMENTS,
 })  # fmt: skip
 _ALL_QUERIES = _PORTFOLIO_QUERIES | {Action.READ_REFUSALS, Action.READ_EXCEPTIONS}
 

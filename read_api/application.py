@@ -68,6 +68,7 @@ def create_app(
         *_cash(resources),
         *_trades(resources),
         *_performance(resources),
+        _instruments(resources),
     ):
         interface.add(endpoint)
     return interface.application
@@ -237,6 +238,18 @@ def _performance(resources: Resources) -> Sequence[Endpoint]:
             shaping.JudgedCloses,
             resources.closes,
         ),
+    )
+
+
+def _instruments(resources: Resources) -> Endpoint:
+    return _query(
+        "/v1/instruments",
+        "list_instruments",
+        "All instruments with what is in force, for every tenant",
+        Action.READ_INSTRUMENTS,
+        PageAsked,
+        shaping.Instruments,
+        resources.instruments,
     )
 
 

@@ -15,6 +15,7 @@ from projections.asking import Readable
 from projections.cash.queries import balances_of, movements_of
 from projections.performance.closes import CloseStatus, judged_closes
 from projections.performance.queries import daily_performance, performance_summary
+from projections.positions.in_force import instruments_in_force
 from projections.positions.queries import (
     lots_of,
     portfolio_of,
@@ -282,6 +283,18 @@ class Resources:
 
         one = self._asking.any_partition
         return json_response(await self._asking.answer(call, "performance", query, one))
+
+    async def instruments(self, call: Call) -> Response:
+        """List all instruments with what is in force; they are shared by all tenants."""
+        asked: PageAsked = call.parameters
+
+        def query(readable: Readable) -> shaping.Instruments:
+            page = instruments_in_force(readable, cursor=asked.cursor, limit=asked.limit)
+            items = [shaped(shaping.Instrument, row) for row in page.rows]
+            return page_shaped(shaping.Instruments, page, items)
+
+        one = self._asking.any_partition
+        return json_response(await self._asking.answer(call, "positions", query, one))
 
     async def _of_portfolio(
         self, call: Call, model: str, query: Callable[[Readable, str], Any]

@@ -39,8 +39,9 @@ class Portfolio(Shaped, frozen=True):
 class Position(Shaped, frozen=True):
     """A position and its value, signed, negative for shorts; amounts in `currency`.
 
-    `price_source` is `mark`, `trade` (its own last execution) or `none`; only then are `price`,
-    `market_value` and `unrealised_gross` null. `fees` are the opening fees of open lots.
+    `price_source` is `mark`, `write_down`, `trade` (its own last execution) or `none`: then
+    `price`, `market_value` and `unrealised_gross` are null. A suspended or delisted name's price
+    is stale until it is written down. `fees` are the opening fees of open lots.
     """
 
     portfolio: str
@@ -61,6 +62,8 @@ class Position(Shaped, frozen=True):
     price_at: datetime | None
     price_date: date | None
     is_stale: bool
+    is_suspended: bool
+    is_delisted: bool
     market_value: Amount | None
     unrealised_gross: Amount | None
     changed_position: int
@@ -217,6 +220,22 @@ class JudgedClose(Shaped, frozen=True):
     corrected_position: int | None
 
 
+class Instrument(Shaped, frozen=True):
+    """An instrument with what is in force; `suspended_at` is null while it trades."""
+
+    instrument: str
+    symbol: str
+    title: str | None
+    currency: str
+    asset_class: str
+    calendar: str
+    sector: str | None
+    suspended_at: datetime | None
+    delisted_on: date | None
+    is_delisted: bool
+    changed_position: int
+
+
 class _Page(Shaped, frozen=True):
     position: int
     market_position: int
@@ -269,6 +288,12 @@ class JudgedCloses(_Page, frozen=True):
     """A page of closes, by instrument and time."""
 
     items: tuple[JudgedClose, ...]
+
+
+class Instruments(_Page, frozen=True):
+    """A page of instruments, by name."""
+
+    items: tuple[Instrument, ...]
 
 
 class _One(Shaped, frozen=True):

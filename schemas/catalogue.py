@@ -1,7 +1,16 @@
 """Stored event names and their types. A name, once written to a log, means its type for ever."""
 
 from domain.event import Event
-from domain.instrument import InstrumentRegistered
+from domain.instrument import (
+    InstrumentDelisted,
+    InstrumentRegistered,
+    InstrumentRenamed,
+    InstrumentResumed,
+    InstrumentSuspended,
+    SectorAssigned,
+    SymbolChanged,
+    WrittenDown,
+)
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
 from domain.portfolio.events import (
     CashDeposited,
@@ -70,6 +79,13 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "trade.reassigned.v1": TradeReassigned,
     "source.registered.v1": SourceRegistered,
     "instrument.registered.v1": InstrumentRegistered,
+    "instrument.renamed.v1": InstrumentRenamed,
+    "instrument.symbol_changed.v1": SymbolChanged,
+    "instrument.sector_assigned.v1": SectorAssigned,
+    "instrument.suspended.v1": InstrumentSuspended,
+    "instrument.resumed.v1": InstrumentResumed,
+    "instrument.delisted.v1": InstrumentDelisted,
+    "instrument.written_down.v1": WrittenDown,
     "market.marked.v1": MarketMarked,
     "market.session_closed.v1": SessionClosed,
     "market.close_corrected.v1": CloseCorrected,

@@ -20,6 +20,7 @@ from write_api.bodies import (
     SourceBody,
     TradeBody,
 )
+from write_api.instruments import CHANGES, INSTRUMENT
 from write_api.issuing import DECISION_SECONDS_MAX, CommandDesk, Issuing
 from write_api.resources import COMMAND, PORTFOLIO, Resources
 
@@ -49,11 +50,13 @@ def create_app(
     A command that is not decided in `decision_seconds_max` is answered as unknown; it may still be.
     """
     interface = Interface(surroundings, title=TITLE, description=DESCRIPTION)
-    resources = Resources(Issuing(desk, surroundings.clock, decision_seconds_max))
+    issuing = Issuing(desk, surroundings.clock, decision_seconds_max)
+    resources = Resources(issuing)
     for endpoint in (
         *_captures(resources),
         *_portfolios(resources),
         *_market(resources),
+        *_instruments(issuing),
         _outcomes(resources),
     ):
         interface.add(endpoint)
@@ -171,6 +174,21 @@ def _market(resources: Resources) -> Sequence[Endpoint]:
             resources.correct_close,
         ),
     )
+
+
+def _instruments(issuing: Issuing) -> Sequence[Endpoint]:
+    return [
+        _single(
+            f"/v1/instruments/{{instrument}}/{change.path}",
+            change.name,
+            change.summary,
+            (Action.CHANGE_INSTRUMENT,),
+            change.body,
+            change.handle(issuing),
+            parts=(INSTRUMENT,),
+        )
+        for change in CHANGES
+    ]
 
 
 def _outcomes(resources: Resources) -> Endpoint:

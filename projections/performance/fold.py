@@ -4,7 +4,7 @@ Facts of open sessions wait; a closed session strikes a row for every portfolio 
 has had a fact. A fact or mark that comes behind a closed session restates what follows it.
 """
 
-from bisect import bisect_left, insort
+from bisect import insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 
 from domain.event import Event
+from domain.instrument import WrittenDown
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
 from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened, TradeBooked
 from projections.performance.days import Days, Span
@@ -27,6 +28,7 @@ from projections.performance.prices import Prices
 from projections.performance.restating import (
     LateMark,
     Store,
+    changed_sessions,
     restate_late_marks,
     settle_late_facts,
     start_walk,
@@ -53,6 +55,7 @@ from projections.read_model import Decoded
 LATE_TRADE = "late_trade"
 LATE_FLOW = "late_flow"
 LATE_MARK = "late_mark"
+LATE_WRITE_DOWN = "late_write_down"
 CORRECTED_CLOSE = "corrected_close"
 
 NO_FACTS = Facts()
@@ -85,6 +88,7 @@ class PerformanceFold:
             CashWithdrawn: self._take_flow,
             TradeBooked: self._take_trade,
             MarketMarked: self._mark,
+            WrittenDown: self._mark,
             SessionClosed: self._close_session,
             CloseCorrected: self._correct_close,
         }
@@ -153,14 +157,19 @@ class PerformanceFold:
         for name in facts.instruments:
             self._holders.setdefault(name, {})[portfolio] = None
 
-    def _mark(self, store: Store, position: int, _tenant: str, event: MarketMarked) -> None:
+    def _mark(
+        self, store: Store, position: int, _tenant: str, event: MarketMarked | WrittenDown
+    ) -> None:
         at = universal(event.at)
         is_late = self._is_behind(at)
         if is_late:
             self._settle(store)
-        names = self._prices.add_marks(event, position)
+        if isinstance(event, WrittenDown):
+            names, reason = self._prices.add_write_down(event, position), LATE_WRITE_DOWN
+        else:
+            names, reason = self._prices.add_marks(event, position), LATE_MARK
         if is_late:
-            self._restate(store, names, at=at, position=position, reason=LATE_MARK)
+            self._restate(store, names, at=at, position=position, reason=reason)
 
     def _close_session(
         self, store: Store, position: int, _tenant: str, event: SessionClosed
@@ -212,7 +221,7 @@ class PerformanceFold:
         following = self._prices.next_after(store.cursor, concerned, at) if concerned else {}
         for name, until in following.items():
             for portfolio in concerned[name]:
-                found = _changed_sessions(portfolio, at, until)
+                found = changed_sessions(portfolio, at, until)
                 if found is None:
                     continue
                 known = late.setdefault(portfolio, LateMark(portfolio, *found))
@@ -369,22 +378,6 @@ class PerformanceFold:
             span.portfolio.carried = rows[span.last][1]
         load_waiting(cursor, self._schema, self._portfolios.values())
         self._is_loaded = True
-
-
-def _changed_sessions(
-    portfolio: Portfolio, at: datetime, until: datetime | None
-) -> tuple[int, int] | None:
-    """Name the first and last struck session that a mark in force from `at` to `until` values."""
-    calendar = portfolio.calendar
-    if portfolio.first_session is None:
-        return None
-    first = max(bisect_left(calendar.ends, at), portfolio.first_session)
-    last = (len(calendar) if until is None else bisect_left(calendar.ends, until)) - 1
-    moments = portfolio.flow_moments
-    behind = len(moments) if until is None else bisect_left(moments, until)
-    if behind > bisect_left(moments, at):
-        last = max(last, calendar.of_moment(moments[behind - 1]))
-    return (first, last) if first <= last < len(calendar) else None
 
 
 def _portfolio_line(portfolio: Portfolio) -> str:

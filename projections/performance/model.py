@@ -1,6 +1,7 @@
 """The read model `performance` as the projector engine takes it."""
 
 from domain.event import Event
+from domain.instrument import WrittenDown
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
 from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened, TradeBooked
 from projections.performance import tables
@@ -21,6 +22,7 @@ class PerformanceModel:
             MarketMarked,
             SessionClosed,
             CloseCorrected,
+            WrittenDown,
         }
     )
     compared_tables = ("portfolios", "sessions", "fills", "flows", "marks", "days")

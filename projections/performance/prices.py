@@ -1,8 +1,8 @@
 """Marks and rates: written as they come, and answered for any moment (convention 5).
 
 The price in force at a moment is the last mark with business time up to it; of several with one
-business time, the one latest in the log. A corrected close stands at its correction's position; a
-cancelled one keeps its row without a price.
+business time, the one latest in the log. A write-down is a mark that is never stale. A corrected
+close stands at its correction's position; a cancelled one keeps its row without a price.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 
+from domain.instrument import WrittenDown
 from domain.market import CloseCorrected, FollowingClose, MarketMarked, SessionClosed
 from projections.performance.state import Quote, universal
 from projections.performance.tables import (
@@ -26,15 +27,18 @@ ACCEPTED = "accepted"
 SUSPECT = "suspect"
 CORRECTED = "corrected"
 CANCELLED = "cancelled"
+WRITTEN_DOWN = "written_down"
 
 ASKED_MAX = 20_000
 ANSWERS_MAX = 300_000
 
 _IN_FORCE = """
-SELECT asked.name, asked.at, found.at, found.price
+SELECT asked.name, asked.at, found.at, found.price, found.is_written_down
 FROM unnest(%s::text[], %s::timestamptz[]) AS asked (name, at)
 CROSS JOIN LATERAL (
-    SELECT marks.at, marks.price FROM {schema}.marks
+    SELECT marks.at, marks.price, marks.status IS NOT DISTINCT FROM 'written_down'
+        AS is_written_down
+    FROM {schema}.marks
     WHERE marks.name = asked.name AND marks.at <= asked.at AND marks.price IS NOT NULL
     ORDER BY marks.at DESC, marks.position DESC LIMIT 1
 ) AS found
@@ -85,6 +89,13 @@ class Prices:
         rest = f"\t{NULL}\t{NULL}\t{NULL}\t{NULL}\n"
         self._arrived += [f"{text(name)}{behind}{price}{rest}" for name, price in marks.items()]
         return list(marks)
+
+    def add_write_down(self, event: WrittenDown, position: int) -> list[str]:
+        """Take a write-down; give the name of what is written down."""
+        at = moment(universal(event.at))
+        behind = f"\t{at}\t{position}\t{event.price}\t{NULL}\t{NULL}\t{WRITTEN_DOWN}\t{NULL}\n"
+        self._arrived.append(text(event.instrument) + behind)
+        return [event.instrument]
 
     def add_closes(self, event: SessionClosed, position: int) -> dict[str, Quote]:
         """Take a session's closes; give them as the quotes in force at its end."""
@@ -172,8 +183,8 @@ class Prices:
         for start in range(0, len(wanted), ASKED_MAX):
             part = slice(start, start + ASKED_MAX)
             self._execute(cursor, _IN_FORCE, (wanted[part], moments[part]))
-            for name, at, found_at, price in cursor.fetchall():
-                self._answers[at][name] = Quote(found_at, price)
+            for name, at, *quote in cursor.fetchall():
+                self._answers[at][name] = Quote(*quote)
 
     def in_force(
         self, cursor: psycopg.Cursor[Any], listed: Iterable[str], at: datetime
@@ -184,7 +195,7 @@ class Prices:
             return {}
         self.flush(cursor)
         self._execute(cursor, _IN_FORCE, (wanted, [at] * len(wanted)))
-        return {name: Quote(found_at, price) for name, _, found_at, price in cursor.fetchall()}
+        return {name: Quote(*quote) for name, _, *quote in cursor.fetchall()}
 
     def next_after(
         self, cursor: psycopg.Cursor[Any], listed: Iterable[str], at: datetime

@@ -5,6 +5,7 @@ from the earliest on, and each row names the latest fact whose session is not be
 the batches. A late mark is restated at once and row by row only where something changed.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -46,6 +47,22 @@ class LateMark(msgspec.Struct):
     portfolio: Portfolio
     first: int
     last: int
+
+
+def changed_sessions(
+    portfolio: Portfolio, at: datetime, until: datetime | None
+) -> tuple[int, int] | None:
+    """Name the first and last struck session that a mark in force from `at` to `until` values."""
+    calendar = portfolio.calendar
+    if portfolio.first_session is None:
+        return None
+    first = max(bisect_left(calendar.ends, at), portfolio.first_session)
+    last = (len(calendar) if until is None else bisect_left(calendar.ends, until)) - 1
+    moments = portfolio.flow_moments
+    behind = len(moments) if until is None else bisect_left(moments, until)
+    if behind > bisect_left(moments, at):
+        last = max(last, calendar.of_moment(moments[behind - 1]))
+    return (first, last) if first <= last < len(calendar) else None
 
 
 class Walk:

@@ -222,10 +222,11 @@ class Cause(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """A price or rate, and since when it is in force."""
+    """A price or rate, and since when it is in force; a write-down is never stale."""
 
     at: datetime
     price: Decimal
+    is_written_down: bool = False
 
 
 class Portfolio:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from domain.money import ZERO, canonical
-from domain.rates import Conversion, pairs_between, rate_between
+from domain.rates import Conversion, DatedRate, pairs_between, rate_between
 from domain.returns import Chain, TimedFlow, Valuation, daily_return
 from projections.performance.state import (
     Carried,
@@ -87,9 +87,12 @@ def rate_name(currency: str, base: str) -> str:
 
 def rate_to_base(currency: str, base: str, quotes: Quotes, at: datetime) -> Conversion | None:
     """Give units of base for one of a currency at the moment the quotes are in force."""
-    return rate_between(
-        currency, base, at=at, marked=lambda one, other: quotes.get(f"{one}/{other}")
-    )
+
+    def marked(one: str, other: str) -> DatedRate | None:
+        quote = quotes.get(f"{one}/{other}")
+        return None if quote is None else (quote.at, quote.price)
+
+    return rate_between(currency, base, at=at, marked=marked)
 
 
 def amount_to_base(
@@ -125,7 +128,7 @@ def value(
                 unpriced.append(name)
                 continue
             by_trade.append(name)
-        if quote.at < fresh_from:
+        if quote.at < fresh_from and not quote.is_written_down:
             stale.append(name)
         currency = instruments[name]
         totals[currency] = totals.get(currency, ZERO) + quantity * quote.price

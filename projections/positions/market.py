@@ -1,14 +1,15 @@
-"""Folding the market: the mark in force per instrument, and the last closed session per calendar.
+"""Folding the market: the price in force per instrument, and each calendar's last closed session.
 
-In force is the mark with the greatest business time; of two with the same one, that with the later
-log position.
+In force is the mark, close or write-down with the greatest business time; of two with the same one,
+that with the later log position.
 """
 
 from datetime import datetime
 from decimal import Decimal
 
+from domain.instrument import WrittenDown
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
-from projections.positions.tables import CalendarRow, CloseRow, PriceRow
+from projections.positions.tables import MARK, WRITE_DOWN, CalendarRow, CloseRow, PriceRow
 from projections.rows import Cursor, Tables
 
 _PRICES = "SELECT * FROM {schema}.prices"
@@ -32,7 +33,10 @@ class Market:
         self._closes: dict[tuple[str, datetime], CloseRow] = {}
 
     def fold(
-        self, cursor: Cursor, position: int, event: MarketMarked | SessionClosed | CloseCorrected
+        self,
+        cursor: Cursor,
+        position: int,
+        event: MarketMarked | SessionClosed | CloseCorrected | WrittenDown,
     ) -> None:
         """Fold one event; `write` must follow before the batch ends."""
         if not self._is_loaded:
@@ -40,7 +44,9 @@ class Market:
         match event:
             case MarketMarked():
                 for mark in event.marks:
-                    self._take_tick(mark.instrument, mark.price, event.at, position)
+                    self._take_tick(mark.instrument, mark.price, event.at, position, MARK)
+            case WrittenDown():
+                self._take_tick(event.instrument, event.price, event.at, position, WRITE_DOWN)
             case SessionClosed():
                 self._take_session(event, position)
             case CloseCorrected():
@@ -71,17 +77,22 @@ class Market:
             row = self._prices[instrument] = PriceRow(instrument)
         return row
 
-    def _take_tick(self, instrument: str, price: Decimal, at: datetime, position: int) -> None:
+    def _take_tick(
+        self, instrument: str, price: Decimal, at: datetime, position: int, source: str
+    ) -> None:
         row = self._price(instrument)
         if row.tick_at is None or at >= row.tick_at:
-            row.tick_price, row.tick_at, row.tick_position = price, at, position
+            row.tick_price, row.tick_at = price, at
+            row.tick_position, row.tick_source = position, source
             row.changed_position = position
             self._touched.add(instrument)
-            self._put_in_force(row, price, at, position)
+            self._put_in_force(row, price, at, position, source)
 
-    def _put_in_force(self, row: PriceRow, price: Decimal, at: datetime, position: int) -> None:
+    def _put_in_force(
+        self, row: PriceRow, price: Decimal, at: datetime, position: int, source: str
+    ) -> None:
         if row.at is None or at >= row.at:
-            row.price, row.at, row.position = price, at, position
+            row.price, row.at, row.position, row.source = price, at, position, source
             row.changed_position = position
             self._touched.add(row.instrument)
 
@@ -90,7 +101,7 @@ class Market:
         for close in event.closes:
             instrument = close.instrument
             self._closes[instrument, at] = CloseRow(instrument, at, close.price, position)
-            self._put_in_force(self._price(instrument), close.price, at, position)
+            self._put_in_force(self._price(instrument), close.price, at, position, MARK)
         known = self._calendars.get(event.calendar)
         if known is None or known.ends_at < at:
             self._calendars[event.calendar] = CalendarRow(
@@ -103,15 +114,18 @@ class Market:
         self._closes[instrument, at] = CloseRow(instrument, at, event.price, position)
         self._write_closes(cursor)
         row = self._price(instrument)
-        candidates: list[tuple[datetime, int, Decimal]] = []
-        if row.tick_at is not None and row.tick_position is not None and row.tick_price is not None:
-            candidates.append((row.tick_at, row.tick_position, row.tick_price))
+        candidates: list[tuple[datetime, int, Decimal, str]] = []
+        if row.tick_at is not None:
+            assert row.tick_position is not None, "a tick has a place in the log"
+            assert row.tick_price is not None, "a tick has a price"
+            assert row.tick_source is not None, "a tick has a source"
+            candidates.append((row.tick_at, row.tick_position, row.tick_price, row.tick_source))
         found = self._tables.select(cursor, _LAST_CLOSE, (instrument,))
         for price, close_at, close_position in found:
-            candidates.append((close_at, close_position, price))
+            candidates.append((close_at, close_position, price, MARK))
         newest = max(candidates, default=None)
         before = (row.at, row.position, row.price)
-        row.at, row.position, row.price = newest if newest is not None else (None, None, None)
+        row.at, row.position, row.price, row.source = newest or (None, None, None, None)
         if before != (row.at, row.position, row.price):
             row.changed_position = position
             self._touched.add(instrument)

@@ -5,31 +5,34 @@ tick never rewrites a position.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import psycopg
 
 from domain.event import Event
-from domain.instrument import InstrumentRegistered
+from domain.instrument import WrittenDown
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
 from domain.portfolio.events import LotsClosed, LotsRestated, PortfolioOpened, TradeBooked
 from projections.positions.holdings import Holdings
+from projections.positions.instruments import Instruments, InstrumentTold
 from projections.positions.market import Market
-from projections.positions.tables import DDL, TABLES, InstrumentRow, PortfolioRow
+from projections.positions.tables import DDL, TABLES, PortfolioRow
 from projections.read_model import Decoded, Fold
 from projections.rows import Tables
 
 _BOOKINGS: frozenset[type[Event]] = frozenset({TradeBooked, LotsClosed, LotsRestated})
-_MARKET: frozenset[type[Event]] = frozenset({MarketMarked, SessionClosed, CloseCorrected})
-_REGISTERED: frozenset[type[Event]] = frozenset({InstrumentRegistered, PortfolioOpened})
+_MARKET: frozenset[type[Event]] = frozenset(
+    {MarketMarked, SessionClosed, CloseCorrected, WrittenDown}
+)
+_INSTRUMENT: frozenset[type[Event]] = frozenset(get_args(InstrumentTold))
 
 
 class Positions:
     """What each portfolio holds, with lots, prices and what is needed to value them."""
 
     name = "positions"
-    calculation_version = 2
-    event_types = _BOOKINGS | _MARKET | _REGISTERED
+    calculation_version = 3
+    event_types = _BOOKINGS | _MARKET | _INSTRUMENT | {PortfolioOpened}
     compared_tables = TABLES
 
     def ddl(self, schema: str) -> str:
@@ -48,11 +51,11 @@ class PositionsFold:
         self._tables = Tables(schema)
         self._holdings = Holdings(self._tables)
         self._market = Market(self._tables)
+        self._instruments = Instruments(self._tables)
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
         bookings: list[Any] = []
-        instruments: dict[str, InstrumentRow] = {}
         portfolios: dict[tuple[str, str], PortfolioRow] = {}
         has_marks = False
         for position, tenant, recorded_at, event in batch:
@@ -62,8 +65,8 @@ class PositionsFold:
             elif kind in _MARKET:
                 self._market.fold(cursor, position, event)  # type: ignore[arg-type]
                 has_marks = True
-            elif isinstance(event, InstrumentRegistered):
-                instruments[event.instrument] = _instrument_row(event, position)
+            elif kind in _INSTRUMENT:
+                self._instruments.fold(cursor, position, event)  # type: ignore[arg-type]
             elif isinstance(event, PortfolioOpened):
                 portfolios[tenant, event.portfolio] = PortfolioRow(
                     tenant,
@@ -80,19 +83,6 @@ class PositionsFold:
             self._holdings.fold(cursor, bookings)
         if has_marks:
             self._market.write(cursor)
-        rows = list(instruments.values())
-        self._tables.upsert(cursor, "instruments", rows, key=("instrument",))
+        self._instruments.write(cursor)
         opened = list(portfolios.values())
         self._tables.upsert(cursor, "portfolios", opened, key=("tenant", "portfolio"))
-
-
-def _instrument_row(event: InstrumentRegistered, position: int) -> InstrumentRow:
-    return InstrumentRow(
-        event.instrument,
-        event.symbol,
-        event.currency,
-        event.asset_class,
-        event.calendar,
-        event.sector,
-        position,
-    )

@@ -17,6 +17,7 @@ from domain.lots import CostBasis
 from domain.money import ONE, ZERO, canonical, share
 from projections.asking import PAGE_ROWS_MAX, Readable, ask
 from projections.paging import Answer, Page, page_of, read_cursor
+from projections.positions.in_force import TODAY, in_force
 from projections.positions.tables import PortfolioRow
 
 _PORTFOLIOS = """
@@ -24,12 +25,14 @@ _PORTFOLIOS = """
 WHERE tenant = %s AND portfolio > %s AND (%s::text IS NULL OR portfolio = %s)
 ORDER BY portfolio LIMIT %s
 """
-_POSITIONS = """
-positions.portfolio, positions.instrument, instruments.symbol, instruments.sector,
+_POSITIONS = (
+    """
+positions.portfolio, positions.instrument, {symbol}, {sector},
     instruments.asset_class, portfolios.cost_basis, positions.currency, positions.quantity,
     positions.cost, positions.fees, positions.realised_gross, positions.realised_net,
-    prices.price, prices.at, calendars.ends_at, positions.traded_price, positions.traded_at,
-    positions.traded_date, positions.changed_position
+    prices.price, prices.at, prices.source, calendars.ends_at, positions.traded_price,
+    positions.traded_at, positions.traded_date, instruments.suspended_at IS NOT NULL,
+    coalesce(instruments.delisted_on <= {today}, false), positions.changed_position
 FROM {schema}.positions
 JOIN {schema}.portfolios USING (tenant, portfolio)
 LEFT JOIN {schema}.instruments USING (instrument)
@@ -38,7 +41,10 @@ LEFT JOIN {schema}.prices USING (instrument)
 WHERE tenant = %s AND portfolio = %s AND instrument > %s
     AND (%s::text IS NULL OR instrument = %s) AND (%s OR quantity <> 0)
 ORDER BY instrument LIMIT %s
-"""
+""".replace("{symbol}", in_force("symbol"))
+    .replace("{sector}", in_force("sector"))
+    .replace("{today}", TODAY)
+)
 _LOTS = """
 lots.instrument, lots.trade_id, lots.trade_date, lots.quantity, lots.cost, lots.fee,
     positions.currency, portfolios.cost_basis, positions.quantity AS held, positions.cost AS pool,
@@ -57,6 +63,7 @@ class PriceSource(StrEnum):
     """Where a position's price comes from."""
 
     MARK = "mark"
+    WRITE_DOWN = "write_down"
     TRADE = "trade"
     NONE = "none"
 
@@ -86,6 +93,8 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
     price_at: datetime | None
     price_date: date | None
     is_stale: bool
+    is_suspended: bool
+    is_delisted: bool
     market_value: Decimal | None
     unrealised_gross: Decimal | None
     changed_position: int
@@ -200,14 +209,17 @@ def _position(values: Sequence[Any]) -> PositionView:
     (
         portfolio, instrument, symbol, sector, asset_class, cost_basis, currency,
         quantity, cost, fees, realised_gross, realised_net,
-        marked_price, marked_at, session_end, traded_price, traded_at, traded_date,
-        changed_position,
+        marked_price, marked_at, marked_by, session_end, traded_price, traded_at, traded_date,
+        is_suspended, is_delisted, changed_position,
     ) = values  # fmt: skip
     price, source, is_stale = traded_price, PriceSource.TRADE, True
     price_at, price_date = traded_at, traded_date
     if marked_price is not None:
-        price, source, price_at, price_date = marked_price, PriceSource.MARK, marked_at, None
-        is_stale = session_end is not None and marked_at < session_end
+        price, source, price_at, price_date = marked_price, PriceSource(marked_by), marked_at, None
+        is_old = (
+            is_suspended or is_delisted or (session_end is not None and marked_at < session_end)
+        )
+        is_stale = is_old and source is not PriceSource.WRITE_DOWN
     elif traded_price is None:
         source = PriceSource.NONE
     value = None if price is None else canonical(quantity * price)
@@ -232,6 +244,8 @@ def _position(values: Sequence[Any]) -> PositionView:
         price_at=price_at,
         price_date=price_date,
         is_stale=is_stale,
+        is_suspended=is_suspended,
+        is_delisted=is_delisted,
         market_value=value,
         unrealised_gross=None if value is None else canonical(value - cost),
         changed_position=changed_position,

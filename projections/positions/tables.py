@@ -31,7 +31,17 @@ CREATE TABLE {schema}.instruments (
     asset_class text NOT NULL,
     calendar text COLLATE "C" NOT NULL,
     sector text,
+    suspended_at timestamptz,
+    delisted_on date,
     changed_position bigint NOT NULL
+);
+CREATE TABLE {schema}.terms (
+    instrument text COLLATE "C" NOT NULL,
+    term text NOT NULL,
+    from_date date NOT NULL,
+    value text,
+    changed_position bigint NOT NULL,
+    PRIMARY KEY (instrument, term, from_date)
 );
 CREATE TABLE {schema}.calendars (
     calendar text COLLATE "C" PRIMARY KEY,
@@ -52,9 +62,11 @@ CREATE TABLE {schema}.prices (
     price numeric,
     at timestamptz,
     position bigint,
+    source text,
     tick_price numeric,
     tick_at timestamptz,
     tick_position bigint,
+    tick_source text,
     changed_position bigint NOT NULL
 ) WITH (fillfactor = 70);
 CREATE TABLE {schema}.positions (
@@ -90,7 +102,12 @@ CREATE TABLE {schema}.lots (
 );
 """
 
-TABLES = ("portfolios", "instruments", "calendars", "closes", "prices", "positions", "lots")
+MARK = "mark"
+WRITE_DOWN = "write_down"
+
+TABLES = (
+    "portfolios", "instruments", "terms", "calendars", "closes", "prices", "positions", "lots",
+)  # fmt: skip
 
 
 class PortfolioRow(msgspec.Struct, frozen=True, gc=False):
@@ -108,7 +125,7 @@ class PortfolioRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class InstrumentRow(msgspec.Struct, frozen=True, gc=False):
-    """An instrument as it was registered."""
+    """An instrument as it was registered, and since when it is suspended or not listed any more."""
 
     instrument: str
     symbol: str
@@ -116,6 +133,18 @@ class InstrumentRow(msgspec.Struct, frozen=True, gc=False):
     asset_class: str
     calendar: str
     sector: str | None
+    suspended_at: datetime | None
+    delisted_on: date | None
+    changed_position: int
+
+
+class TermRow(msgspec.Struct, frozen=True, gc=False):
+    """What a title, symbol or sector is from a date on."""
+
+    instrument: str
+    term: str
+    from_date: date
+    value: str | None
     changed_position: int
 
 
@@ -139,7 +168,7 @@ class CloseRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class PriceRow(msgspec.Struct, gc=False):
-    """The mark in force now, and the newest that is not a close.
+    """The price in force now, and the newest that is not a close: a mark or a write-down.
 
     Only closes can be cancelled, so the newest tick and the closes are enough to know what is in
     force after any correction.
@@ -149,9 +178,11 @@ class PriceRow(msgspec.Struct, gc=False):
     price: Decimal | None = None
     at: datetime | None = None
     position: int | None = None
+    source: str | None = None
     tick_price: Decimal | None = None
     tick_at: datetime | None = None
     tick_position: int | None = None
+    tick_source: str | None = None
     changed_position: int = 0
 
 

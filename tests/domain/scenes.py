@@ -11,7 +11,13 @@ import msgspec
 
 from domain.book import Book
 from domain.identity import trade_id
-from domain.instrument import AssetClass, Instrument, InstrumentRegistered
+from domain.instrument import (
+    AssetClass,
+    Instrument,
+    InstrumentChange,
+    InstrumentRegistered,
+    InstrumentSuspended,
+)
 from domain.lots import CostBasis, Fill, Side
 from domain.market import Close, Mark
 from domain.marking import Market, close_session
@@ -199,6 +205,19 @@ def instrument(name: str = APPLE, **changes: Any) -> Instrument:
     made = Instrument()
     made.apply(registered(name, **changes))
     return made
+
+
+def instrument_after(*changes: InstrumentChange) -> Instrument:
+    """AAPL after these changes in its life."""
+    made = instrument()
+    for change in changes:
+        made.apply(change)
+    return made
+
+
+def suspended(at: datetime = NOON, reason: str = "halted") -> InstrumentSuspended:
+    """Trading in AAPL stopped, on Monday noon if not said otherwise."""
+    return InstrumentSuspended(instrument=APPLE, from_at=at, reason=reason)
 
 
 def captured(external_id: str = "t-1", **changes: Any) -> Capture:

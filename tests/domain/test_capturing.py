@@ -28,9 +28,11 @@ from tests.domain.scenes import (
     captured,
     exact,
     instrument,
+    instrument_after,
     name_of,
     portfolio,
     sold,
+    suspended,
     totals,
 )
 
@@ -117,10 +119,9 @@ class TestTelling:
 
     def test_books_in_spite_of_breaches_and_carries_them(self) -> None:
         """No cash, and an instrument that is suspended."""
-        suspended = instrument()
-        suspended.is_active = False
+        halted = instrument_after(suspended())
 
-        done = capturing(captured(intent=TOLD), around(portfolio(), suspended))
+        done = capturing(captured(intent=TOLD), around(portfolio(), halted))
 
         assert isinstance(done.trade, TradeCaptured)
         assert [each.rule for each in done.trade.breaches] == [

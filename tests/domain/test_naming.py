@@ -135,10 +135,9 @@ class TestRegisteringAnInstrument:
     """Once; the same again is no news, other content a conflict."""
 
     def test_registers_it(self) -> None:
-        """As it was wanted, and active."""
+        """As it was wanted."""
         assert register_instrument(None, wanted=registered()) == registered()
         assert register_instrument(Instrument(), wanted=registered()) == registered()
-        assert instrument().is_active
 
     def test_is_answered_once_with_the_same_content(self) -> None:
         """Nothing new."""

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from domain.capturing import fill_of
+from domain.instrument import InstrumentChange, InstrumentDelisted, InstrumentResumed
 from domain.portfolio.booking import cash_change
 from domain.portfolio.life import PortfolioClosed, PortfolioFrozen
 from domain.portfolio.standing import Said, Standing
@@ -22,18 +23,22 @@ from domain.rules import (
 )
 from domain.trade import Capture, Intent
 from tests.domain.scenes import (
+    APPLE,
     BUY,
     FIFO,
     FRIDAY_NOON,
     FUND,
     MONDAY,
+    NOON,
     SELL,
     Number,
     captured,
     exact,
     instrument,
+    minutes,
     name_of,
     opened,
+    suspended,
 )
 
 SKEW = timedelta(seconds=5)
@@ -47,13 +52,14 @@ def proposal(
     cash: Number = 0,
     now: datetime = FRIDAY_NOON,
     calendar: str = "XNYS",
-    is_active: bool = True,
+    life: tuple[InstrumentChange, ...] = (),
     **opening: bool,
 ) -> Proposal:
     """What rules see of a capture on a portfolio that holds so much."""
     fill = fill_of(capture, trade_id=name_of(capture.external_id), calendar=calendar)
     traded = instrument(calendar=calendar)
-    traded.is_active = is_active
+    for change in life:
+        traded.apply(change)
     before, balance = exact(held, cash)
     signed = fill.quantity if fill.side is BUY else -fill.quantity
     return Proposal(
@@ -183,13 +189,41 @@ class TestComingFromTheFuture:
 
 
 class TestTradingAnInstrument:
-    """Only active instruments are traded."""
+    """What is suspended or delisted at the trade's own time is not traded."""
 
-    def test_needs_it_active(self) -> None:
-        """Suspended it is a breach, active none."""
+    @pytest.mark.parametrize(
+        ("executed_at", "breaches"),
+        [(NOON - A_MOMENT, 0), (NOON, 1), (minutes(60) - A_MOMENT, 1), (minutes(60), 0)],
+    )
+    def test_stops_from_its_suspension_until_it_is_resumed(
+        self, executed_at: datetime, breaches: int
+    ) -> None:
+        """From noon until one o'clock, the first instant included and the last not."""
+        resumed = InstrumentResumed(instrument=APPLE, from_at=minutes(60))
+        capture = captured(executed_at=executed_at)
+
+        found = instrument_is_active(proposal(capture, life=(suspended(), resumed)))
+
+        assert (found is not None) == bool(breaches)
+
+    def test_judges_a_trade_without_a_time_at_the_end_of_its_date(self) -> None:
+        """On Sunday it traded; of Monday nobody knows that it was before noon."""
+        sunday = captured(trade_date=MONDAY - timedelta(days=1))
+
         assert instrument_is_active(proposal(captured())) is None
-        assert instrument_is_active(proposal(captured(), is_active=False)) == Breach(
-            "instrument_inactive", "Instrument AAPL is not active."
+        assert instrument_is_active(proposal(sunday, life=(suspended(),))) is None
+        assert instrument_is_active(proposal(captured(), life=(suspended(),))) == Breach(
+            "instrument_inactive", "AAPL is suspended.", actual="2024-01-09T00:00:00+00:00"
+        )
+
+    def test_ends_with_its_delisting(self) -> None:
+        """Monday is the first day without it."""
+        delisted = InstrumentDelisted(instrument=APPLE, on_date=MONDAY)
+        sunday = captured(trade_date=MONDAY - timedelta(days=1))
+
+        assert instrument_is_active(proposal(sunday, life=(delisted,))) is None
+        assert instrument_is_active(proposal(captured(), life=(delisted,))) == Breach(
+            "instrument_inactive", "AAPL is delisted.", limit="2024-01-08", actual="2024-01-08"
         )
 
 
@@ -211,7 +245,7 @@ class TestEveryRule:
             closed_until=date(2024, 12, 31),
         )
 
-        found = breaches_of(replace(proposal(worst, is_active=False), standing=shut))
+        found = breaches_of(replace(proposal(worst, life=(suspended(),)), standing=shut))
 
         assert [breach.rule for breach in found] == [
             "instrument_inactive",

@@ -14,7 +14,7 @@ import msgspec
 
 from domain import identity
 from domain.event import Event
-from domain.instrument import AssetClass, InstrumentRegistered
+from domain.instrument import AssetClass, InstrumentChange, InstrumentRegistered
 from domain.lots import CostBasis, Fill, Side
 from domain.market import Close, CloseCorrected, Mark, MarketMarked, SessionClosed
 from domain.money import Money, product
@@ -149,6 +149,11 @@ class Story:
                     market_position=0,
                 )
                 self._tell_booking(account, capture, fill, released)
+
+    def change(self, *changes: InstrumentChange) -> None:
+        """Tell what changes in the life of registered instruments."""
+        for event in changes:
+            self.tell((MARKET, identity.instrument_stream(event.instrument), event))
 
     def open(
         self, portfolio: str, *, tenant: str = ACME, basis: CostBasis = CostBasis.FIFO

@@ -10,6 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.instrument import (
+    InstrumentChange,
+    InstrumentDelisted,
+    InstrumentRenamed,
+    InstrumentResumed,
+    InstrumentSuspended,
+    SectorAssigned,
+    SymbolChanged,
+    WrittenDown,
+)
 from domain.lots import CostBasis
 from infra.database import Database
 from projections.cash.model import Cash
@@ -65,6 +75,23 @@ def other_deeds(draw: st.DrawFn) -> Deed:
 
 
 @st.composite
+def changes(draw: st.DrawFn) -> Deed:
+    """Something in the life of the one instrument that is surely registered."""
+    name, day, value = INSTRUMENTS[0], draw(days), draw(prices)
+    told: tuple[InstrumentChange, ...] = (
+        InstrumentRenamed(instrument=name, title=value, from_date=day),
+        SymbolChanged(instrument=name, symbol=value, from_date=day),
+        SectorAssigned(instrument=name, from_date=day),
+        InstrumentSuspended(instrument=name, from_at=opening(day), reason="halted"),
+        InstrumentResumed(instrument=name, from_at=opening(day)),
+        InstrumentDelisted(instrument=name, on_date=day),
+        WrittenDown(instrument=name, price=Decimal(value), at=opening(day), reason="lost"),
+    )
+    change = draw(st.sampled_from(told))
+    return lambda story: story.change(change)
+
+
+@st.composite
 def stories(draw: st.DrawFn) -> Story:
     """A story of up to forty deeds, mostly trades."""
     story = Story()
@@ -74,7 +101,7 @@ def stories(draw: st.DrawFn) -> Story:
             portfolio, tenant=tenant, basis=CostBasis.AVERAGE if number == 1 else CostBasis.FIFO
         )
     for deed in draw(
-        st.lists(st.one_of(trades(), trades(), other_deeds()), min_size=10, max_size=40)
+        st.lists(st.one_of(trades(), trades(), other_deeds(), changes()), min_size=10, max_size=40)
     ):
         deed(story)
     return story

@@ -27,8 +27,10 @@ PERMITTED = {
     "/v1/refusals": (SEEING - {"viewer"}) | {"execution"},
     "/v1/exceptions": (SEEING - {"viewer"}) | {"execution"},
     "/v1/closes": SEEING | {"market_data"},
+    "/v1/instruments": SEEING | {"market_data"},
 }
-LISTS = {"/v1/portfolios", "/v1/trades", "/v1/refusals", "/v1/exceptions", "/v1/closes"}
+SHARED = {"/v1/closes", "/v1/instruments"}
+LISTS = {"/v1/portfolios", "/v1/trades", "/v1/refusals", "/v1/exceptions"} | SHARED
 
 
 def code_of(addresses: Addresses, bearer: str | None, path: str) -> str:
@@ -58,10 +60,10 @@ class TestTheMarket:
     def test_has_no_portfolios_to_ask_for(
         self, addresses: Addresses, story: Teller, path: str
     ) -> None:
-        """Closes are its own; the rest is refused, whatever the role."""
+        """Closes and instruments are its own; the rest is refused, whatever the role."""
         code = code_of(addresses, token(MARKET_TENANT, "admin"), path)
 
-        assert code == ("" if path == "/v1/closes" else "tenant_is_market")
+        assert code == ("" if path in SHARED else "tenant_is_market")
 
 
 class TestNobody:

@@ -30,6 +30,7 @@ PATHS = (
     "/v1/refusals",
     "/v1/exceptions",
     "/v1/closes",
+    "/v1/instruments",
 )
 LISTS = (
     "/v1/portfolios",
@@ -38,6 +39,7 @@ LISTS = (
     "/v1/portfolios/growth/trades",
     "/v1/portfolios/growth/performance",
     "/v1/trades",
+    "/v1/instruments",
 )
 AMOUNTS = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 

@@ -38,6 +38,7 @@ from domain.portfolio.events import (
 )
 from domain.source import NamingScope, SourceRegistered
 from schemas.codec import encode
+from tests.schemas.instrument_samples import INSTRUMENT_SAMPLES
 from tests.schemas.portfolio_samples import PORTFOLIO_SAMPLES
 from tests.schemas.trade_samples import DAY, TRADE, TRADE_SAMPLES, TRADED_AT
 
@@ -212,6 +213,7 @@ SAMPLES: dict[str, tuple[Event, ...]] = {
             removed=0,
         ),
     ),
+    **INSTRUMENT_SAMPLES,
     **PORTFOLIO_SAMPLES,
     **TRADE_SAMPLES,
     "source.registered.v1": (

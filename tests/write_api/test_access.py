@@ -21,6 +21,13 @@ TENANT_WRITES = {
 SHARED_WRITES = {
     "/v1/instruments": {"admin", "market_data"},
     "/v1/instruments:batch": {"admin", "market_data"},
+    "/v1/instruments/AAPL/titles": {"admin", "market_data"},
+    "/v1/instruments/AAPL/symbols": {"admin", "market_data"},
+    "/v1/instruments/AAPL/sectors": {"admin", "market_data"},
+    "/v1/instruments/AAPL/suspensions": {"admin", "market_data"},
+    "/v1/instruments/AAPL/resumptions": {"admin", "market_data"},
+    "/v1/instruments/AAPL/delistings": {"admin", "market_data"},
+    "/v1/instruments/AAPL/write-downs": {"admin", "market_data"},
     "/v1/marks": {"admin", "market_data"},
     "/v1/sessions": {"admin", "market_data"},
     "/v1/sessions/corrections": {"admin", "market_data"},

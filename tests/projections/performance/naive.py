@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple, TypeAlias
 
 from domain.event import Event
+from domain.instrument import WrittenDown
 from domain.lots import Side
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
 from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened, TradeBooked
@@ -30,6 +31,7 @@ class MarkRow(NamedTuple):
     position: int
     price: Decimal | None
     close: tuple[str, date] | None
+    is_written_down: bool = False
 
 
 def rounded(value: Fraction, places: int) -> Decimal:
@@ -61,6 +63,9 @@ class Naive:
                 name = event.instrument
                 self.marks = [m for m in self.marks if (m.name, m.close) != (name, key)]
                 self._mark(name, event.ends_at, position, event.price, key)
+            elif isinstance(event, WrittenDown):
+                row = MarkRow(event.instrument, event.at, position, event.price, None, True)
+                self.marks.append(row)
 
     def _mark(
         self, name: str, at: datetime, position: int, price: Decimal | None,
@@ -68,14 +73,22 @@ class Naive:
     ) -> None:  # fmt: skip
         self.marks.append(MarkRow(name, at, position, price, close))
 
+    def is_written_down(self, name: str, at: datetime) -> bool:
+        """Whether the price in force is a write-down."""
+        found = self._in_force(name, at)
+        return found is not None and found.is_written_down
+
     def price(self, name: str, at: datetime) -> tuple[datetime, Fraction] | None:
         """The price in force."""
-        found = [m for m in self.marks if m.name == name and m.at <= at and m.price is not None]
-        if not found:
+        best = self._in_force(name, at)
+        if best is None:
             return None
-        best = max(found, key=lambda m: (m.at, m.position))
         assert best.price is not None
         return best.at, Fraction(best.price)
+
+    def _in_force(self, name: str, at: datetime) -> MarkRow | None:
+        found = [m for m in self.marks if m.name == name and m.at <= at and m.price is not None]
+        return max(found, key=lambda m: (m.at, m.position), default=None)
 
     def rows(self) -> dict[RowKey, Row]:
         """Every current row."""
@@ -182,7 +195,7 @@ class NaiveBook:
                 by_trade.append(name)
                 begun = next(s for s in self.sessions if s.session >= last.trade_date)
                 found = (last.executed_at or begun.starts_at, Fraction(last.price))
-            if found[0] < fresh:
+            if found[0] < fresh and not self.market.is_written_down(name, at):
                 stale.append(name)
             add_to(cash, trades[name][0].currency, quantity * found[1])
         priced = Fraction(0)
@@ -361,6 +374,8 @@ def reason_of(event: Event) -> str:
         return "late_trade"
     if isinstance(event, FLOWS):
         return "late_flow"
+    if isinstance(event, WrittenDown):
+        return "late_write_down"
     return "corrected_close" if isinstance(event, CloseCorrected) else "late_mark"
 
 

@@ -14,6 +14,7 @@ import psycopg
 
 from domain.event import Event
 from domain.identity import MARKET_TENANT
+from domain.instrument import WrittenDown
 from domain.lots import CostBasis, Fill, Side
 from domain.market import (
     Close,
@@ -125,6 +126,13 @@ def marked(moment: datetime, marks: Mapping[str, str | Decimal]) -> Told:
         marks=tuple(Mark(n, Decimal(p)) for n, p in marks.items() if "/" not in n),
         rates=tuple(Rate(n[:3], n[4:], rate) for n, rate in pairs.items()),
     )  # fmt: skip
+
+
+def written_down(instrument: str, price: str | Decimal, moment: datetime) -> Told:
+    """An instrument was written down."""
+    return MARKET_TENANT, WrittenDown(
+        instrument=instrument, price=Decimal(price), at=moment, reason="bankruptcy"
+    )
 
 
 def corrected(

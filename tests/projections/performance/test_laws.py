@@ -34,6 +34,7 @@ from tests.projections.performance.telling import (
     marked,
     opened,
     trade,
+    written_down,
 )
 
 Connection = psycopg.Connection[Any]
@@ -94,6 +95,13 @@ def marks(draw: st.DrawFn) -> Told:
 
 
 @st.composite
+def write_downs(draw: st.DrawFn) -> Told:
+    """Some write-down."""
+    name = draw(st.sampled_from(sorted(CURRENCY_OF)))
+    return written_down(name, draw(PRICES), draw(MOMENTS))
+
+
+@st.composite
 def closes(draw: st.DrawFn, number: int, calendar: str) -> Told:
     """A session closed with some closes; Frankfurt ends at 16:30, or with New York."""
     names = st.sampled_from(["AAPL", "MSFT", "SAP"])
@@ -109,7 +117,9 @@ def closes(draw: st.DrawFn, number: int, calendar: str) -> Told:
 @st.composite
 def stories(draw: st.DrawFn, *, size: int = 14) -> list[Told]:
     """Facts, marks, closes and corrections in any order the log could hold them."""
-    facts = draw(st.lists(st.one_of(trades(), flows(), marks()), min_size=3, max_size=size))
+    facts = draw(
+        st.lists(st.one_of(trades(), flows(), marks(), write_downs()), min_size=3, max_size=size)
+    )
     facts = list(map(named, facts, draw(st.permutations(range(len(facts))))))
     sessions = [
         draw(closes(number, calendar))
