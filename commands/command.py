@@ -88,6 +88,13 @@ class WithdrawCash(Command, frozen=True, kw_only=True, tag="withdraw_cash"):
     at: datetime | None = None
 
 
+class SettleCash(Command, frozen=True, kw_only=True, tag="settle_cash"):
+    """Settle what is due up to a closed session's date; issued by a reaction only."""
+
+    portfolio: str
+    until: date
+
+
 class RegisterInstrument(Command, frozen=True, kw_only=True, tag="register_instrument"):
     """Make an instrument known to every tenant."""
 

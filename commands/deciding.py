@@ -29,6 +29,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.OpenPortfolio: portfolios.open_portfolio,
     commands.DepositCash: portfolios.deposit_cash,
     commands.WithdrawCash: portfolios.withdraw_cash,
+    commands.SettleCash: portfolios.settle_cash,
     commands.RegisterSource: portfolios.register_source,
     commands.RegisterInstrument: market.register_instrument,
     commands.ChangeInstrument: market.change_instrument,
@@ -130,7 +131,7 @@ def judge(issued: Issued, overlay: Overlay, log: Log, known: Probe) -> Decided |
             return first
         return Judgement(_nothing(issued), earlier=first.outcome)
     encoded = tuple(encode(addressed.event) for addressed in decision.events)
-    if max(map(len, encoded)) > EVENT_BYTES_MAX:
+    if max(map(len, encoded), default=0) > EVENT_BYTES_MAX:
         too_large = Rejection("event_too_large", "Its facts do not fit into events of 256 KiB.")
         return Judgement(_nothing(issued), (), too_large)
     return Judgement(decision, encoded, decision.rejection)

@@ -1,11 +1,18 @@
 """Handlers of portfolios and sources: open, cash in and out, how a source names its trades."""
 
-from commands.command import DepositCash, Issued, OpenPortfolio, RegisterSource, WithdrawCash
+from commands.command import (
+    DepositCash,
+    Issued,
+    OpenPortfolio,
+    RegisterSource,
+    SettleCash,
+    WithdrawCash,
+)
 from commands.decision import Addressed, AlreadyDecided, Decision
 from commands.view import View
 from domain.event import Event
 from domain.identity import portfolio_stream, source_stream
-from domain.portfolio import cash
+from domain.portfolio import cash, settling
 from domain.source import SourceRegistered
 from domain.source import register_source as decide_source
 
@@ -48,6 +55,18 @@ def withdraw_cash(issued: Issued, command: WithdrawCash, view: View) -> Decision
         at=command.at,
     )
     return _on_portfolio(issued, command.portfolio, withdrawn)
+
+
+def settle_cash(issued: Issued, command: SettleCash, view: View) -> Decision:
+    """Settle what is due; nothing is, as often as not."""
+    name = command.portfolio
+    portfolio = view.portfolio(issued.tenant, name)
+    cash.require_open(portfolio, name)
+    assert portfolio is not None, "an open portfolio is there"
+    stream = portfolio_stream(issued.tenant, name)
+    settled = settling.settle_due(portfolio, name=name, until=command.until)
+    events = tuple(Addressed(stream, issued.tenant, event) for event in settled)
+    return Decision(events=events, of_stream=stream)
 
 
 def register_source(

@@ -17,6 +17,7 @@ from domain.portfolio.cash import require_open
 from domain.portfolio.state import Portfolio
 from domain.rejection import Breach, Rejection
 from domain.rules import Proposal, breaches_of, moment_of
+from domain.settlement_dates import value_date_of
 from domain.trade import Capture, Intent, TradeCaptured, TradeParked, TradeReleased
 
 
@@ -113,6 +114,7 @@ def fill_of(capture: Capture, *, trade_id: UUID, calendar: str) -> Fill:
         trade_date=trade_date,
         executed_at=capture.executed_at,
         source_sequence=capture.source_sequence,
+        value_date=value_date_of(calendar, capture.currency, trade_date),
     )
 
 

@@ -36,7 +36,8 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     """What was traded, with everything that places it in book order.
 
     `quantity` and `consideration` are positive whatever the side; amounts are in the instrument's
-    currency. `executed_at` is absent where the source gives only a date.
+    currency. `executed_at` is absent where the source gives only a date. On `value_date` its cash
+    settles; absent, as in old events, it counts as settled at once.
     """
 
     trade_id: UUID
@@ -50,6 +51,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     trade_date: date
     executed_at: datetime | None = None
     source_sequence: int | None = None
+    value_date: date | None = None
 
     @property
     def key(self) -> BookKey:

@@ -152,6 +152,19 @@ def period_is_open(proposal: Proposal) -> Breach | None:
     return proposal.standing.period_breach(proposal.fill.trade_date)
 
 
+def settlement_date_is_known(proposal: Proposal) -> Breach | None:
+    """A trade settles on a known date: beyond the calendars kept, none is guessed."""
+    fill = proposal.fill
+    if fill.value_date is not None:
+        return None
+    calendar, currency = proposal.instrument.calendar, proposal.capture.currency
+    return Breach(
+        "settlement_date_unknown",
+        f"When a trade of {fill.trade_date} on {calendar} in {currency} settles is not known.",
+        actual=fill.trade_date.isoformat(),
+    )
+
+
 def _from_the_future(actual: date, limit: date) -> Breach:
     return Breach(
         "trade_from_the_future",
@@ -170,6 +183,7 @@ RULES: tuple[Callable[[Proposal], Breach | None], ...] = (
     portfolio_is_not_frozen,
     portfolio_is_not_closed,
     period_is_open,
+    settlement_date_is_known,
 )
 
 

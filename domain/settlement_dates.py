@@ -76,6 +76,14 @@ def settlement_date(*, calendar: str, currency: str, trade_date: date) -> date:
     return date.fromordinal(days.ordinals[index])
 
 
+def value_date_of(calendar: str, currency: str, trade_date: date) -> date | None:
+    """Give the settlement date; None where it is not known."""
+    try:
+        return settlement_date(calendar=calendar, currency=currency, trade_date=trade_date)
+    except Rejection:
+        return None
+
+
 def _days_after(calendar: str, trade_date: date) -> int | None:
     known = [days for start, days in CYCLES[calendar] if start <= trade_date]
     return known[-1] if known else None

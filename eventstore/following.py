@@ -6,8 +6,8 @@ A lost connection is opened again after a pause that grows and differs between f
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import LiteralString, TypeAlias
 from uuid import UUID
 
 import psycopg
@@ -16,6 +16,7 @@ from eventstore.connections import Connection
 from eventstore.envelope import RecordedEvent
 from eventstore.failures import LogBehindCheckpoint, LogUnavailable
 from eventstore.reading import (
+    OPENED,
     PARKING,
     SHARED,
     read_events,
@@ -45,10 +46,22 @@ def read_releasing(
     connection: Connection, after: int, limit: int
 ) -> tuple[list[RecordedEvent], int, bool]:
     """Read, from two small indexes, what all portfolios share and what is parked or released."""
+    return _read_both(connection, (SHARED, PARKING), after, limit)
+
+
+def read_settling(
+    connection: Connection, after: int, limit: int
+) -> tuple[list[RecordedEvent], int, bool]:
+    """Read, from two small indexes, what all portfolios share and which are opened."""
+    return _read_both(connection, (SHARED, OPENED), after, limit)
+
+
+def _read_both(
+    connection: Connection, statements: Sequence[LiteralString], after: int, limit: int
+) -> tuple[list[RecordedEvent], int, bool]:
     head = read_head(connection).position
     found = [
-        read_selected(connection, each, after=after, limit=limit, until=head)
-        for each in (SHARED, PARKING)
+        read_selected(connection, each, after=after, limit=limit, until=head) for each in statements
     ]
     # Behind the end of one that was cut short, the other must not be read yet.
     reached = min([head, *(each[-1].position for each in found if len(each) == limit)])

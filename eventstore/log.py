@@ -111,6 +111,13 @@ class Log:
                 connection, reading.PARKING, after=after, limit=limit, until=until
             )
 
+    def read_opened(self, after: int, limit: int, until: int | None = None) -> list[RecordedEvent]:
+        """Read, like `read`, only events of portfolios opened."""
+        with self.datastore.connection() as connection:
+            return reading.read_selected(
+                connection, reading.OPENED, after=after, limit=limit, until=until
+            )
+
     def read_stream(
         self, stream_id: UUID, after_version: int = 0, limit: int = STREAM_EVENTS_MAX
     ) -> list[RecordedEvent]:

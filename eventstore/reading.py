@@ -15,7 +15,7 @@ from eventstore import packing
 from eventstore.connections import Connection
 from eventstore.envelope import Head, Receipt, RecordedEvent
 from eventstore.failures import LogDamaged, LogNotCreated
-from eventstore.tables import FORMAT, PARKING_PREDICATE, SHARED_PREDICATE
+from eventstore.tables import FORMAT, OPENED_PREDICATE, PARKING_PREDICATE, SHARED_PREDICATE
 
 POSITION_MAX = 2**63 - 1
 
@@ -31,6 +31,7 @@ _RANGE: LiteralString = "position > %s AND position <= %s ORDER BY position LIMI
 ALL: LiteralString = _EVENTS + _RANGE
 SHARED: LiteralString = f"{_EVENTS}{SHARED_PREDICATE} AND {_RANGE}"
 PARKING: LiteralString = f"{_EVENTS}{PARKING_PREDICATE} AND {_RANGE}"
+OPENED: LiteralString = f"{_EVENTS}{OPENED_PREDICATE} AND {_RANGE}"
 _BY_VERSION: LiteralString = "stream_version > %s ORDER BY stream_version LIMIT %s"
 _STREAM: LiteralString = f"{_EVENTS}stream_id = %s AND {_BY_VERSION}"
 _KEY: LiteralString = f"{_EVENTS}stream_id = %s AND key = %s AND {_BY_VERSION}"
@@ -132,7 +133,7 @@ def read_selected(
     limit: int,
     until: int | None = None,
 ) -> list[RecordedEvent]:
-    """Read what one of `ALL`, `SHARED`, `PARKING` selects, in order of position."""
+    """Read what one of `ALL`, `SHARED`, `PARKING`, `OPENED` selects, in order of position."""
     bound = POSITION_MAX if until is None else until
     return _fetch(connection, statement, (after, bound, limit))
 

@@ -24,6 +24,7 @@ _CREATE_LOCK = APPEND_LOCK + 1
 SHARED_TENANT = "market"
 PARKING_EVENT_TYPES = ("trade.parked.v1", "trade.released.v1")
 PARKING_PREDICATE = "event_type IN ('trade.parked.v1', 'trade.released.v1')"
+OPENED_PREDICATE = "event_type = 'portfolio.opened.v1'"
 SHARED_PREDICATE = "tenant = 'market'"
 
 # Truncating a table's empty tail takes an ACCESS EXCLUSIVE lock, which would stall appends; rows
@@ -58,6 +59,7 @@ EVENTS_INDEXES = (
     """,
     "CREATE INDEX {events_shared} ON {schema}.{events} (position) WHERE " + SHARED_PREDICATE,
     "CREATE INDEX {events_parking} ON {schema}.{events} (position) WHERE " + PARKING_PREDICATE,
+    "CREATE INDEX {events_opened} ON {schema}.{events} (position) WHERE " + OPENED_PREDICATE,
 )
 
 _OTHER_STATEMENTS = (
@@ -96,7 +98,12 @@ FROM pg_namespace WHERE nspname = 'log'
 
 def events_statements(*, schema: str, table: str) -> list[sql.Composed]:
     """Give the statements that make a table of events with all its indexes."""
-    names = {
+    names = _names(schema, table)
+    return [sql.SQL(text).format(**names) for text in (EVENTS_TABLE, *EVENTS_INDEXES)]
+
+
+def _names(schema: str, table: str) -> dict[str, sql.Identifier]:
+    return {
         "schema": sql.Identifier(schema),
         "events": sql.Identifier(table),
         "events_pkey": sql.Identifier(f"{table}_pkey"),
@@ -104,8 +111,8 @@ def events_statements(*, schema: str, table: str) -> list[sql.Composed]:
         "events_key": sql.Identifier(f"{table}_key"),
         "events_shared": sql.Identifier(f"{table}_shared"),
         "events_parking": sql.Identifier(f"{table}_parking"),
+        "events_opened": sql.Identifier(f"{table}_opened"),
     }
-    return [sql.SQL(text).format(**names) for text in (EVENTS_TABLE, *EVENTS_INDEXES)]
 
 
 def create_log(owner_conninfo: str, *, app_role: str = "pms_app") -> None:
@@ -153,6 +160,7 @@ def _create_tables(connection: psycopg.Connection) -> None:
         stored = connection.execute("SELECT format FROM log.identity").fetchone()
         if stored != (FORMAT,):
             raise LogNotCreated(f"the log has format {stored}, this program writes {FORMAT}")
+        _add_index_of_opened(connection)
         return
     connection.execute("CREATE SCHEMA IF NOT EXISTS log")
     row = connection.execute(_SCHEMA_IS_OURS).fetchone()
@@ -163,6 +171,13 @@ def _create_tables(connection: psycopg.Connection) -> None:
     for text in _OTHER_STATEMENTS:
         connection.execute(text)
     connection.execute("INSERT INTO log.identity (format) VALUES (%s)", (FORMAT,))
+
+
+def _add_index_of_opened(connection: psycopg.Connection) -> None:
+    """Index the opened portfolios of a log that was created before there was this index."""
+    row = connection.execute("SELECT to_regclass('log.events_opened') IS NULL").fetchone()
+    if row == (True,):
+        connection.execute(sql.SQL(EVENTS_INDEXES[-1]).format(**_names("log", "events")))
 
 
 def _require_lesser(connection: psycopg.Connection, app_role: str) -> None:

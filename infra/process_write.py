@@ -9,6 +9,7 @@ from functools import partial
 
 from commands.desk import Desk
 from commands.reactions.release import run_releases
+from commands.reactions.settlement import run_settlements
 from eventstore.collecting import rare_collections
 from eventstore.failures import LogUnavailable
 from eventstore.leading import lead
@@ -23,6 +24,8 @@ from infra.surroundings import http_surroundings
 from write_api.application import create_app
 
 DRAIN_SECONDS = 10.0
+REACTIONS = {"release": run_releases, "settlement": run_settlements}
+"""Reactions by the office that one process in the system holds."""
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -33,12 +36,16 @@ def run(settings: Settings, stop: threading.Event) -> None:
         desk = Desk(log)
         desk.start()
         ending = threading.Event()
-        releases = threading.Thread(
-            target=lead,
-            args=(settings.app_conninfo, "release", partial(run_releases, desk, log), ending),
-            name="reactions",
-        )
-        releases.start()
+        reactions = [
+            threading.Thread(
+                target=lead,
+                args=(settings.app_conninfo, office, partial(react, desk, log), ending),
+                name=office,
+            )
+            for office, react in REACTIONS.items()
+        ]
+        for reaction in reactions:
+            reaction.start()
         try:
             surroundings = http_surroundings(settings, readiness=readiness_of(desk, log))
             if not stop.is_set():
@@ -48,7 +55,8 @@ def run(settings: Settings, stop: threading.Event) -> None:
         finally:
             ending.set()
             desk.stop(timeout=DRAIN_SECONDS)
-            releases.join(DRAIN_SECONDS)
+            for reaction in reactions:
+                reaction.join(DRAIN_SECONDS)
 
 
 def readiness_of(desk: Desk, log: Log) -> Callable[[], Awaitable[Readiness]]:

@@ -14,6 +14,7 @@ from domain.instrument import (
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
 from domain.portfolio.events import (
     CashDeposited,
+    CashSettled,
     CashWithdrawn,
     LotsClosed,
     LotsRestated,
@@ -52,6 +53,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "portfolio.opened.v1": PortfolioOpened,
     "portfolio.cash_deposited.v1": CashDeposited,
     "portfolio.cash_withdrawn.v1": CashWithdrawn,
+    "portfolio.cash_settled.v1": CashSettled,
     "portfolio.trade_booked.v1": TradeBooked,
     "portfolio.trade_unbooked.v1": TradeUnbooked,
     "portfolio.lots_closed.v1": LotsClosed,

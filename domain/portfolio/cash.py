@@ -8,9 +8,10 @@ from domain.instrument import differing_fields
 from domain.lots import CostBasis
 from domain.money import Money, within
 from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened
+from domain.portfolio.settling import insufficient_cash
 from domain.portfolio.standing import listed, refuse
 from domain.portfolio.state import Portfolio
-from domain.rejection import Breach, Conflict, Rejection
+from domain.rejection import Conflict, Rejection
 
 
 def open_portfolio(
@@ -106,8 +107,8 @@ def withdraw(
     """Decide a withdrawal of a positive amount.
 
     Raises:
-        Rejection: as for a deposit, `insufficient_cash` when it exceeds the cash held, and
-            `portfolio_frozen`.
+        Rejection: as for a deposit, `insufficient_cash` when it exceeds the lowest balance
+            projected from its value date on, and `portfolio_frozen`.
     """
     opened, held = require_open(portfolio, name), require_portfolio(portfolio, name)
     require_amount(amount)
@@ -115,7 +116,7 @@ def withdraw(
     standing = held.standing
     refuse(
         listed(
-            _insufficient_cash(held, amount),
+            insufficient_cash(held, amount, on=dated),
             standing.frozen_breach(),
             standing.closed_breach(),
             standing.period_breach(dated),
@@ -127,18 +128,6 @@ def withdraw(
         balance=held.balance(amount.currency) - amount.amount,
         value_date=dated,
         at=at,
-    )
-
-
-def _insufficient_cash(portfolio: Portfolio, amount: Money) -> Breach | None:
-    held = portfolio.balance(amount.currency)
-    if amount.amount <= held:
-        return None
-    return Breach(
-        "insufficient_cash",
-        f"{amount.amount:f} {amount.currency} asked, {held:f} held.",
-        limit=f"{held:f}",
-        actual=f"{amount.amount:f}",
     )
 
 

@@ -53,6 +53,19 @@ class CashWithdrawn(Event, frozen=True):
     at: datetime | None = None
 
 
+class CashSettled(Event, frozen=True):
+    """What was pending for a value date was settled: its session had closed.
+
+    `amount` is signed: minus what was paid; `settled_after` is all that is settled in `currency`.
+    """
+
+    portfolio: str
+    value_date: date
+    currency: str
+    amount: Decimal
+    settled_after: Decimal
+
+
 class BookTotals(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An instrument's position after an event: signed quantity and cost, and realised to date.
 
@@ -168,6 +181,7 @@ PortfolioEvent = (
     PortfolioOpened
     | CashDeposited
     | CashWithdrawn
+    | CashSettled
     | TradeBooked
     | TradeUnbooked
     | LotsClosed

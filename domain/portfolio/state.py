@@ -1,6 +1,7 @@
 """The state of a portfolio: what decisions need of its past, folded from its events."""
 
 from collections import deque
+from datetime import date
 from decimal import Decimal
 
 from domain.book import Book
@@ -9,6 +10,7 @@ from domain.money import ZERO
 from domain.portfolio.events import (
     BookTotals,
     CashDeposited,
+    CashSettled,
     CashWithdrawn,
     LotsClosed,
     LotsRestated,
@@ -24,17 +26,21 @@ from domain.portfolio.standing import Standing
 class Portfolio:
     """Open lots by instrument, cash by currency, how it stands, and the stream's version.
 
+    `cash` is trade-date cash; `pending` the part of it that settles later, by currency and value
+    date, signed.
+
     `fork()` gives a twin that can be folded further without touching this one: books are copied
     only when first changed.
     """
 
-    __slots__ = ("_owned", "books", "cash", "opened", "standing", "version")
+    __slots__ = ("_owned", "books", "cash", "opened", "pending", "standing", "version")
 
     def __init__(self) -> None:
         self.version = 0
         self.opened: PortfolioOpened | None = None
         self.standing = Standing()
         self.cash: dict[str, Decimal] = {}
+        self.pending: dict[str, dict[date, Decimal]] = {}
         self.books: dict[str, Book] = {}
         self._owned: set[str] = set()
 
@@ -45,6 +51,7 @@ class Portfolio:
         twin.opened = self.opened
         twin.standing = self.standing
         twin.cash = self.cash.copy()
+        twin.pending = {currency: dates.copy() for currency, dates in self.pending.items()}
         twin.books = self.books.copy()
         self._owned = set()
         return twin
@@ -56,6 +63,10 @@ class Portfolio:
     def balance(self, currency: str) -> Decimal:
         """Give the trade-date cash held in a currency."""
         return self.cash.get(currency, ZERO)
+
+    def settled(self, currency: str) -> Decimal:
+        """Give the cash of a currency without what is pending."""
+        return self.balance(currency) - sum(self.pending.get(currency, {}).values(), ZERO)
 
     def apply(self, event: PortfolioEvent) -> None:
         """Fold one event; results are taken, nothing is decided again."""
@@ -69,6 +80,8 @@ class Portfolio:
             case CashExchanged():
                 self.cash[event.sold.currency] = event.balance_sold
                 self.cash[event.bought.currency] = event.balance_bought
+            case CashSettled():
+                self.pending[event.currency].pop(event.value_date, None)
             case LotsClosed():
                 take_lots(self._own(event.instrument).lots, event.closed, None)
             case LotsRestated():
@@ -83,6 +96,7 @@ class Portfolio:
         assert self.opened is not None, "only an open portfolio books"
         book = self._own(event.instrument)
         self.cash[event.currency] = event.cash_after
+        self._pend(event.currency, event.fill.value_date, event.cash_change)
         fill = event.fill
         if event.is_late:
             book.restating = list(book.lots)
@@ -104,6 +118,7 @@ class Portfolio:
         assert self.opened is not None, "only an open portfolio books"
         book = self._own(event.instrument)
         self.cash[event.currency] = event.cash_after
+        self._pend(event.currency, event.fill.value_date, event.cash_change)
         book.restating = list(book.lots)
         if book.remembers(event.fill.key):
             book.remove(event.fill, self.opened.cost_basis)
@@ -121,6 +136,12 @@ class Portfolio:
                 book.lots = deque(book.restating)
                 book.forget_all(book.last_key)
             book.restating = []
+
+    def _pend(self, currency: str, value_date: date | None, change: Decimal) -> None:
+        """Add to what is pending; a date that comes to nothing stays until it is settled."""
+        if value_date is not None:
+            dates = self.pending.setdefault(currency, {})
+            dates[value_date] = dates.get(value_date, ZERO) + change
 
     def _own(self, instrument: str) -> Book:
         if instrument not in self._owned:

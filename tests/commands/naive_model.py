@@ -4,7 +4,7 @@ It knows nothing of the code it is compared with: units are matched one by one, 
 """
 
 import copy
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
@@ -60,11 +60,22 @@ class Account:
 
     def cash(self) -> Decimal:
         """Sum everything that ever moved cash."""
-        traded = [
-            (-1 if each.side is Side.BUY else 1) * each.quantity * each.price - each.fee
-            for each in self.booked
-        ]
-        return sum(self.flows + traded, Decimal(0))
+        return sum(self.flows, Decimal(0)) + self._traded(self.booked)
+
+    def free(self) -> Decimal:
+        """The lowest balance to come for one who asks on Monday: each day's trades settle later."""
+        dated = [(each.trade_date or date.min, each) for each in self.booked]
+        settled = [[each for day, each in dated if day <= until] for until, _ in dated]
+        return sum(self.flows, Decimal(0)) + min(map(self._traded, [[], *settled]))
+
+    def _traded(self, captures: list[Capture]) -> Decimal:
+        return sum(
+            [
+                (-1 if each.side is Side.BUY else 1) * each.quantity * each.price - each.fee
+                for each in captures
+            ],
+            Decimal(0),
+        )
 
     def held(self, instrument: str) -> Held:
         """Match units one by one in book order."""
@@ -122,7 +133,7 @@ class Model:
         account = self.accounts.get(portfolio)
         if account is None:
             return _rejected("portfolio_unknown")
-        if amount < 0 and account.cash() < -amount:
+        if amount < 0 and account.free() < -amount:
             return _rejected("insufficient_cash")
         account.flows.append(amount)
         return ACCEPTED

@@ -18,6 +18,7 @@ from commands.command import (
     OpenPortfolio,
     RegisterSource,
     ReleaseTrade,
+    SettleCash,
     WithdrawCash,
     fingerprint_of,
 )
@@ -52,6 +53,9 @@ GOLDEN: dict[str, Command] = {
     "bedb0550ef51abe48de163033d436c2b2f3f577f1599623d433b82fa5eeef660": DEPOSIT,
     "7f346ea04cb9e13f9605d7a868a5eae81834424a04851484d783a85fec1e8aa0": WithdrawCash(
         portfolio="alpha", amount=MONEY, value_date=MONDAY
+    ),
+    "79c7c62a349b5805688a238d21c1787e83a0633072a1c3971d659a786b7ff60b": SettleCash(
+        portfolio="alpha", until=MONDAY
     ),
     "ff1ffc5310bf6751f1f52ad94706d07ba71f3ace5f5a8686a00bd08d3d828bb4": register(),
     "1c714621560b5a4ce3e5431c9e33dd84e339ccfef08df69fae5712d1b19f8e9d": RegisterSource(

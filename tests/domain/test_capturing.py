@@ -22,6 +22,7 @@ from tests.domain.scenes import (
     MONDAY,
     SELL,
     TUESDAY,
+    WEDNESDAY,
     after,
     booked,
     bought,
@@ -87,7 +88,7 @@ class TestAsking:
         assert done.breaches == ()
         assert done.bookings == (
             booked(
-                bought("t-1", 100, 10),
+                bought("t-1", 100, 10, value_date=WEDNESDAY),
                 totals=totals(100, 1_000),
                 cash_after=Decimal(4_000),
                 opened=Lot(NAME, MONDAY, *exact(100, 1_000, 0)),
@@ -195,7 +196,7 @@ class TestReleasing:
         )
         (booking,) = done.bookings
         assert isinstance(booking, TradeBooked)
-        assert booking.fill == bought("t-1", 100, 10)
+        assert booking.fill == bought("t-1", 100, 10, value_date=WEDNESDAY)
 
     def test_goes_to_its_place_in_book_order(self) -> None:
         """Waiting does not make it newer: a sale booked meanwhile is restated."""
@@ -275,7 +276,19 @@ class TestResolvingAFill:
         assert fill_of(told, trade_id=NAME, calendar="XNYS") == replace(
             sold("t-1", 100, 10, source="venue", fee=3, consideration="999.99", source_sequence=4),
             trade_id=NAME,
+            value_date=WEDNESDAY,
         )
+
+    def test_settles_where_and_in_what_it_trades(self) -> None:
+        """Two days on in New York, at once where the market never closes; unknown, no date."""
+        known = {
+            calendar: fill_of(captured(), trade_id=NAME, calendar=calendar).value_date
+            for calendar in ("XNYS", "24/7")
+        }
+        zloty = fill_of(captured(currency="PLN"), trade_id=NAME, calendar="XNYS")
+
+        assert known == {"XNYS": WEDNESDAY, "24/7": MONDAY}
+        assert zloty.value_date is None
 
 
 class TestConvertingToBase:

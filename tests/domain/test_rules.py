@@ -18,6 +18,7 @@ from domain.rules import (
     breaches_of,
     cash_is_sufficient,
     instrument_is_active,
+    settlement_date_is_known,
     short_is_allowed,
     trade_is_not_from_the_future,
 )
@@ -227,22 +228,36 @@ class TestTradingAnInstrument:
         )
 
 
+class TestSettlingSomeDay:
+    """A trade settles on a date that is known."""
+
+    @pytest.mark.parametrize(
+        ("traded", "breaches"), [(date(2030, 12, 30), 0), (date(2030, 12, 31), 1)]
+    )
+    def test_asks_no_further_than_the_calendars_reach(self, traded: date, breaches: int) -> None:
+        """The last trade that settles within them, and the next."""
+        breach = settlement_date_is_known(proposal(captured(trade_date=traded)))
+
+        assert (breach is not None) == bool(breaches)
+        assert breach is None or breach.rule == "settlement_date_unknown"
+
+
 class TestEveryRule:
     """All are run, and every breach is listed."""
 
     def test_lists_every_breach_in_the_order_of_the_rules(self) -> None:
-        """A dear sale of tomorrow, short, in a suspended name, on closed and frozen books: all."""
+        """A dear sale of years ahead, short, in a suspended name, on closed and frozen books."""
         worst = captured(
             side=SELL,
             fee=Decimal(5_000),
             consideration=Decimal(1),
-            trade_date=FRIDAY_NOON.date() + timedelta(days=1),
+            trade_date=date(2031, 1, 2),
         )
 
         shut = Standing(
             frozen=Said(2, PortfolioFrozen(portfolio=FUND, reason="court_order")),
             closed=Said(3, PortfolioClosed(portfolio=FUND, on_date=MONDAY)),
-            closed_until=date(2024, 12, 31),
+            closed_until=date(2031, 1, 2),
         )
 
         found = breaches_of(replace(proposal(worst, life=(suspended(),)), standing=shut))
@@ -256,6 +271,7 @@ class TestEveryRule:
             "portfolio_frozen",
             "portfolio_closed",
             "period_closed",
+            "settlement_date_unknown",
         ]
         assert len(found) == len(RULES)
 

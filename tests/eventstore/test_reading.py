@@ -10,7 +10,7 @@ import pytest
 from eventstore.envelope import NewEvent
 from eventstore.failures import LogBehindCheckpoint, LogUnavailable
 from eventstore.log import Log
-from eventstore.reading import PARKING, SHARED
+from eventstore.reading import OPENED, PARKING, SHARED
 from infra.database import Database
 from tests.eventstore.samples import SettableClock, new_event, new_receipt, stream_of
 
@@ -60,8 +60,17 @@ class TestReadingASelection:
         assert [event.position for event in log.read_parking(0, 9)] == [1, 3]
         assert [event.position for event in log.read_parking(1, 9)] == [3]
 
+    def test_of_opened_portfolios_gives_those_of_every_tenant(self, log: Log) -> None:
+        """And nothing else that happens to them."""
+        types = ["portfolio.opened.v1", "portfolio.renamed.v1", "portfolio.opened.v1"]
+        append(log, [new_event(event_type=event_type) for event_type in types])
+
+        assert [event.position for event in log.read_opened(0, 9)] == [1, 3]
+        assert [event.position for event in log.read_opened(1, 9)] == [3]
+
     @pytest.mark.parametrize(
-        ("statement", "index"), [(SHARED, "events_shared"), (PARKING, "events_parking")]
+        ("statement", "index"),
+        [(SHARED, "events_shared"), (PARKING, "events_parking"), (OPENED, "events_opened")],
     )
     def test_is_answered_from_its_index(
         self, log_database: Database, log: Log, statement: str, index: str

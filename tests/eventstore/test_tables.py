@@ -143,6 +143,17 @@ class TestCreatingTheLog:
         with Log(log_database.app_conninfo, clock=SettableClock(), build="b") as opened:
             assert (opened.log_id, opened.head().position) == (log_id, 1)
 
+    def test_again_adds_an_index_that_an_older_log_lacks(
+        self, log_database: Database, owner: psycopg.Connection
+    ) -> None:
+        """Opened portfolios were not indexed at first."""
+        owner.execute("DROP INDEX log.events_opened")
+
+        create_log(log_database.owner_conninfo)
+
+        row = owner.execute("SELECT to_regclass('log.events_opened') IS NOT NULL")
+        assert row.fetchone() == (True,)
+
     def test_by_many_at_once_makes_one(self, database: Database) -> None:
         """Concurrent runs wait for each other."""
         with ThreadPoolExecutor(4) as threads:

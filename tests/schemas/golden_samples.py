@@ -27,6 +27,7 @@ from domain.money import Money
 from domain.portfolio.events import (
     BookTotals,
     CashDeposited,
+    CashSettled,
     CashWithdrawn,
     LotsClosed,
     LotsRestated,
@@ -120,6 +121,15 @@ SAMPLES: dict[str, tuple[Event, ...]] = {
             amount=Money(Decimal(1000), "EUR"),
             balance=Decimal(5),
             value_date=DAY,
+        ),
+    ),
+    "portfolio.cash_settled.v1": (
+        CashSettled(
+            portfolio="growth",
+            value_date=DAY,
+            currency="USD",
+            amount=Decimal("-1000.5"),
+            settled_after=Decimal("0.0"),
         ),
     ),
     "portfolio.trade_booked.v1": (
