@@ -230,6 +230,16 @@ def _performance(resources: Resources) -> Sequence[Endpoint]:
             PORTFOLIO,
         ),
         _query(
+            "/v1/portfolios/{portfolio}/bridge",
+            "get_bridge",
+            "What changed the NAV over a range of sessions, part by part",
+            Action.READ_PERFORMANCE,
+            RangeAsked,
+            shaping.OneBridge,
+            resources.bridge,
+            PORTFOLIO,
+        ),
+        _query(
             "/v1/closes",
             "list_closes",
             "Closes by what is thought of them, for every tenant",

@@ -8,11 +8,13 @@ from uuid import UUID
 import msgspec
 from starlette.responses import Response
 
+from domain.bridge import Bridge
 from gateway.decoding import CurrencyCode, Name
 from gateway.interface import Call, json_response, not_found
 from gateway.openapi import PathParameter
 from projections.asking import Readable
 from projections.cash.queries import balances_of, movements_of
+from projections.performance.bridging import BridgeView, bridge_of
 from projections.performance.closes import CloseStatus, judged_closes
 from projections.performance.queries import daily_performance, performance_summary
 from projections.positions.in_force import instruments_in_force
@@ -266,6 +268,22 @@ class Resources:
 
         return await self._of_portfolio(call, "performance", query)
 
+    async def bridge(self, call: Call) -> Response:
+        """Explain a portfolio's change of NAV over a range of sessions."""
+        asked: RangeAsked = call.parameters
+
+        def query(readable: Readable, portfolio: str) -> shaping.OneBridge:
+            found = bridge_of(
+                readable,
+                tenant=call.principal.tenant,
+                portfolio=portfolio,
+                since=asked.since,
+                until=asked.until,
+            )
+            return shaped(shaping.OneBridge, found, item=_bridge(_present(found.row)))
+
+        return await self._of_portfolio(call, "performance", query)
+
     async def closes(self, call: Call) -> Response:
         """List closes of one status; they are shared by all tenants."""
         asked: ClosesAsked = call.parameters
@@ -349,6 +367,12 @@ def _blotter(
 
 def _trade(row: TradeRow) -> shaping.Trade:
     return shaped(shaping.Trade, row, breaches=row.every_breach)
+
+
+def _bridge(row: BridgeView) -> shaping.Bridge:
+    fields = Bridge.__struct_fields__
+    values = {name: shaping.plain(getattr(row.bridge, name, None)) for name in fields}
+    return shaped(shaping.Bridge, row, **values)
 
 
 def _day(row: Any) -> shaping.PerformanceDay:  # noqa: ANN401

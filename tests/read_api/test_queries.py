@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
 import redis
 
+from domain.bridge import Part
 from infra.embedded_valkey import EmbeddedValkey
 from projections.announcing import CHANNEL, Announcement
 from tests.gateway.serving import assert_problem
@@ -26,6 +28,7 @@ PATHS = (
     "/v1/portfolios/growth/trades",
     "/v1/portfolios/growth/performance",
     "/v1/portfolios/growth/performance/summary",
+    "/v1/portfolios/growth/bridge",
     "/v1/trades",
     "/v1/refusals",
     "/v1/exceptions",
@@ -233,6 +236,27 @@ class TestPerformance:
         assert told["sessions"] == 1
         assert told["nav_start"] == "99000"
         assert AMOUNTS.fullmatch(told["result"])
+
+    def test_explains_what_changed_a_nav(self, story: Teller) -> None:
+        """The parts are exact decimals that add up to what the summary calls flows and result."""
+        bridge = story.ask("/v1/portfolios/growth/bridge", since="2024-01-03")["item"]
+        summary = story.ask("/v1/portfolios/growth/performance/summary", since="2024-01-03")["item"]
+
+        parts = {part.value: Decimal(bridge[part.value]) for part in Part}
+        assert bridge["reason"] is None
+        assert (bridge["nav_start"], bridge["nav_end"]) == (
+            summary["nav_start"], summary["nav_end"],
+        )  # fmt: skip
+        assert parts.pop("external_flows") == Decimal(summary["flows"])
+        assert sum(parts.values()) == Decimal(summary["result"])
+        assert any(parts.values())
+
+    def test_gives_a_reason_instead_of_a_bridge(self, story: Teller) -> None:
+        """No session behind the last one: the parts are null."""
+        bridge = story.ask("/v1/portfolios/growth/bridge", since="2030-01-01")["item"]
+
+        assert bridge["reason"] == "no_session"
+        assert bridge["nav_end"] is None
 
     def test_lists_closes_that_look_wrong(self, story: Teller) -> None:
         """150.5 to 20 in a day is suspect, and kept."""

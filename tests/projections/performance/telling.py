@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import psycopg
 
@@ -88,8 +88,10 @@ def trade(
 ) -> Told:  # fmt: skip
     """A trade was booked, a sale if the quantity is negative; only what valuation reads is true."""
     signed, paid = Decimal(quantity), Decimal(fee)
+    external_id = name or f"t-{instrument}-{on}-{quantity}"
+    trade_id = uuid5(NOBODY, external_id)
     fill = Fill(
-        trade_id=NOBODY, source="desk", external_id=name or f"t-{instrument}-{on}-{quantity}",
+        trade_id=trade_id, source="desk", external_id=external_id,
         side=Side.SELL if signed < 0 else Side.BUY, quantity=abs(signed), price=Decimal(price),
         consideration=abs(signed) * Decimal(price), fee=paid, trade_date=day(on),
         executed_at=moment,

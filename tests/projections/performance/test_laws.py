@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 from random import Random
 from typing import Any
+from uuid import uuid5
 
 import msgspec
 import psycopg
@@ -142,7 +143,9 @@ def named(told: Told, number: int) -> Told:
     tenant, event = told
     if not isinstance(event, TradeBooked):
         return told
-    fill = msgspec.structs.replace(event.fill, external_id=f"t{number}")
+    name = f"t{number}"
+    trade_id = uuid5(event.fill.trade_id, name)
+    fill = msgspec.structs.replace(event.fill, external_id=name, trade_id=trade_id)
     return tenant, msgspec.structs.replace(event, fill=fill)
 
 

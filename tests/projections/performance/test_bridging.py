@@ -1,0 +1,291 @@
+"""Asking for the bridge between two sessions' NAVs (convention 9)."""
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+import pytest
+from hypothesis import given, settings
+
+from domain.bridge import Part
+from domain.portfolio.events import TradeBooked
+from projections.asking import Readable
+from projections.checkpoint import Checkpoint, create_checkpoint
+from projections.performance import bridging
+from projections.performance.bridging import BridgeView, bridge_of
+from tests.projections.performance.telling import (
+    ACME,
+    BOOK,
+    GLOBEX,
+    Folded,
+    Told,
+    at,
+    closed,
+    day,
+    decoded,
+    flow,
+    marked,
+    opened,
+    trade,
+)
+from tests.projections.performance.test_laws import BOOKS, stories
+
+Connection = psycopg.Connection[Any]
+
+
+def told(connection: Connection, story: Sequence[Told]) -> Folded:
+    """Fold a story and set the checkpoint behind it, as the engine does."""
+    tables = Folded(connection)
+    tables.take(decoded(story))
+    with connection.transaction(), connection.cursor() as cursor:
+        checkpoint = Checkpoint(len(story), len(story) - 1, at(1), 1, UUID(int=1))
+        create_checkpoint(cursor, tables.schema, checkpoint)
+    return tables
+
+
+def asked(
+    connection: Connection, since: int | None = None, until: int | None = None,
+    *, tenant: str = ACME, portfolio: str = BOOK,
+) -> BridgeView:  # fmt: skip
+    """The bridge between two days."""
+    answer = bridge_of(
+        Readable(connection),
+        tenant=tenant,
+        portfolio=portfolio,
+        since=None if since is None else day(since),
+        until=None if until is None else day(until),
+    )
+    assert answer.row is not None
+    return answer.row
+
+
+def parts(view: BridgeView) -> dict[str, Decimal]:
+    """The parts that are not zero."""
+    assert view.bridge is not None, view.reason
+    return {part.value: amount for part, amount in view.bridge.parts.items() if amount}
+
+
+def rated(told: Told, rate: str) -> Told:
+    """A trade that knows its rate to base."""
+    tenant, event = told
+    assert isinstance(event, TradeBooked)
+    return tenant, msgspec.structs.replace(event, rate_to_base=Decimal(rate))
+
+
+class TestTheExamples:
+    """The examples of docs/accounting.md, asked for."""
+
+    def test_buy_and_sell_half(self, connection: Connection) -> None:
+        """Buy 100 @ 10 fee 10, sell 50 @ 12 fee 5, mark 12: +185, net 90."""
+        told(connection, [
+            opened(), trade("AAPL", "100", "10", 1, fee="10"),
+            trade("AAPL", "-50", "12", 1, fee="5"), closed(1, {"AAPL": "12"}),
+        ])  # fmt: skip
+
+        view = asked(connection)
+
+        assert view.bridge is not None
+        assert (view.start_session, view.end_session) == (None, day(1))
+        assert (view.bridge.nav_start, view.bridge.nav_end) == (Decimal(0), Decimal(185))
+        assert view.bridge.realised_net == 90
+        assert parts(view) == {
+            "realised_price": 100, "unrealised_price": 100, "trading_fees": -15,
+        }  # fmt: skip
+
+    def test_a_share_in_euros(self, connection: Connection) -> None:
+        """1,500 euros at 1.10, 10 SAP at 100, half sold at 120 and 1.20, mark 130, rate 1.25."""
+        told(connection, [
+            opened(),
+            marked(at(1, 15), {"EUR/USD": "1.10"}),
+            flow("1500", moment=at(1, 15), currency="EUR"),
+            trade("SAP", "10", "100", 1, moment=at(1, 15), currency="EUR"),
+            rated(trade("SAP", "-5", "120", 1, moment=at(1, 16), currency="EUR"), "1.20"),
+            marked(at(1, 20), {"EUR/USD": "1.25"}),
+            closed(1, {"SAP": "130"}),
+        ])  # fmt: skip
+
+        view = asked(connection)
+
+        assert parts(view) == {
+            "external_flows": 1650, "realised_price": 120, "unrealised_price": Decimal("187.5"),
+            "fx_on_positions": 125, "fx_on_cash": 105,
+        }  # fmt: skip
+
+
+class TestAnInterval:
+    """From the end of one session to that of another."""
+
+    STORY = (
+        opened(),
+        flow("1000", 1),
+        trade("AAPL", "10", "10", 1),
+        closed(1, {"AAPL": "11"}),
+        trade("AAPL", "-5", "12", 2, fee="1"),
+        closed(2, {"AAPL": "12"}),
+        flow("-100", 3),
+        closed(3, {"AAPL": "13"}),
+    )
+
+    def test_begins_behind_the_session_before(self, connection: Connection) -> None:
+        """Day 2 alone: 5 sold at 12 that cost 10, of what had gained 1 each already."""
+        told(connection, self.STORY)
+
+        view = asked(connection, 2, 2)
+
+        assert (view.start_session, view.end_session) == (day(1), day(2))
+        assert parts(view) == {"realised_price": 10, "trading_fees": -1}
+
+    def test_ends_with_the_last_session_up_to_its_end(self, connection: Connection) -> None:
+        """Days 2 to 9: what came after day 3 is not there yet."""
+        told(connection, self.STORY)
+
+        view = asked(connection, 2, 9)
+
+        assert (view.start_session, view.end_session) == (day(1), day(3))
+        assert parts(view) == {
+            "external_flows": -100, "realised_price": 10, "unrealised_price": 5, "trading_fees": -1,
+        }  # fmt: skip
+
+    def test_counts_a_trade_told_late_on_its_own_day(self, connection: Connection) -> None:
+        """As if it had come in time: the lots it closes are those of its place in book order."""
+        late = trade("AAPL", "-5", "11", 1, moment=at(1, 20))
+        told(connection, [*self.STORY, late])
+
+        assert parts(asked(connection, 1, 1)) == {
+            "external_flows": 1000, "realised_price": 5, "unrealised_price": 5,
+        }  # fmt: skip
+        assert parts(asked(connection, 2, 2)) == {
+            "realised_price": 10, "unrealised_price": -5, "trading_fees": -1,
+        }  # fmt: skip
+
+    def test_takes_a_flow_at_the_moment_of_a_close_to_the_next_session(
+        self, connection: Connection
+    ) -> None:
+        """A session is [start, end)."""
+        told(
+            connection, [opened(), flow("1", 1), flow("2", moment=at(1, 21)), closed(1), closed(2)]
+        )
+
+        assert parts(asked(connection, 1, 1)) == {"external_flows": 1}
+        assert parts(asked(connection, 2, 2)) == {"external_flows": 2}
+
+    def test_is_another_tenants_own(self, connection: Connection) -> None:
+        """Of one name, but not the same portfolio; absent is None."""
+        told(connection, [opened(), opened(tenant=GLOBEX), flow("1", 1, tenant=GLOBEX), closed(1)])
+
+        assert parts(asked(connection, tenant=GLOBEX)) == {"external_flows": 1}
+        assert asked(connection).reason == "no_session"
+        nobody = bridge_of(Readable(connection), tenant=ACME, portfolio="other")
+        assert nobody.row is None
+
+
+class TestWithoutABridge:
+    """A reason instead, never parts that do not add up."""
+
+    @pytest.mark.parametrize(("since", "until"), [(3, None), (None, 0), (2, 1)])
+    def test_of_no_session(
+        self, connection: Connection, since: int | None, until: int | None
+    ) -> None:
+        """Behind the last, before the first, or between none."""
+        told(connection, [opened(), flow("1", 1), closed(1), closed(2)])
+
+        assert asked(connection, since, until).reason == "no_session"
+
+    def test_of_an_incomplete_nav(self, connection: Connection) -> None:
+        """At either end; over the gap there is one, at the first rate that there is."""
+        told(connection, [
+            opened(), flow("1", 1), closed(1), flow("1", 2, currency="EUR"), closed(2),
+            marked(at(3), {"EUR/USD": "2"}), closed(3),
+        ])  # fmt: skip
+
+        assert asked(connection, 2, 2).reason == "nav_incomplete"
+        assert asked(connection, 3, 3).reason == "nav_incomplete"
+        assert parts(asked(connection, 2, 3)) == {"external_flows": 2}
+
+    def test_of_a_fact_without_a_rate(self, connection: Connection) -> None:
+        """Euros that came and went unseen: the NAV is complete, what they were worth unknown."""
+        told(connection, [
+            opened(), flow("1", 1, currency="EUR"), flow("-1", 1, currency="EUR"), closed(1),
+        ])  # fmt: skip
+
+        assert asked(connection).reason == "rate_missing"
+
+    @pytest.mark.parametrize(("facts_max", "reason"), [(2, None), (1, "too_many_facts")])
+    def test_of_too_many_facts(
+        self,
+        connection: Connection,
+        monkeypatch: pytest.MonkeyPatch,
+        facts_max: int,
+        reason: str | None,
+    ) -> None:
+        """Up to the limit there is one."""
+        monkeypatch.setattr(bridging, "FACTS_MAX", facts_max)
+        told(connection, [opened(), flow("1", 1), trade("AAPL", "1", "1", 1), closed(1)])
+
+        assert asked(connection).reason == reason
+
+
+class TestAnyStory:
+    """Whatever happened in whatever order."""
+
+    @settings(max_examples=60)
+    @given(story=stories())
+    def test_adds_up_between_any_two_sessions(
+        self, connection: Connection, story: list[Told]
+    ) -> None:
+        """To the NAVs of `days`, exactly; and intervals that meet add up part by part."""
+        tables = told(connection, story)
+        for tenant, portfolio in BOOKS:
+            query = "SELECT tenant, portfolio, session, nav, flows FROM {schema}.{table}"
+            rows = [
+                row[2:] for row in tables.select(query, "days") if row[:2] == (tenant, portfolio)
+            ]
+            days: list[tuple[date, Decimal | None, Decimal | None]] = sorted(rows)
+            whole = dict.fromkeys(Part, Decimal(0))
+            before = Decimal(0)
+            for number, (session, nav, flows) in enumerate(days):
+                known = Decimal(0) if not number else days[number - 1][1]
+                view = self.ask(connection, tenant, portfolio, session, session)
+                assert (view.bridge is None) == (view.reason is not None)
+                if None in (nav, known):
+                    assert view.reason == "nav_incomplete"
+                    continue
+                if view.bridge is None:
+                    assert view.reason == "rate_missing"
+                    continue
+                assert view.bridge.nav_start == known
+                assert view.bridge.nav_end == nav
+                assert view.bridge.nav_end - known == sum(view.bridge.parts.values())
+                assert view.bridge.external_flows == flows
+            complete = [session for session, nav, _ in days if nav is not None]
+            start: date | None = None
+            for session in complete:
+                view = self.ask(connection, tenant, portfolio, start, session)
+                if view.bridge is None:
+                    break
+                whole = {part: whole[part] + view.bridge.parts[part] for part in Part}
+                before = view.bridge.nav_end
+                start = date.fromordinal(session.toordinal() + 1)
+                from_nothing = self.ask(connection, tenant, portfolio, None, session)
+                assert from_nothing.bridge is not None
+                assert from_nothing.bridge.nav_end == before
+                assert from_nothing.bridge.parts == whole
+
+    def ask(
+        self,
+        connection: Connection,
+        tenant: str,
+        portfolio: str,
+        since: date | None,
+        until: date,
+    ) -> BridgeView:
+        """The bridge between two dates."""
+        answer = bridge_of(
+            Readable(connection), tenant=tenant, portfolio=portfolio, since=since, until=until
+        )
+        assert answer.row is not None
+        return answer.row
