@@ -15,6 +15,13 @@ from tests.schemas.strategies import events
 SHARED = {
     "source.registered.v1",
     "instrument.registered.v1",
+    "instrument.renamed.v1",
+    "instrument.symbol_changed.v1",
+    "instrument.sector_assigned.v1",
+    "instrument.suspended.v1",
+    "instrument.resumed.v1",
+    "instrument.delisted.v1",
+    "instrument.written_down.v1",
     "market.marked.v1",
     "market.session_closed.v1",
     "market.close_corrected.v1",
