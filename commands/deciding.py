@@ -8,12 +8,12 @@ from uuid import UUID
 import msgspec
 
 from commands import command as commands
-from commands import corrections, market, portfolios, trades
+from commands import corrections, market, portfolio_life, portfolios, trades
 from commands.command import CaptureTrade, Issued, Outcome, Status
 from commands.decision import Addressed, AlreadyDecided, Decision
 from commands.overlay import Overlay
 from commands.view import View
-from domain.portfolio.events import PortfolioEvent
+from domain.portfolio.events import is_portfolio_event
 from domain.rejection import Conflict, Rejection
 from eventstore.envelope import EVENT_BYTES_MAX, NewEvent, NewReceipt, Receipt, RecordedEvent
 from eventstore.log import Log
@@ -30,6 +30,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.DepositCash: portfolios.deposit_cash,
     commands.WithdrawCash: portfolios.withdraw_cash,
     commands.SettleCash: portfolios.settle_cash,
+    **portfolio_life.HANDLERS,
     commands.RegisterSource: portfolios.register_source,
     commands.RegisterInstrument: market.register_instrument,
     commands.ChangeInstrument: market.change_instrument,
@@ -176,7 +177,7 @@ def write(issued: Issued, judgement: Judgement, layer: Layer, log: Log) -> Decid
 def _take(issued: Issued, layer: Layer, addressed: Addressed, data: bytes, log: Log) -> int:
     """Fold one event into the overlay and queue it for the append; give its stream version."""
     overlay, stream_id = layer.overlay, addressed.stream_id
-    if isinstance(addressed.event, PortfolioEvent):
+    if is_portfolio_event(addressed.event):
         version = overlay.own_portfolio(stream_id, log).version + 1
     elif addressed.begins_stream:
         version = 1

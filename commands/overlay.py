@@ -14,7 +14,7 @@ from domain.identity import MARKET_TENANT
 from domain.instrument import Instrument, InstrumentEvent
 from domain.market import MarketEvent
 from domain.marking import Market
-from domain.portfolio.events import PortfolioEvent
+from domain.portfolio.events import is_portfolio_event
 from domain.portfolio.state import Portfolio
 from domain.source import Source, SourceRegistered
 from eventstore.envelope import NewReceipt
@@ -101,7 +101,7 @@ class Overlay:
         stream_id, event = addressed.stream_id, addressed.event
         self.pending[stream_id].append(Pending(event, version, addressed.key, command_id))
         self.count += 1
-        if isinstance(event, PortfolioEvent):
+        if is_portfolio_event(event):
             self.portfolios[stream_id].apply(event)
         elif isinstance(event, MarketEvent):
             self._own_market().apply(event)

@@ -12,7 +12,7 @@ from domain.identity import MARKET_TENANT
 from domain.instrument import Instrument, InstrumentEvent
 from domain.market import MarketEvent
 from domain.marking import Market
-from domain.portfolio.events import PortfolioEvent
+from domain.portfolio.events import is_portfolio_event
 from domain.portfolio.state import Portfolio
 from domain.source import Source, SourceRegistered
 from eventstore.envelope import RecordedEvent
@@ -64,7 +64,7 @@ class World:
 
     def apply(self, recorded: RecordedEvent, event: Event) -> None:
         """Fold one recorded event into whatever holds its stream."""
-        if isinstance(event, PortfolioEvent):
+        if is_portfolio_event(event):
             portfolio = self.portfolios.get(recorded.stream_id)
             if portfolio is not None:
                 portfolio.apply(event)

@@ -27,6 +27,8 @@ class Role(StrEnum):
     """A trading system that tells executed fills, and names its source."""
     MARKET_DATA = "market_data"
     """Writes the shared facts: instruments, marks, closes (tenant `market` only)."""
+    CONTROLLER = "controller"
+    """Freezes portfolios, closes periods and reopens them; trades nothing."""
     AUDITOR = "auditor"
     """Sees everything of the tenant, outcomes of commands too; changes nothing."""
     VIEWER = "viewer"
@@ -40,6 +42,14 @@ class Action(StrEnum):
     CAPTURE_EXECUTED = "capture_executed"
     OPEN_PORTFOLIO = "open_portfolio"
     MOVE_CASH = "move_cash"
+    MANAGE_PORTFOLIO = "manage_portfolio"
+    BOOK_CHARGE = "book_charge"
+    EXCHANGE_PROPOSED = "exchange_proposed"
+    EXCHANGE_EXECUTED = "exchange_executed"
+    CLOSE_PORTFOLIO = "close_portfolio"
+    FREEZE_PORTFOLIO = "freeze_portfolio"
+    CLOSE_PERIOD = "close_period"
+    REOPEN_PERIOD = "reopen_period"
     REGISTER_SOURCE = "register_source"
     REGISTER_INSTRUMENT = "register_instrument"
     CHANGE_INSTRUMENT = "change_instrument"
@@ -75,14 +85,20 @@ PERMITTED: dict[Role, frozenset[Action]] = {
     Role.ADMIN: frozenset(Action),
     Role.PORTFOLIO_MANAGER: _ALL_QUERIES | {
         Action.CAPTURE_PROPOSED, Action.OPEN_PORTFOLIO, Action.MOVE_CASH, Action.REGISTER_SOURCE,
-        Action.ASK_OUTCOME,
+        Action.ASK_OUTCOME, Action.MANAGE_PORTFOLIO, Action.BOOK_CHARGE, Action.EXCHANGE_PROPOSED,
+        Action.CLOSE_PORTFOLIO,
     },
-    Role.TRADER: _ALL_QUERIES | {Action.CAPTURE_PROPOSED, Action.ASK_OUTCOME},
+    Role.TRADER: _ALL_QUERIES | {
+        Action.CAPTURE_PROPOSED, Action.EXCHANGE_PROPOSED, Action.ASK_OUTCOME,
+    },
     Role.EXECUTION: frozenset({
-        Action.CAPTURE_EXECUTED, Action.ASK_OUTCOME, Action.READ_TRADES, Action.READ_REFUSALS,
-        Action.READ_EXCEPTIONS,
+        Action.CAPTURE_EXECUTED, Action.EXCHANGE_EXECUTED, Action.BOOK_CHARGE, Action.ASK_OUTCOME,
+        Action.READ_TRADES, Action.READ_REFUSALS, Action.READ_EXCEPTIONS,
     }),
     Role.MARKET_DATA: SHARED_WRITES | EVERY_TENANT,
+    Role.CONTROLLER: _ALL_QUERIES | {
+        Action.FREEZE_PORTFOLIO, Action.CLOSE_PERIOD, Action.REOPEN_PERIOD, Action.ASK_OUTCOME,
+    },
     Role.AUDITOR: _ALL_QUERIES | {Action.ASK_OUTCOME},
     Role.VIEWER: _PORTFOLIO_QUERIES,
 }  # fmt: skip

@@ -19,6 +19,7 @@ from domain.portfolio.events import (
     LotsRestated,
     TradeBooked,
 )
+from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
 from domain.trade import TradeCaptured, TradeReleased
 from eventstore.failures import LogDamaged
 from eventstore.log import Log
@@ -96,9 +97,11 @@ class Bookkeeping:
             self._book_lots(tenant, event, position)
         elif isinstance(event, LotsClosed | LotsRestated):
             self._turn_page(tenant, event, position)
-        elif isinstance(event, CashDeposited | CashWithdrawn):
+        elif isinstance(event, CashExchanged):
+            self._exchange_cash(tenant, event, position)
+        elif isinstance(event, CashDeposited | CashWithdrawn | FeeCharged | InterestBooked):
             amount = event.amount.amount
-            change = amount if isinstance(event, CashDeposited) else -amount
+            change = -amount if isinstance(event, CashWithdrawn | FeeCharged) else amount
             key = (tenant, event.portfolio, event.amount.currency)
             self._move(key, change, event.balance, position)
 
@@ -122,6 +125,17 @@ class Bookkeeping:
         )
         key = (tenant, booked.portfolio, booked.currency)
         self._move(key, principal - fill.fee, booked.cash_after, position)
+
+    def _exchange_cash(self, tenant: str, event: CashExchanged, position: int) -> None:
+        for money, sign, balance in (
+            (event.sold, -1, event.balance_sold),
+            (event.bought, 1, event.balance_bought),
+        ):
+            change = sign * money.amount
+            if event.fee is not None and event.fee.currency == money.currency:
+                change -= event.fee.amount
+            key = (tenant, event.portfolio, money.currency)
+            self._move(key, change, balance, position)
 
     def _move(self, key: Key, change: Decimal, balance: Decimal, position: int) -> None:
         self._cash.counted += 1

@@ -17,27 +17,31 @@ Cursor: TypeAlias = psycopg.Cursor[Any]
 ADDED_UP = ("cash", "positions")
 """The models whose tables are checked so."""
 
+_KINDS = "deposits + withdrawals + principal + fees + charges + interest + exchanged"
 _CASH_SUMS = """
 SELECT format('%s / %s / %s: movements sum to %s, kinds to %s, balance is %s, last balance %s',
               tenant, portfolio, currency, summed.total,
-              deposits + withdrawals + principal + fees, balance, summed.last)
+              {kinds}, balance, summed.last)
 FROM {schema}.balances FULL JOIN (
     SELECT tenant, portfolio, currency, sum(amount) AS total,
            (array_agg(balance_after ORDER BY position DESC))[1] AS last
     FROM {schema}.movements GROUP BY tenant, portfolio, currency
 ) AS summed USING (tenant, portfolio, currency)
 WHERE balance IS DISTINCT FROM summed.total OR balance IS DISTINCT FROM summed.last
-    OR balance IS DISTINCT FROM deposits + withdrawals + principal + fees
+    OR balance IS DISTINCT FROM {kinds}
 ORDER BY tenant, portfolio, currency LIMIT 1
-"""
+""".replace("{kinds}", _KINDS)
 _CASH_KINDS = """
 SELECT format('%s / %s / %s, kind %s: movements sum to %s, balances say %s',
               tenant, portfolio, currency, kind, summed.total, told.total)
 FROM (SELECT tenant, portfolio, currency, kind, total FROM {schema}.balances
       CROSS JOIN LATERAL (VALUES ('deposit', deposits), ('withdrawal', withdrawals),
-          ('principal', principal), ('fee', fees)) AS by_kind (kind, total)) AS told
-FULL JOIN (SELECT tenant, portfolio, currency, kind, sum(amount) AS total FROM {schema}.movements
-           GROUP BY tenant, portfolio, currency, kind) AS summed
+          ('principal', principal), ('fee', fees), ('charge', charges), ('interest', interest),
+          ('exchange', exchanged)) AS by_kind (kind, total)) AS told
+FULL JOIN (SELECT tenant, portfolio, currency, summed_kind AS kind, sum(amount) AS total
+           FROM {schema}.movements CROSS JOIN LATERAL (
+               SELECT CASE WHEN kind LIKE '%_fee' THEN 'charge' ELSE kind END) AS of (summed_kind)
+           GROUP BY tenant, portfolio, currency, summed_kind) AS summed
     USING (tenant, portfolio, currency, kind)
 WHERE coalesce(told.total, 0) <> coalesce(summed.total, 0)
 ORDER BY tenant, portfolio, currency, kind LIMIT 1
@@ -49,7 +53,8 @@ FROM ({movements}) AS movements
 FULL JOIN (
     SELECT tenant, position, event_type FROM log.events
     WHERE position <= {least} AND event_type IN
-        ('portfolio.cash_deposited.v1', 'portfolio.cash_withdrawn.v1', 'portfolio.trade_booked.v1')
+        ('portfolio.cash_deposited.v1', 'portfolio.cash_withdrawn.v1', 'portfolio.trade_booked.v1',
+         'portfolio.fee_charged.v1', 'portfolio.interest_booked.v1', 'portfolio.cash_exchanged.v1')
 ) AS events USING (tenant, position)
 WHERE movements.tenant IS NULL OR events.event_type IS NULL
 ORDER BY position LIMIT 1

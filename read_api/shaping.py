@@ -24,7 +24,10 @@ class Shaped(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Portfolio(Shaped, frozen=True):
-    """A portfolio as it was opened; `calendar` names the market that values it."""
+    """A portfolio as it was opened, and how it stands: `open`, `frozen` or `closed`.
+
+    `calendar` is the market that values it; `benchmark` the one with the latest first date.
+    """
 
     portfolio: str
     base_currency: str
@@ -34,6 +37,14 @@ class Portfolio(Shaped, frozen=True):
     allows_short: bool
     opened_at: datetime
     changed_position: int
+    state: str
+    title: str | None
+    owner: str | None
+    benchmark: str | None
+    benchmark_from: date | None
+    frozen_reason: str | None
+    closed_on: date | None
+    period_closed_until: date | None
 
 
 class Position(Shaped, frozen=True):
@@ -83,7 +94,7 @@ class Lot(Shaped, frozen=True):
 
 
 class Balance(Shaped, frozen=True):
-    """What is held in a currency, and the sums of its legs by kind, which add up to it."""
+    """What is held in a currency, and the sums of its legs by kind; `charges` are lone fees."""
 
     currency: str
     balance: Amount
@@ -91,6 +102,9 @@ class Balance(Shaped, frozen=True):
     withdrawals: Amount
     principal: Amount
     fees: Amount
+    charges: Amount
+    interest: Amount
+    exchanged: Amount
     changed_position: int
 
 

@@ -22,6 +22,7 @@ from write_api.bodies import (
 )
 from write_api.instruments import CHANGES, INSTRUMENT
 from write_api.issuing import DECISION_SECONDS_MAX, CommandDesk, Issuing
+from write_api.portfolio_deeds import DEEDS
 from write_api.resources import COMMAND, PORTFOLIO, Resources
 
 TITLE = "PMS commands"
@@ -55,6 +56,7 @@ def create_app(
     for endpoint in (
         *_captures(resources),
         *_portfolios(resources),
+        *_portfolio_deeds(resources),
         *_market(resources),
         *_instruments(issuing),
         _outcomes(resources),
@@ -128,6 +130,22 @@ def _portfolios(resources: Resources) -> Sequence[Endpoint]:
             parts=(PORTFOLIO,),
         ),
     )
+
+
+def _portfolio_deeds(resources: Resources) -> Sequence[Endpoint]:
+    return [
+        _single(
+            f"/v1/portfolios/{{portfolio}}/{deed.path}",
+            deed.name,
+            deed.summary,
+            deed.actions,
+            deed.body,
+            resources.doing(deed),
+            problems=deed.problems,
+            parts=(PORTFOLIO,),
+        )
+        for deed in DEEDS
+    ]
 
 
 def _market(resources: Resources) -> Sequence[Endpoint]:

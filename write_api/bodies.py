@@ -206,8 +206,8 @@ def trade_command(body: TradeBody, source: str) -> CaptureTrade:
         price=not_negative("price", body.price),
         currency=body.currency,
         fee=ZERO if body.fee == "0" else exact("fee", body.fee),
-        trade_date=_day("trade_date", body.trade_date),
-        executed_at=_instant("executed_at", body.executed_at),
+        trade_date=optional_day("trade_date", body.trade_date),
+        executed_at=optional_instant("executed_at", body.executed_at),
         source_sequence=body.source_sequence,
         consideration=None if given is None else not_negative("consideration", given),
     )
@@ -329,15 +329,34 @@ def _given(field: str, text: str | None) -> Decimal | None:
 
 
 def _flow(body: CashBody) -> tuple[Money, date | None, datetime | None]:
-    if body.value_date is None and body.at is None:
-        raise BodyFaulty(BodyFault("date_missing", "Give value_date, at, or both.", "value_date"))
     amount = Money(positive("amount", body.amount), body.currency)
-    return amount, _day("value_date", body.value_date), _instant("at", body.at)
+    return amount, *dated(body.value_date, body.at)
 
 
-def _day(field: str, day: date | None) -> date | None:
+def dated(value_date: date | None, at: datetime | None) -> tuple[date | None, datetime | None]:
+    """Return when cash moved: at least one of a date and an instant.
+
+    Raises:
+        BodyFaulty: `date_missing` or `out_of_range`.
+    """
+    if value_date is None and at is None:
+        raise BodyFaulty(BodyFault("date_missing", "Give value_date, at, or both.", "value_date"))
+    return optional_day("value_date", value_date), optional_instant("at", at)
+
+
+def optional_day(field: str, day: date | None) -> date | None:
+    """Return a plausible date, or none if none is given.
+
+    Raises:
+        BodyFaulty: `out_of_range`.
+    """
     return None if day is None else plausible_day(field, day)
 
 
-def _instant(field: str, instant: datetime | None) -> datetime | None:
+def optional_instant(field: str, instant: datetime | None) -> datetime | None:
+    """Return a plausible instant in UTC, or none if none is given.
+
+    Raises:
+        BodyFaulty: `out_of_range`.
+    """
     return None if instant is None else utc(field, instant)

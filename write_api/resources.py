@@ -9,7 +9,7 @@ from commands.command import CaptureTrade
 from domain.trade import Intent
 from eventstore.failures import LogUnavailable
 from gateway.access import Action, require
-from gateway.interface import Call, json_response
+from gateway.interface import Call, Handle, json_response
 from gateway.openapi import PathParameter
 from gateway.problem import Problem
 from write_api.answers import command_outcome
@@ -34,6 +34,7 @@ from write_api.bodies import (
     withdrawal_command,
 )
 from write_api.issuing import Issuing, own_source
+from write_api.portfolio_deeds import Deed
 from write_api.reading_bodies import BodyReader
 
 PORTFOLIO = PathParameter(
@@ -91,6 +92,17 @@ class Resources:
         portfolio = call.named(PORTFOLIO)
         body = await _CASH.read(call)
         return await self._issuing.single(call, withdrawal_command(body, portfolio))
+
+    def doing(self, deed: Deed) -> Handle:
+        """Make the endpoint of a deed on a portfolio."""
+        reader = BodyReader(deed.body)
+
+        async def handle(call: Call) -> Response:
+            portfolio = call.named(PORTFOLIO)
+            body = await reader.read(call)
+            return await self._issuing.single(call, deed.command(call, body, portfolio))
+
+        return handle
 
     async def register_instrument(self, call: Call) -> Response:
         """Register one instrument."""

@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypeGuard, get_args
 from uuid import UUID
 
 import msgspec
@@ -189,3 +190,10 @@ PortfolioEvent = (
     | CashFact
     | StandingEvent
 )
+
+_PORTFOLIO_EVENTS = frozenset(get_args(PortfolioEvent))
+
+
+def is_portfolio_event(event: Event) -> TypeGuard[PortfolioEvent]:
+    """Say whether an event belongs to a portfolio's stream; by its type, as this is asked often."""
+    return type(event) in _PORTFOLIO_EVENTS

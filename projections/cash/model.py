@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
 import msgspec
@@ -17,9 +17,11 @@ import psycopg
 from domain.event import Event
 from domain.money import ZERO
 from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked
+from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
 from projections.read_model import Decoded, Fold
 from projections.rows import Cursor, Tables
 
+CashMove = CashDeposited | CashWithdrawn | FeeCharged | InterestBooked | CashExchanged
 BALANCES_MAX = 500_000
 """Most balances kept in memory; beyond that all are dropped and loaded again when needed."""
 
@@ -49,6 +51,9 @@ CREATE TABLE {schema}.balances (
     withdrawals numeric NOT NULL,
     principal numeric NOT NULL,
     fees numeric NOT NULL,
+    charges numeric NOT NULL,
+    interest numeric NOT NULL,
+    exchanged numeric NOT NULL,
     changed_position bigint NOT NULL,
     PRIMARY KEY (tenant, portfolio, currency)
 ) WITH (fillfactor = 70);
@@ -62,12 +67,18 @@ _BALANCE_KEY = ("tenant", "portfolio", "currency")
 
 
 class MovementKind(StrEnum):
-    """Why cash moved."""
+    """Why cash moved; `fee` is that of a trade or an exchange, the other fees stand alone."""
 
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
     PRINCIPAL = "principal"
     FEE = "fee"
+    MANAGEMENT_FEE = "management_fee"
+    CUSTODY_FEE = "custody_fee"
+    PERFORMANCE_FEE = "performance_fee"
+    OTHER_FEE = "other_fee"
+    INTEREST = "interest"
+    EXCHANGE = "exchange"
 
 
 class MovementRow(msgspec.Struct, frozen=True, gc=False):
@@ -89,7 +100,7 @@ class MovementRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class BalanceRow(msgspec.Struct, gc=False):
-    """What is held in one currency, and the sums of its legs by kind."""
+    """What is held in one currency, and the sums of its legs by kind; `charges` of lone fees."""
 
     tenant: str
     portfolio: str
@@ -99,6 +110,9 @@ class BalanceRow(msgspec.Struct, gc=False):
     withdrawals: Decimal = ZERO
     principal: Decimal = ZERO
     fees: Decimal = ZERO
+    charges: Decimal = ZERO
+    interest: Decimal = ZERO
+    exchanged: Decimal = ZERO
     changed_position: int = 0
 
 
@@ -106,8 +120,10 @@ class Cash:
     """What moved each portfolio's cash, leg by leg, and what is left."""
 
     name = "cash"
-    calculation_version = 2
-    event_types: frozenset[type[Event]] = frozenset({CashDeposited, CashWithdrawn, TradeBooked})
+    calculation_version = 3
+    event_types: frozenset[type[Event]] = frozenset(
+        {CashDeposited, CashWithdrawn, FeeCharged, InterestBooked, CashExchanged, TradeBooked}
+    )
     compared_tables = ("movements", "balances")
 
     def ddl(self, schema: str) -> str:
@@ -147,6 +163,12 @@ class CashFold:
                     balance.deposits += leg.amount
                 case MovementKind.WITHDRAWAL:
                     balance.withdrawals += leg.amount
+                case MovementKind.INTEREST:
+                    balance.interest += leg.amount
+                case MovementKind.EXCHANGE:
+                    balance.exchanged += leg.amount
+                case _:
+                    balance.charges += leg.amount
         self._tables.insert(cursor, "movements", movements)
         rows = [self._balances[key] for key in touched]
         self._tables.upsert(cursor, "balances", rows, key=_BALANCE_KEY)
@@ -171,24 +193,56 @@ def legs(decoded: Decoded) -> list[MovementRow]:
     position, tenant, recorded_at, event = decoded
     if isinstance(event, TradeBooked):
         return _trade_legs(position, tenant, recorded_at, event)
-    assert isinstance(event, CashDeposited | CashWithdrawn), "cash folds nothing else"
-    is_deposit = isinstance(event, CashDeposited)
-    movement = MovementRow(
-        tenant,
-        event.portfolio,
-        position,
-        0,
-        MovementKind.DEPOSIT if is_deposit else MovementKind.WITHDRAWAL,
-        event.amount.currency,
-        event.amount.amount if is_deposit else -event.amount.amount,
-        event.balance,
-        event.value_date,
-        event.at,
-        None,
-        None,
-        recorded_at,
-    )
-    return [movement]
+    assert isinstance(event, CashMove), "cash folds nothing else"
+    return [
+        MovementRow(
+            tenant,
+            event.portfolio,
+            position,
+            leg,
+            kind,
+            currency,
+            amount,
+            balance,
+            event.value_date,
+            event.at,
+            None,
+            None,
+            recorded_at,
+        )
+        for leg, (kind, currency, amount, balance) in enumerate(_moved(event))
+    ]
+
+
+def _moved(event: CashMove) -> list[tuple[MovementKind, str, Decimal, Decimal]]:
+    """Give kind, currency, signed amount and balance of what moved cash apart from trades."""
+    match event:
+        case CashExchanged():
+            return _exchanged(event)
+        case CashDeposited():
+            kind, sign = MovementKind.DEPOSIT, 1
+        case CashWithdrawn():
+            kind, sign = MovementKind.WITHDRAWAL, -1
+        case InterestBooked():
+            kind, sign = MovementKind.INTEREST, 1
+        case FeeCharged():
+            kind, sign = MovementKind(f"{event.kind}_fee"), -1
+        case _:
+            assert_never(event)
+    return [(kind, event.amount.currency, sign * event.amount.amount, event.balance)]
+
+
+def _exchanged(event: CashExchanged) -> list[tuple[MovementKind, str, Decimal, Decimal]]:
+    sold, bought, fee = event.sold, event.bought, event.fee
+    moved = [
+        (MovementKind.EXCHANGE, sold.currency, -sold.amount, event.balance_sold),
+        (MovementKind.EXCHANGE, bought.currency, bought.amount, event.balance_bought),
+    ]
+    if fee is not None:
+        is_sold = fee.currency == sold.currency
+        balance = event.balance_sold if is_sold else event.balance_bought
+        moved.append((MovementKind.FEE, fee.currency, -fee.amount, balance))
+    return moved
 
 
 def _trade_legs(

@@ -13,10 +13,12 @@ from domain.event import Event
 from domain.instrument import WrittenDown
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
 from domain.portfolio.events import LotsClosed, LotsRestated, PortfolioOpened, TradeBooked
+from domain.portfolio.life import StandingEvent
 from projections.positions.holdings import Holdings
 from projections.positions.instruments import Instruments, InstrumentTold
 from projections.positions.market import Market
-from projections.positions.tables import DDL, TABLES, PortfolioRow
+from projections.positions.portfolios import Portfolios, PortfolioTold
+from projections.positions.tables import DDL, TABLES
 from projections.read_model import Decoded, Fold
 from projections.rows import Tables
 
@@ -25,14 +27,15 @@ _MARKET: frozenset[type[Event]] = frozenset(
     {MarketMarked, SessionClosed, CloseCorrected, WrittenDown}
 )
 _INSTRUMENT: frozenset[type[Event]] = frozenset(get_args(InstrumentTold))
+_PORTFOLIO: frozenset[type[Event]] = frozenset({PortfolioOpened, *get_args(StandingEvent)})
 
 
 class Positions:
     """What each portfolio holds, with lots, prices and what is needed to value them."""
 
     name = "positions"
-    calculation_version = 3
-    event_types = _BOOKINGS | _MARKET | _INSTRUMENT | {PortfolioOpened}
+    calculation_version = 4
+    event_types = _BOOKINGS | _MARKET | _INSTRUMENT | _PORTFOLIO
     compared_tables = TABLES
 
     def ddl(self, schema: str) -> str:
@@ -52,11 +55,12 @@ class PositionsFold:
         self._holdings = Holdings(self._tables)
         self._market = Market(self._tables)
         self._instruments = Instruments(self._tables)
+        self._portfolios = Portfolios(self._tables)
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
         bookings: list[Any] = []
-        portfolios: dict[tuple[str, str], PortfolioRow] = {}
+        portfolios: list[PortfolioTold] = []
         has_marks = False
         for position, tenant, recorded_at, event in batch:
             kind = type(event)
@@ -67,22 +71,13 @@ class PositionsFold:
                 has_marks = True
             elif kind in _INSTRUMENT:
                 self._instruments.fold(cursor, position, event)  # type: ignore[arg-type]
-            elif isinstance(event, PortfolioOpened):
-                portfolios[tenant, event.portfolio] = PortfolioRow(
-                    tenant,
-                    event.portfolio,
-                    event.base_currency,
-                    event.cost_basis,
-                    event.calendar,
-                    event.allows_leverage,
-                    event.allows_short,
-                    recorded_at,
-                    position,
-                )
+            elif kind in _PORTFOLIO:
+                told = PortfolioTold(position, tenant, recorded_at, event)  # type: ignore[arg-type]
+                portfolios.append(told)
         if bookings:
             self._holdings.fold(cursor, bookings)
         if has_marks:
             self._market.write(cursor)
         self._instruments.write(cursor)
-        opened = list(portfolios.values())
-        self._tables.upsert(cursor, "portfolios", opened, key=("tenant", "portfolio"))
+        if portfolios:
+            self._portfolios.fold(cursor, portfolios)

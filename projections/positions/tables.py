@@ -7,6 +7,7 @@ that a booking changes a position within its page and no index (a heap-only upda
 
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from uuid import UUID
 
 import msgspec
@@ -22,6 +23,14 @@ CREATE TABLE {schema}.portfolios (
     allows_short boolean NOT NULL,
     opened_at timestamptz NOT NULL,
     changed_position bigint NOT NULL,
+    state text NOT NULL,
+    title text,
+    owner text,
+    benchmark text,
+    benchmark_from date,
+    frozen_reason text,
+    closed_on date,
+    period_closed_until date,
     PRIMARY KEY (tenant, portfolio)
 );
 CREATE TABLE {schema}.instruments (
@@ -110,8 +119,19 @@ TABLES = (
 )  # fmt: skip
 
 
+class PortfolioState(StrEnum):
+    """What may be asked of a portfolio."""
+
+    OPEN = "open"
+    FROZEN = "frozen"
+    CLOSED = "closed"
+
+
 class PortfolioRow(msgspec.Struct, frozen=True, gc=False):
-    """A portfolio as it was opened."""
+    """A portfolio as it was opened, and how it stands.
+
+    `benchmark` is the one with the latest first date, which may lie ahead.
+    """
 
     tenant: str
     portfolio: str
@@ -122,6 +142,14 @@ class PortfolioRow(msgspec.Struct, frozen=True, gc=False):
     allows_short: bool
     opened_at: datetime
     changed_position: int
+    state: PortfolioState = PortfolioState.OPEN
+    title: str | None = None
+    owner: str | None = None
+    benchmark: str | None = None
+    benchmark_from: date | None = None
+    frozen_reason: str | None = None
+    closed_on: date | None = None
+    period_closed_until: date | None = None
 
 
 class InstrumentRow(msgspec.Struct, frozen=True, gc=False):

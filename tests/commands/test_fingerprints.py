@@ -27,6 +27,7 @@ from domain.lots import CostBasis
 from domain.market import Close, Mark, Rate
 from domain.money import Money
 from domain.source import NamingScope
+from tests.commands.portfolio_golden import PORTFOLIO_GOLDEN
 from tests.commands.scenes import APPLE, MONDAY, NOON, capture, register
 
 OPENS_AT = datetime(2024, 1, 8, 14, 30, tzinfo=UTC)
@@ -77,6 +78,7 @@ GOLDEN: dict[str, Command] = {
     "e5fb9ea87d7881d81a6d91f5a2f61b05ea80549b946322cef4b44f2043836765": CorrectClose(
         calendar="XNYS", session=MONDAY, instrument=APPLE, price=None, reason="typo"
     ),
+    **PORTFOLIO_GOLDEN,
 }
 
 

@@ -21,6 +21,8 @@ from domain.instrument import (
     WrittenDown,
 )
 from domain.lots import CostBasis
+from domain.money import Money
+from domain.portfolio.life import PeriodClosed, PortfolioRenamed
 from infra.database import Database
 from projections.cash.model import Cash
 from projections.positions.model import Positions
@@ -28,6 +30,7 @@ from projections.read_model import ReadModel
 from projections.rows import Tables
 from projections.trades.model import Trades
 from tests.projections.folding import cut, difference, fold_by_hand
+from tests.projections.portfolio_story import book_interest, charge, exchange, tell
 from tests.projections.story import ACME, DAY_ONE, GLOBEX, Story, opening
 
 MODELS: tuple[ReadModel, ...] = (Positions(), Cash(), Trades())
@@ -64,6 +67,15 @@ def other_deeds(draw: st.DrawFn) -> Deed:
     deeds: tuple[Deed, ...] = (
         lambda story: story.deposit(portfolio, price, tenant=tenant),
         lambda story: story.withdraw(portfolio, price, tenant=tenant, currency="EUR"),
+        lambda story: charge(story, portfolio, price, tenant=tenant, day=day),
+        lambda story: book_interest(story, portfolio, f"-{price}", tenant=tenant, day=day),
+        lambda story: exchange(
+            story, portfolio, price, "3", tenant=tenant, fee=Money(Decimal(1), "USD")
+        ),
+        lambda story: tell(
+            story, PortfolioRenamed(portfolio=portfolio, title=price), tenant=tenant
+        ),
+        lambda story: tell(story, PeriodClosed(portfolio=portfolio, until=day), tenant=tenant),
         lambda story: story.refuse(portfolio, instrument, tenant=tenant),
         lambda story: story.register(instrument),
         lambda story: story.mark(opening(day), **{instrument: price}),
@@ -161,7 +173,8 @@ class TestAddingUp:
             balances = Tables("cash").select(
                 cursor,
                 "SELECT tenant, portfolio, currency, balance,"
-                " deposits + withdrawals + principal + fees, (SELECT sum(amount)"
+                " deposits + withdrawals + principal + fees + charges + interest"
+                " + exchanged, (SELECT sum(amount)"
                 " FROM {schema}.movements WHERE (tenant, portfolio, currency)"
                 " = (balances.tenant, balances.portfolio, balances.currency))"
                 " FROM {schema}.balances",

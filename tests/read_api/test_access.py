@@ -9,7 +9,7 @@ from gateway.access import Role
 from tests.gateway.serving import client_of, new_tenant, token
 from tests.read_api.conftest import Addresses, Teller
 
-SEEING = {"admin", "portfolio_manager", "trader", "auditor", "viewer"}
+SEEING = {"admin", "portfolio_manager", "trader", "controller", "auditor", "viewer"}
 TRADE = "/v1/trades/00000000-0000-4000-8000-000000000000"
 PERMITTED = {
     "/v1/portfolios": SEEING,

@@ -14,6 +14,17 @@ TENANT_WRITES = {
     "/v1/portfolios": {"admin", "portfolio_manager"},
     "/v1/portfolios/growth/deposits": {"admin", "portfolio_manager"},
     "/v1/portfolios/growth/withdrawals": {"admin", "portfolio_manager"},
+    "/v1/portfolios/growth/titles": {"admin", "portfolio_manager"},
+    "/v1/portfolios/growth/owners": {"admin", "portfolio_manager"},
+    "/v1/portfolios/growth/benchmarks": {"admin", "portfolio_manager"},
+    "/v1/portfolios/growth/fees": {"admin", "portfolio_manager", "execution"},
+    "/v1/portfolios/growth/interest": {"admin", "portfolio_manager", "execution"},
+    "/v1/portfolios/growth/exchanges": {"admin", "portfolio_manager", "trader", "execution"},
+    "/v1/portfolios/growth/freezes": {"admin", "controller"},
+    "/v1/portfolios/growth/unfreezes": {"admin", "controller"},
+    "/v1/portfolios/growth/closures": {"admin", "portfolio_manager"},
+    "/v1/portfolios/growth/period-closures": {"admin", "controller"},
+    "/v1/portfolios/growth/period-reopenings": {"admin", "controller"},
     "/v1/sources": {"admin", "portfolio_manager"},
     "/v1/trades": {"admin", "portfolio_manager", "trader", "execution"},
     "/v1/trades:batch": {"admin", "portfolio_manager", "trader", "execution"},
@@ -33,7 +44,9 @@ SHARED_WRITES = {
     "/v1/sessions/corrections": {"admin", "market_data"},
 }
 COMMAND = "/v1/commands/00000000-0000-4000-8000-000000000000"
-ASKING = {"admin", "portfolio_manager", "trader", "execution", "market_data", "auditor"}
+ASKING = {
+    "admin", "portfolio_manager", "trader", "execution", "market_data", "controller", "auditor",
+}  # fmt: skip
 INTENTS = {
     "proposed": {"admin", "portfolio_manager", "trader"},
     "executed": {"admin", "execution"},
@@ -87,6 +100,23 @@ class TestARole:
         bearer = token(new_tenant(), role, source="s")
 
         code = code_of(address, bearer, "/v1/trades", trade("AAPL", intent=intent))
+
+        permitted = role in INTENTS[intent]
+        assert code == ("portfolio_unknown" if permitted else "role_missing")
+
+    @pytest.mark.parametrize("role", EVERY_ROLE)
+    @pytest.mark.parametrize("intent", INTENTS)
+    def test_may_exchange_cash_by_intent(self, address: str, role: str, intent: str) -> None:
+        """As with trades."""
+        body = {
+            "intent": intent,
+            "sold": {"amount": "1", "currency": "USD"},
+            "bought": {"amount": "1", "currency": "EUR"},
+            "value_date": "2020-01-03",
+        }
+        bearer = token(new_tenant(), role, source="s")
+
+        code = code_of(address, bearer, "/v1/portfolios/growth/exchanges", body)
 
         permitted = role in INTENTS[intent]
         assert code == ("portfolio_unknown" if permitted else "role_missing")
