@@ -18,9 +18,10 @@ from domain.portfolio.events import (
     LotsClosed,
     LotsRestated,
     TradeBooked,
+    TradeUnbooked,
 )
 from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
-from domain.trade import TradeCaptured, TradeReleased
+from domain.trade import TradeAmended, TradeBusted, TradeCaptured, TradeParked, TradeReleased
 from eventstore.failures import LogDamaged
 from eventstore.log import Log
 from projections.batches import Undecodable, decode_batch
@@ -55,7 +56,7 @@ class Bookkeeping:
         self.holdings: dict[Key, Holding] = {}
         self._awaited: dict[UUID, int] = {}
         self._readable = Check("every event can be read")
-        self._paired = Check("every captured or released trade is booked once")
+        self._paired = Check("every captured, released or amended trade is booked once")
         self._cash = Check("cash legs add up to the balance in every event")
         self._lots = Check("lots add up to the position in every event")
 
@@ -89,10 +90,15 @@ class Bookkeeping:
 
     def _take(self, decoded: Decoded) -> None:
         position, tenant, _, event = decoded
-        if isinstance(event, TradeCaptured | TradeReleased):
+        if isinstance(event, TradeCaptured | TradeReleased | TradeAmended):
             self._awaited[event.trade_id] = position
+        elif isinstance(event, TradeParked | TradeBusted):
+            self._awaited.pop(event.trade_id, None)
         elif isinstance(event, TradeBooked):
             self._pair(event.fill, position)
+            self._book_cash(tenant, event, position)
+            self._book_lots(tenant, event, position)
+        elif isinstance(event, TradeUnbooked):
             self._book_cash(tenant, event, position)
             self._book_lots(tenant, event, position)
         elif isinstance(event, LotsClosed | LotsRestated):
@@ -113,18 +119,22 @@ class Bookkeeping:
             lambda: f"trade {fill.trade_id} is booked at position {position}, never captured",
         )
 
-    def _book_cash(self, tenant: str, booked: TradeBooked, position: int) -> None:
+    def _book_cash(self, tenant: str, booked: TradeBooked | TradeUnbooked, position: int) -> None:
         fill = booked.fill
         principal = fill.consideration if fill.side is Side.SELL else -fill.consideration
+        change = principal - fill.fee
+        if isinstance(booked, TradeUnbooked):
+            change = -change
         self._cash.must(
-            booked.cash_change == principal - fill.fee,
+            booked.cash_change == change,
             lambda: (
                 f"position {position}: cash_change {booked.cash_change}, "
                 f"principal {principal} less fee {fill.fee}"
+                + (" taken out" if isinstance(booked, TradeUnbooked) else "")
             ),
         )
         key = (tenant, booked.portfolio, booked.currency)
-        self._move(key, principal - fill.fee, booked.cash_after, position)
+        self._move(key, change, booked.cash_after, position)
 
     def _exchange_cash(self, tenant: str, event: CashExchanged, position: int) -> None:
         for money, sign, balance in (
@@ -146,7 +156,7 @@ class Bookkeeping:
             lambda: f"position {position}, {_named(key)}: legs sum to {held}, event says {balance}",
         )
 
-    def _book_lots(self, tenant: str, booked: TradeBooked, position: int) -> None:
+    def _book_lots(self, tenant: str, booked: TradeBooked | TradeUnbooked, position: int) -> None:
         fill = booked.fill
         key = (tenant, booked.portfolio, booked.instrument)
         holding = self.holdings.setdefault(key, Holding())
@@ -154,7 +164,8 @@ class Bookkeeping:
         self._lots.must(
             not holding.pages, lambda: f"position {position}, {_named(key)}: pages are missing"
         )
-        holding.quantity += fill.quantity if fill.side is Side.BUY else -fill.quantity
+        signed = fill.quantity if fill.side is Side.BUY else -fill.quantity
+        holding.quantity += -signed if isinstance(booked, TradeUnbooked) else signed
         self._lots.must(
             holding.quantity == booked.totals.quantity,
             lambda: (
@@ -162,7 +173,7 @@ class Bookkeeping:
                 f"event says {booked.totals.quantity}"
             ),
         )
-        if booked.is_late:
+        if isinstance(booked, TradeUnbooked) or booked.is_late:
             holding.pages = 1
             return
         self._close(holding, booked, position)

@@ -53,7 +53,8 @@ FROM ({movements}) AS movements
 FULL JOIN (
     SELECT tenant, position, event_type FROM log.events
     WHERE position <= {least} AND event_type IN
-        ('portfolio.cash_deposited.v1', 'portfolio.cash_withdrawn.v1', 'portfolio.trade_booked.v1',
+        ('portfolio.cash_deposited.v1', 'portfolio.cash_withdrawn.v1',
+         'portfolio.trade_booked.v1', 'portfolio.trade_unbooked.v1',
          'portfolio.fee_charged.v1', 'portfolio.interest_booked.v1', 'portfolio.cash_exchanged.v1')
 ) AS events USING (tenant, position)
 WHERE movements.tenant IS NULL OR events.event_type IS NULL

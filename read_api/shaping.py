@@ -109,7 +109,7 @@ class Balance(Shaped, frozen=True):
 
 
 class Movement(Shaped, frozen=True):
-    """One leg of one event; `balance_after` is the balance behind the whole event."""
+    """A leg of an event, `balance_after` the whole event; `reversal`: why a trade's is taken back."""
 
     position: int
     leg: int
@@ -121,6 +121,7 @@ class Movement(Shaped, frozen=True):
     at: datetime | None
     trade_id: UUID | None
     instrument: str | None
+    reversal: str | None
     recorded_at: datetime
 
 

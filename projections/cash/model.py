@@ -1,7 +1,8 @@
 """The read model `cash`: one movement per leg, and balances with their totals by kind.
 
 Amounts are signed as the portfolio sees them: deposits positive, withdrawals and fees negative, the
-principal of a buy negative. The legs of a currency add up to its balance.
+principal of a buy negative. The legs of a currency add up to its balance; a trade that is taken out
+again has its legs once more with the opposite sign.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import psycopg
 
 from domain.event import Event
 from domain.money import ZERO
-from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked
+from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked, TradeUnbooked
 from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
 from projections.read_model import Decoded, Fold
 from projections.rows import Cursor, Tables
@@ -39,6 +40,7 @@ CREATE TABLE {schema}.movements (
     at timestamptz,
     trade_id uuid,
     instrument text COLLATE "C",
+    reversal text,
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (tenant, portfolio, position, leg)
 );
@@ -82,7 +84,10 @@ class MovementKind(StrEnum):
 
 
 class MovementRow(msgspec.Struct, frozen=True, gc=False):
-    """One leg of one event; `balance_after` is the balance behind the whole event."""
+    """One leg of one event; `balance_after` is the balance behind the whole event.
+
+    `reversal` says why a trade's leg is taken back here, `busted` or `amended`.
+    """
 
     tenant: str
     portfolio: str
@@ -96,6 +101,7 @@ class MovementRow(msgspec.Struct, frozen=True, gc=False):
     at: datetime | None
     trade_id: UUID | None
     instrument: str | None
+    reversal: str | None
     recorded_at: datetime
 
 
@@ -120,9 +126,17 @@ class Cash:
     """What moved each portfolio's cash, leg by leg, and what is left."""
 
     name = "cash"
-    calculation_version = 3
+    calculation_version = 4
     event_types: frozenset[type[Event]] = frozenset(
-        {CashDeposited, CashWithdrawn, FeeCharged, InterestBooked, CashExchanged, TradeBooked}
+        {
+            CashDeposited,
+            CashWithdrawn,
+            FeeCharged,
+            InterestBooked,
+            CashExchanged,
+            TradeBooked,
+            TradeUnbooked,
+        }
     )
     compared_tables = ("movements", "balances")
 
@@ -191,7 +205,7 @@ class CashFold:
 def legs(decoded: Decoded) -> list[MovementRow]:
     """Take an event apart into the legs that moved cash."""
     position, tenant, recorded_at, event = decoded
-    if isinstance(event, TradeBooked):
+    if isinstance(event, TradeBooked | TradeUnbooked):
         return _trade_legs(position, tenant, recorded_at, event)
     assert isinstance(event, CashMove), "cash folds nothing else"
     return [
@@ -206,6 +220,7 @@ def legs(decoded: Decoded) -> list[MovementRow]:
             balance,
             event.value_date,
             event.at,
+            None,
             None,
             None,
             recorded_at,
@@ -246,12 +261,14 @@ def _exchanged(event: CashExchanged) -> list[tuple[MovementKind, str, Decimal, D
 
 
 def _trade_legs(
-    position: int, tenant: str, recorded_at: datetime, booked: TradeBooked
+    position: int, tenant: str, recorded_at: datetime, booked: TradeBooked | TradeUnbooked
 ) -> list[MovementRow]:
     fill = booked.fill
-    amounts = [(MovementKind.PRINCIPAL, booked.cash_change + fill.fee)]
-    if fill.fee:
-        amounts.append((MovementKind.FEE, -fill.fee))
+    reversal = booked.reason if isinstance(booked, TradeUnbooked) else None
+    fee = -fill.fee if reversal is None else fill.fee
+    amounts = [(MovementKind.PRINCIPAL, booked.cash_change - fee)]
+    if fee:
+        amounts.append((MovementKind.FEE, fee))
     return [
         MovementRow(
             tenant,
@@ -266,6 +283,7 @@ def _trade_legs(
             fill.executed_at,
             fill.trade_id,
             booked.instrument,
+            reversal,
             recorded_at,
         )
         for leg, (kind, amount) in enumerate(amounts)

@@ -14,10 +14,16 @@ import psycopg
 from domain.event import Event
 from domain.instrument import WrittenDown
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
-from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened, TradeBooked
+from domain.portfolio.events import (
+    CashDeposited,
+    CashWithdrawn,
+    PortfolioOpened,
+    Reason,
+    TradeBooked,
+    TradeUnbooked,
+)
 from projections.performance.days import Days, Span
 from projections.performance.ledger import (
-    Asked,
     Ledger,
     flow_date,
     flow_of,
@@ -42,6 +48,7 @@ from projections.performance.state import (
     Session,
     universal,
 )
+from projections.performance.striking import strike_plain
 from projections.performance.tables import (
     PORTFOLIO_COLUMNS,
     copy_lines,
@@ -49,10 +56,12 @@ from projections.performance.tables import (
     text,
     upsert_lines,
 )
-from projections.performance.valuation import Day, pair_names
+from projections.performance.valuation import pair_names
 from projections.read_model import Decoded
 
 LATE_TRADE = "late_trade"
+BUSTED_TRADE = "busted_trade"
+AMENDED_TRADE = "amended_trade"
 LATE_FLOW = "late_flow"
 LATE_MARK = "late_mark"
 LATE_WRITE_DOWN = "late_write_down"
@@ -87,6 +96,7 @@ class PerformanceFold:
             CashDeposited: self._take_flow,
             CashWithdrawn: self._take_flow,
             TradeBooked: self._take_trade,
+            TradeUnbooked: self._take_out_trade,
             MarketMarked: self._mark,
             WrittenDown: self._mark,
             SessionClosed: self._close_session,
@@ -122,8 +132,34 @@ class PerformanceFold:
         facts = Facts() if is_late else portfolio.waiting_on(day)
         quantity = signed_quantity(event.fill)
         facts.add_change(event.instrument, quantity, event.currency, event.cash_change)
+        reason = LATE_TRADE
+        if portfolio.amending and event.fill.trade_id in portfolio.amending:
+            reason = AMENDED_TRADE
+            portfolio.amending.remove(event.fill.trade_id)
+            self._changed[portfolio] = None
         if is_late:
-            self._take_late(portfolio, facts, Cause(index, position, LATE_TRADE))
+            self._take_late(portfolio, facts, Cause(index, position, reason))
+
+    def _take_out_trade(
+        self, _store: Store, position: int, tenant: str, event: TradeUnbooked
+    ) -> None:
+        portfolio = self._portfolios[tenant, event.portfolio]
+        self._ledger.take_out_fill(tenant, event, position)
+        reason = BUSTED_TRADE
+        if event.reason is Reason.AMENDED:
+            reason = AMENDED_TRADE
+            portfolio.amending.add(event.fill.trade_id)
+            self._changed[portfolio] = None
+        day = event.fill.trade_date
+        index = portfolio.calendar.of_date(day)
+        change = (-signed_quantity(event.fill), event.currency, event.cash_change)
+        if index == len(portfolio.calendar):
+            portfolio.take_back(day, event.instrument, *change)
+            return
+        facts = Facts()
+        facts.add_change(event.instrument, *change)
+        portfolio.may_begin_later |= index == portfolio.first_session
+        self._take_late(portfolio, facts, Cause(index, position, reason))
 
     def _take_flow(
         self, _store: Store, position: int, tenant: str, event: CashDeposited | CashWithdrawn
@@ -266,68 +302,11 @@ class PerformanceFold:
                 portfolio.note(facts)
             if portfolio.first_session is not None:
                 plain.append((portfolio, facts or NO_FACTS))
-        self._strike_plain(store, session, position, plain, closes)
+        strike_plain(store, session, position, plain, closes)
         for walk in start_walk(store, timed, index) if timed else ():
             _, _, current = walk.step()
             walk.portfolio.carried = walk.carried
             self._days.strike(walk.portfolio, session, current, position)
-
-    def _strike_plain(
-        self,
-        store: Store,
-        session: Session,
-        position: int,
-        portfolios: list[tuple[Portfolio, Facts]],
-        closes: Mapping[str, Quote],
-    ) -> None:
-        """Strike portfolios in which no cash flowed at a time of day: one set of quotes for all."""
-        needed: set[str] = set()
-        for portfolio, facts in portfolios:
-            needed.update(portfolio.holdings.quantities, facts.change.quantities)
-            for currency in portfolio.currencies:
-                if currency != portfolio.base_currency:
-                    needed.update(pair_names(currency, portfolio.base_currency))
-        missing = needed - closes.keys()
-        quotes: Mapping[str, Quote | None] = closes
-        if missing:
-            found = self._prices.in_force(store.cursor, missing, session.ends_at)
-            quotes = {**closes, **found}
-            self._find_executed(store, session, portfolios, missing - found.keys())
-        for portfolio, facts in portfolios:
-            executed = portfolio.executed.get
-            day = Day(
-                subject=portfolio,
-                session=session,
-                before=portfolio.holdings,
-                facts=facts,
-                carried=portfolio.carried,
-                quotes_at=lambda _: quotes,
-                executed_before=executed,
-                executed_after=executed,
-            )
-            current, portfolio.carried = day.close()
-            self._days.strike(portfolio, session, current, position)
-
-    def _find_executed(
-        self,
-        store: Store,
-        session: Session,
-        portfolios: list[tuple[Portfolio, Facts]],
-        unmarked: set[str],
-    ) -> None:
-        """Find the last executed prices of positions without a mark, and keep them."""
-        asked = [
-            Asked(portfolio, name, session.day)
-            for portfolio, facts in portfolios
-            for name in unmarked & (portfolio.holdings.quantities | facts.instruments).keys()
-            if name not in portfolio.executed
-        ]
-        if not asked:
-            return
-        quotes = self._ledger.last_executed(store.cursor, asked)
-        for each, quote in zip(asked, quotes, strict=True):
-            if quote is not None:
-                each.portfolio.executed[each.instrument] = quote
 
     def _calendar(self, name: str) -> Calendar:
         calendar = self._calendars.get(name)

@@ -1,14 +1,18 @@
-"""The ledger: every fill and flow of every portfolio, kept so that any day can be valued again."""
+"""The ledger: every fill and flow of every portfolio, kept so that any day can be valued again.
+
+A fill that is taken out again leaves no row.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import psycopg
 
 from domain.lots import Fill, Side
-from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked
+from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked, TradeUnbooked
 from projections.performance.state import (
     Execution,
     Facts,
@@ -34,6 +38,14 @@ FROM unnest(%s::text[], %s::text[], %s::date[]) WITH ORDINALITY
 JOIN {schema}.fills ON fills.tenant = asked.tenant AND fills.portfolio = asked.portfolio
     AND fills.on_date >= asked.earliest
 """
+_TAKE_OUT = """
+DELETE FROM {schema}.fills USING
+    unnest(%s::text[], %s::text[], %s::date[], %s::uuid[], %s::bigint[])
+    AS gone (tenant, portfolio, on_date, trade_id, position)
+WHERE fills.tenant = gone.tenant AND fills.portfolio = gone.portfolio
+    AND fills.on_date = gone.on_date AND fills.trade_id = gone.trade_id
+    AND fills.position < gone.position
+"""
 _FLOWS_FROM = """
 SELECT asked.number, flows.on_date, flows.at, flows.currency, flows.amount
 FROM unnest(%s::text[], %s::text[], %s::date[]) WITH ORDINALITY
@@ -55,6 +67,18 @@ CROSS JOIN LATERAL (
 """
 
 
+_FIRST_FACTS = """
+SELECT asked.number,
+    (SELECT min(fills.on_date) FROM {schema}.fills
+     WHERE fills.tenant = asked.tenant AND fills.portfolio = asked.portfolio),
+    (SELECT min(flows.on_date) FROM {schema}.flows WHERE flows.tenant = asked.tenant
+        AND flows.portfolio = asked.portfolio AND flows.at IS NULL),
+    (SELECT min(flows.at) FROM {schema}.flows
+     WHERE flows.tenant = asked.tenant AND flows.portfolio = asked.portfolio)
+FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS asked (tenant, portfolio, number)
+"""
+
+
 class Asked(NamedTuple):
     """An instrument of a portfolio whose last execution up to a date is asked for."""
 
@@ -70,6 +94,7 @@ class Ledger:
         self._schema = schema
         self._fills: list[str] = []
         self._flows: list[str] = []
+        self._taken_out: list[tuple[str, str, date, UUID, int]] = []
 
     def add_fill(self, tenant: str, event: TradeBooked, position: int) -> None:
         """Take a booked trade."""
@@ -82,6 +107,12 @@ class Ledger:
             f"{fill.price}\t{text(event.currency)}\t{event.cash_change}\t"
             f"{text(book_order(fill))}\t{fill.trade_id}\t{fill.fee}\t{number(event.rate_to_base)}\n"
         )
+
+    def take_out_fill(self, tenant: str, event: TradeUnbooked, position: int) -> None:
+        """Take a booked trade out again; one booked anew behind `position` stays."""
+        fill = event.fill
+        gone = (tenant, event.portfolio, fill.trade_date, fill.trade_id, position)
+        self._taken_out.append(gone)
 
     def add_flow(
         self, tenant: str, event: CashDeposited | CashWithdrawn, flow: Flow, position: int
@@ -100,6 +131,10 @@ class Ledger:
         if self._flows:
             copy_lines(cursor, f"{self._schema}.flows", FLOW_COLUMNS, self._flows)
             self._flows = []
+        if self._taken_out:
+            gone = [list(column) for column in zip(*self._taken_out, strict=True)]
+            cursor.execute(_TAKE_OUT.format(schema=self._schema).encode(), gone)
+            self._taken_out = []
 
     def facts_from(
         self, cursor: psycopg.Cursor[Any], asked: Sequence[tuple[Portfolio, int]]
@@ -129,6 +164,26 @@ class Ledger:
             if first <= index < len(portfolio.calendar):
                 facts = found[ordinal - 1].setdefault(index, Facts())
                 facts.add_flow(Flow(at, currency, amount))
+        return found
+
+    def first_sessions(
+        self, cursor: psycopg.Cursor[Any], portfolios: Sequence[Portfolio]
+    ) -> list[int | None]:
+        """Find the closed session with which each portfolio's facts begin; None without any."""
+        self.flush(cursor)
+        parameters = (
+            [portfolio.tenant for portfolio in portfolios],
+            [portfolio.name for portfolio in portfolios],
+        )
+        cursor.execute(_FIRST_FACTS.format(schema=self._schema).encode(), parameters)
+        found: list[int | None] = [None] * len(portfolios)
+        for ordinal, traded, flowed, flowed_at in cursor:
+            calendar = portfolios[ordinal - 1].calendar
+            firsts = [calendar.of_date(day) for day in (traded, flowed) if day is not None]
+            if flowed_at is not None:
+                firsts.append(calendar.of_moment(flowed_at))
+            first = min(firsts, default=len(calendar))
+            found[ordinal - 1] = first if first < len(calendar) else None
         return found
 
     def last_executed(

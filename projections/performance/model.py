@@ -3,7 +3,13 @@
 from domain.event import Event
 from domain.instrument import WrittenDown
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
-from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened, TradeBooked
+from domain.portfolio.events import (
+    CashDeposited,
+    CashWithdrawn,
+    PortfolioOpened,
+    TradeBooked,
+    TradeUnbooked,
+)
 from projections.performance import tables
 from projections.performance.fold import PerformanceFold
 
@@ -12,13 +18,14 @@ class PerformanceModel:
     """Daily NAV and time-weighted return of every portfolio, struck and current."""
 
     name = "performance"
-    calculation_version = 2
+    calculation_version = 3
     event_types: frozenset[type[Event]] = frozenset(
         {
             PortfolioOpened,
             CashDeposited,
             CashWithdrawn,
             TradeBooked,
+            TradeUnbooked,
             MarketMarked,
             SessionClosed,
             CloseCorrected,

@@ -47,6 +47,7 @@ portfolios.base_currency, portfolios.calendar, days.session, days.nav, days.flow
     days.daily_return, days.return_reason, days.restated_position, days.session >= %s
 FROM {schema}.portfolios LEFT JOIN {schema}.days
     ON days.tenant = portfolios.tenant AND days.portfolio = portfolios.portfolio
+        AND days.session >= portfolios.first_session
         AND days.session <= %s AND days.session >= coalesce(
             (
                 SELECT max(before.session) FROM {schema}.days AS before

@@ -6,7 +6,7 @@ the batches. A late mark is restated at once and row by row only where something
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from projections.performance.state import (
     Quote,
     Session,
 )
-from projections.performance.valuation import Current, Day, LastExecuted, pair_names
+from projections.performance.valuation import NOTHING_YET, Current, Day, LastExecuted, pair_names
 
 PORTFOLIOS_MAX = 200
 SESSIONS_BEHIND = 1
@@ -140,25 +140,46 @@ def settle_late_facts(store: Store, portfolios: Iterable[Portfolio]) -> None:
     waiting = [portfolio for portfolio in portfolios if portfolio.causes]
     for start in range(0, len(waiting), PORTFOLIOS_MAX):
         part = waiting[start : start + PORTFOLIOS_MAX]
-        firsts = [min(cause.first for cause in portfolio.causes) for portfolio in part]
-        walks = _start(store, dict(zip(part, firsts, strict=True)))
-        _ask(store, walks, {walk.portfolio: len(walk.portfolio.calendar) - 1 for walk in walks})
-        for walk in walks:
-            _restate_behind_facts(store, walk)
+        _begin_later(store, [portfolio for portfolio in part if portfolio.may_begin_later])
+        firsts = {
+            portfolio: max(_first_restated(portfolio), portfolio.first_session)
+            for portfolio in part
+            if portfolio.first_session is not None
+        }
+        walks = {walk.portfolio: walk for walk in _start(store, firsts)}
+        _ask(store, walks.values(), {each: len(each.calendar) - 1 for each in walks})
+        for portfolio in part:
+            _restate_behind_facts(store, portfolio, walks.get(portfolio))
 
 
-def _restate_behind_facts(store: Store, walk: Walk) -> None:
-    portfolio = walk.portfolio
+def _begin_later(store: Store, portfolios: Sequence[Portfolio]) -> None:
+    """Find the first facts that are left, where one of the first session was taken out."""
+    if portfolios:
+        sessions = store.ledger.first_sessions(store.cursor, portfolios)
+        for portfolio, first in zip(portfolios, sessions, strict=True):
+            portfolio.first_session = first
+            portfolio.may_begin_later = False
+
+
+def _first_restated(portfolio: Portfolio) -> int:
+    return min(cause.first for cause in portfolio.causes)
+
+
+def _restate_behind_facts(store: Store, portfolio: Portfolio, walk: Walk | None) -> None:
+    """Restate every session from the first late fact on; without any fact left there is no walk."""
+    first = portfolio.first_session
     causes = sorted(portfolio.causes, reverse=True)
     position, reason = 0, ""
-    while walk.next < len(portfolio.calendar):
-        while causes and causes[-1].first <= walk.next:
+    for index in range(_first_restated(portfolio), len(portfolio.calendar)):
+        while causes and causes[-1].first <= index:
             cause = causes.pop()
             if cause.position > position:
                 position, reason = cause.position, cause.reason
-        _, session, current = walk.step()
+        session, current = portfolio.calendar.session(index), NOTHING_YET
+        if walk is not None and first is not None and first <= index:
+            _, session, current = walk.step()
         store.days.restate(portfolio, session, current, (position, reason))
-    portfolio.carried = walk.carried
+    portfolio.carried = Carried() if walk is None else walk.carried
     portfolio.causes = []
 
 

@@ -5,10 +5,12 @@ have not closed wait beside them. Quantities are signed, cash is trade-date cash
 """
 
 from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import NamedTuple
+from uuid import UUID
 
 import msgspec
 
@@ -155,22 +157,37 @@ class Facts:
     """The facts of one session or date: what they change together, and the flows apart.
 
     `executions` is filled only where single fills matter; `instruments` names those traded, with
-    their currency.
+    their currency, and `fills` counts the fills of each.
     """
 
-    __slots__ = ("change", "executions", "flows", "instruments")
+    __slots__ = ("change", "executions", "fills", "flows", "instruments")
 
     def __init__(self) -> None:
         self.change = Holdings()
         self.flows: list[Flow] = []
         self.executions: list[Execution] = []
         self.instruments: dict[str, str] = {}
+        self.fills: Counter[str] = Counter()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no fact; facts that cancel each other out are still facts."""
+        return not self.instruments and not self.flows
 
     def add_change(self, instrument: str, quantity: Decimal, currency: str, cash: Decimal) -> None:
         """Add what a fill changed."""
         add(self.change.quantities, instrument, quantity)
         add(self.change.cash, currency, cash)
         self.instruments[instrument] = currency
+        self.fills[instrument] += 1
+
+    def take_back(self, instrument: str, quantity: Decimal, currency: str, cash: Decimal) -> None:
+        """Take a fill out again, given by what that changes: nothing of it stays."""
+        add(self.change.quantities, instrument, quantity)
+        add(self.change.cash, currency, cash)
+        self.fills[instrument] -= 1
+        if not self.fills[instrument]:
+            del self.fills[instrument], self.instruments[instrument]
 
     def add_execution(self, execution: Execution) -> None:
         """Add a fill that is kept as such."""
@@ -192,6 +209,7 @@ class Facts:
             add(self.change.cash, currency, amount)
         self.flows += other.flows
         self.instruments |= other.instruments
+        self.fills.update(other.fills)
 
 
 class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -205,12 +223,16 @@ class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Held(msgspec.Struct):
-    """A portfolio's holdings as its row keeps them; every currency and instrument ever met too."""
+    """A portfolio's holdings as its row keeps them; every currency and instrument ever met too.
+
+    `amending` are the trades that an amend has taken out and not yet booked anew.
+    """
 
     quantities: dict[str, Decimal]
     cash: dict[str, Decimal]
     instruments: dict[str, str]
     currencies: list[str]
+    amending: list[UUID] = []
 
 
 class Cause(NamedTuple):
@@ -230,7 +252,10 @@ class Quote(NamedTuple):
 
 
 class Portfolio:
-    """One portfolio: what it held at the last closed session, and the facts that wait."""
+    """One portfolio: what it held at the last closed session, and the facts that wait.
+
+    `may_begin_later` says that a fact of its first session was taken out since it was settled.
+    """
 
     def __init__(
         self,
@@ -257,6 +282,8 @@ class Portfolio:
         self.waiting_timed: list[Flow] = []
         self.executed: dict[str, Quote] = {}
         self.causes: list[Cause] = []
+        self.may_begin_later = False
+        self.amending: set[UUID] = set()
 
     def waiting_on(self, day: date) -> Facts:
         """Give the facts that wait for a date."""
@@ -264,6 +291,15 @@ class Portfolio:
         if facts is None:
             facts = self.waiting[day] = Facts()
         return facts
+
+    def take_back(
+        self, day: date, instrument: str, quantity: Decimal, currency: str, cash: Decimal
+    ) -> None:
+        """Take a fill that waits for a date out again, given by what that changes."""
+        facts = self.waiting[day]
+        facts.take_back(instrument, quantity, currency, cash)
+        if facts.is_empty:
+            del self.waiting[day]
 
     def take_waiting(self, session: Session) -> Facts | None:
         """Take the facts that belong to a session which has just closed; None if there are none."""
@@ -309,6 +345,7 @@ class Portfolio:
             {name: canonical(amount) for name, amount in holdings.cash.items()},
             self.instruments,
             sorted(self.currencies),
+            sorted(self.amending),
         )
         return msgspec.json.encode(held, order="deterministic")
 
@@ -319,3 +356,4 @@ class Portfolio:
         self.holdings.cash = read.cash
         self.instruments = read.instruments
         self.currencies = set(read.currencies)
+        self.amending = set(read.amending)

@@ -16,7 +16,7 @@ import msgspec
 
 from domain.money import ZERO, canonical
 from domain.rates import Conversion, DatedRate, pairs_between, rate_between
-from domain.returns import Chain, TimedFlow, Valuation, daily_return
+from domain.returns import Chain, ReturnMethod, TimedFlow, Valuation, daily_return
 from projections.performance.state import (
     Carried,
     Execution,
@@ -72,6 +72,24 @@ class Current(NamedTuple):
     return_from: date | None
     is_emptied: bool
     carried: str | None
+
+
+NOTHING_YET = Current(
+    nav=ZERO,
+    nav_status=COMPLETE,
+    priced=ZERO,
+    unpriced=(),
+    stale=(),
+    priced_by_trade=(),
+    flows=ZERO,
+    daily_return=ZERO,
+    return_reason=None,
+    return_method=ReturnMethod.TRUE.value,
+    return_from=None,
+    is_emptied=True,
+    carried=None,
+)
+"""A session before the first fact, because every fact up to it was taken out again."""
 
 
 @cache

@@ -13,7 +13,13 @@ import msgspec
 
 from domain.book_order import BookKey
 from domain.lots import ClosedLot, Fill, Lot, splice_lots, take_lots
-from domain.portfolio.events import BookTotals, LotsClosed, LotsRestated, TradeBooked
+from domain.portfolio.events import (
+    BookTotals,
+    LotsClosed,
+    LotsRestated,
+    TradeBooked,
+    TradeUnbooked,
+)
 from projections.positions.tables import LotRow, PositionRow
 from projections.rows import Cursor, Tables
 
@@ -38,6 +44,8 @@ USING (tenant, portfolio, instrument) ORDER BY order_position, order_index
 _read_key = msgspec.json.Decoder(BookKey).decode
 _write_key = msgspec.json.Encoder().encode
 
+
+Booking: TypeAlias = TradeBooked | TradeUnbooked | LotsClosed | LotsRestated
 
 HoldingKey: TypeAlias = tuple[str, str, str]
 """Tenant, portfolio and instrument."""
@@ -72,9 +80,15 @@ class Holding:
         if self.row is None:
             self.row = _first_row(tenant, booked)
         self._take_totals(booked.totals, position)
-        self._take_price(booked.fill)
+        if self.traded_key is None or booked.fill.key >= self.traded_key:
+            self._take_price(booked.fill)
         if not booked.is_late:
             self._close(booked.closed, booked.opened, position)
+
+    def unbook(self, unbooked: TradeUnbooked, position: int) -> None:
+        """Fold a booking that is taken out again; its lots follow in pages."""
+        self._take_totals(unbooked.totals, position)
+        self._take_price(unbooked.last_fill)
 
     def close(self, page: LotsClosed, position: int) -> None:
         """Fold a further page of closed lots."""
@@ -106,15 +120,13 @@ class Holding:
         row.realised_net = totals.realised_net
         row.changed_position = position
 
-    def _take_price(self, fill: Fill) -> None:
-        key = fill.key
-        if self.traded_key is None or key >= self.traded_key:
-            row = self.row
-            assert row is not None, "a price belongs to a booked position"
-            self.traded_key = key
-            row.traded_price = fill.price
-            row.traded_date = fill.trade_date
-            row.traded_at = fill.executed_at
+    def _take_price(self, fill: Fill | None) -> None:
+        row = self.row
+        assert row is not None, "a price belongs to a booked position"
+        self.traded_key = None if fill is None else fill.key
+        row.traded_price = None if fill is None else fill.price
+        row.traded_date = None if fill is None else fill.trade_date
+        row.traded_at = None if fill is None else fill.executed_at
 
     def _close(self, closed: Sequence[ClosedLot], opened: Lot | None, position: int) -> None:
         take_lots(self.lots, closed, opened)
@@ -182,7 +194,7 @@ class Holdings:
     def fold(
         self,
         cursor: Cursor,
-        events: Iterable[tuple[int, str, TradeBooked | LotsClosed | LotsRestated]],
+        events: Iterable[tuple[int, str, Booking]],
     ) -> None:
         """Fold bookings, given as position, tenant and event, and write what they change."""
         keyed = [
@@ -196,6 +208,8 @@ class Holdings:
                 holding.book(key[0], event, position)
             elif isinstance(event, LotsRestated):
                 holding.restate(event, position)
+            elif isinstance(event, TradeUnbooked):
+                holding.unbook(event, position)
             else:
                 holding.close(event, position)
         self._write(cursor)
@@ -213,7 +227,7 @@ class Holdings:
             holding = self._held[row.tenant, row.portfolio, row.instrument]
             holding.row = row
             holding.is_new = False
-            holding.traded_key = _read_key(row.traded_key)
+            holding.traded_key = None if row.traded_key is None else _read_key(row.traded_key)
         for values in self._tables.select(cursor, _LOTS, asked):
             lot = LotRow(*values)
             holding = self._held[lot.tenant, lot.portfolio, lot.instrument]
@@ -228,7 +242,8 @@ class Holdings:
         for key, holding in self._touched.items():
             row = holding.row
             assert row is not None, "a touched holding has a row"
-            row.traded_key = _write_key(holding.traded_key).decode()
+            traded_key = holding.traded_key
+            row.traded_key = None if traded_key is None else _write_key(traded_key).decode()
             positions[holding.is_new].append(row)
             for lot in holding.touched_lots():
                 number = lot.trade_id.int

@@ -12,7 +12,13 @@ import psycopg
 from domain.event import Event
 from domain.instrument import WrittenDown
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
-from domain.portfolio.events import LotsClosed, LotsRestated, PortfolioOpened, TradeBooked
+from domain.portfolio.events import (
+    LotsClosed,
+    LotsRestated,
+    PortfolioOpened,
+    TradeBooked,
+    TradeUnbooked,
+)
 from domain.portfolio.life import StandingEvent
 from projections.positions.holdings import Holdings
 from projections.positions.instruments import Instruments, InstrumentTold
@@ -22,7 +28,9 @@ from projections.positions.tables import DDL, TABLES
 from projections.read_model import Decoded, Fold
 from projections.rows import Tables
 
-_BOOKINGS: frozenset[type[Event]] = frozenset({TradeBooked, LotsClosed, LotsRestated})
+_BOOKINGS: frozenset[type[Event]] = frozenset(
+    {TradeBooked, TradeUnbooked, LotsClosed, LotsRestated}
+)
 _MARKET: frozenset[type[Event]] = frozenset(
     {MarketMarked, SessionClosed, CloseCorrected, WrittenDown}
 )
@@ -34,7 +42,7 @@ class Positions:
     """What each portfolio holds, with lots, prices and what is needed to value them."""
 
     name = "positions"
-    calculation_version = 4
+    calculation_version = 5
     event_types = _BOOKINGS | _MARKET | _INSTRUMENT | _PORTFOLIO
     compared_tables = TABLES
 

@@ -88,10 +88,10 @@ CREATE TABLE {schema}.positions (
     fees numeric NOT NULL,
     realised_gross numeric NOT NULL,
     realised_net numeric NOT NULL,
-    traded_price numeric NOT NULL,
-    traded_date date NOT NULL,
+    traded_price numeric,
+    traded_date date,
     traded_at timestamptz,
-    traded_key text NOT NULL,
+    traded_key text,
     changed_position bigint NOT NULL,
     PRIMARY KEY (tenant, portfolio, instrument)
 ) WITH (fillfactor = 70);
@@ -217,6 +217,7 @@ class PriceRow(msgspec.Struct, gc=False):
 class PositionRow(msgspec.Struct, gc=False):
     """A position; `traded_*` is its last executed price in book order, which `traded_key` places.
 
+    A position whose every trade was taken out again stays, with nothing in it and no such price.
     `fees` are the opening fees still carried by open lots.
     """
 
@@ -229,10 +230,10 @@ class PositionRow(msgspec.Struct, gc=False):
     fees: Decimal
     realised_gross: Decimal
     realised_net: Decimal
-    traded_price: Decimal
-    traded_date: date
+    traded_price: Decimal | None
+    traded_date: date | None
     traded_at: datetime | None
-    traded_key: str
+    traded_key: str | None
     changed_position: int
 
 

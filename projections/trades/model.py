@@ -15,7 +15,7 @@ import msgspec
 import psycopg
 
 from domain.event import Event
-from domain.portfolio.events import TradeBooked
+from domain.portfolio.events import TradeBooked, TradeUnbooked
 from domain.rejection import Breach
 from domain.trade import Capture, TradeCaptured, TradeParked, TradeRefused, TradeReleased
 from projections.read_model import Decoded, Fold
@@ -59,6 +59,10 @@ CREATE INDEX ON {schema}.trades (tenant, position)
     WHERE status <> 'refused' AND booked_position IS NULL;
 """
 _OPEN = "SELECT * FROM {schema}.trades WHERE status <> 'refused' AND booked_position IS NULL"
+_BOOKED = """
+SELECT * FROM {schema}.trades
+WHERE tenant = %s AND trade_id = %s AND booked_position IS NOT NULL
+"""
 _KEY = ("tenant", "position")
 
 _read_breaches = msgspec.json.Decoder(tuple[Breach, ...]).decode
@@ -75,9 +79,10 @@ class Status(StrEnum):
 class TradeRow(msgspec.Struct, gc=False):
     """A capture and its outcome.
 
-    Results are those of the booking: `cash_change` includes the fee, realised parts are what the
-    trade realised when it was booked. `judged_position` is the market position it was judged
-    against, `released_position` is there when it had been parked; `breaches` is a JSON array.
+    Results are those of the booking, absent where it was taken out again: `cash_change` includes
+    the fee, realised parts are what the trade realised when it was booked. `judged_position` is
+    the market position it was judged against, `released_position` is there when it had been
+    parked; `breaches` is a JSON array.
     """
 
     tenant: str
@@ -118,9 +123,9 @@ class Trades:
     """Every capture with its outcome."""
 
     name = "trades"
-    calculation_version = 1
+    calculation_version = 2
     event_types: frozenset[type[Event]] = frozenset(
-        {TradeCaptured, TradeParked, TradeReleased, TradeRefused, TradeBooked}
+        {TradeCaptured, TradeParked, TradeReleased, TradeRefused, TradeBooked, TradeUnbooked}
     )
     compared_tables = ("trades",)
 
@@ -157,6 +162,11 @@ class TradesFold:
                 key = (tenant, event.fill.trade_id.int)
                 row = waiting.pop(key)
                 _book(row, event, position)
+            elif isinstance(event, TradeUnbooked):
+                key = (tenant, event.fill.trade_id.int)
+                row = changed.get(key) or self._booked(cursor, fresh, key)
+                waiting[key] = row
+                _unbook(row, position)
             elif isinstance(event, TradeReleased):
                 key = (tenant, event.trade_id.int)
                 row = waiting[key]
@@ -172,6 +182,17 @@ class TradesFold:
                 changed[key] = row
         self._tables.insert(cursor, "trades", fresh)
         self._tables.upsert(cursor, "trades", list(changed.values()), key=_KEY)
+
+    def _booked(
+        self, cursor: psycopg.Cursor[Any], fresh: Sequence[TradeRow], key: tuple[str, int]
+    ) -> TradeRow:
+        """Find the row of a booked trade: of this batch, or of the table."""
+        tenant, number = key
+        for row in fresh:
+            if row.trade_id.int == number and row.tenant == tenant and row.booked_position:
+                return row
+        found = self._tables.select(cursor, _BOOKED, (tenant, UUID(int=number)))
+        return trade_row(found[0])
 
 
 def trade_row(values: Sequence[Any]) -> TradeRow:
@@ -243,4 +264,11 @@ def _book(row: TradeRow, booked: TradeBooked, position: int) -> None:
     row.realised_net = booked.realised_net
     row.is_late = booked.is_late
     row.booked_position = position
+    row.changed_position = position
+
+
+def _unbook(row: TradeRow, position: int) -> None:
+    row.cash_change = row.realised_gross = row.realised_net = None
+    row.is_late = None
+    row.booked_position = None
     row.changed_position = position

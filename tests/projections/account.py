@@ -2,14 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import TypeVar
+from uuid import UUID
+
+import msgspec
 
 from domain.book import Book, lots_between, refold
 from domain.event import Event
 from domain.lots import ClosedLot, CostBasis, Fill, Lot, Side, match
-from domain.money import ZERO
-from domain.portfolio.events import BookTotals, LotsClosed, LotsRestated, TradeBooked
+from domain.money import ZERO, product
+from domain.portfolio.events import (
+    BookTotals,
+    LotsClosed,
+    LotsRestated,
+    Reason,
+    TradeBooked,
+    TradeUnbooked,
+)
+from domain.trade import Capture
 
 PAGE = 2
 """Lots per page: small, so that paged events are met often."""
@@ -69,6 +81,31 @@ class Account:
             return [booked, *self._restated(instrument, fill, currency, list(before.lots))]
         return [booked, *self._closed(instrument, pages[1:])]
 
+    def unbook(self, instrument: str, fill: Fill, currency: str, reason: Reason) -> list[Event]:
+        """Take a booked fill out again: what that does, and the pages that follow."""
+        fills = self.fills[instrument]
+        before, steps = refold(fills, self.basis)
+        own = next(done for each, done in steps if each is fill)
+        fills.remove(fill)
+        book, steps = refold(fills, self.basis)
+        self.books[instrument] = book
+        change = fill.consideration if fill.side is Side.BUY else -fill.consideration
+        self.cash[currency] += change + fill.fee
+        unbooked = TradeUnbooked(
+            portfolio=self.name,
+            instrument=instrument,
+            currency=currency,
+            fill=fill,
+            reason=reason,
+            totals=totals_of(book),
+            cash_change=change + fill.fee,
+            cash_after=self.cash[currency],
+            realised_gross=-own.realised_gross,
+            realised_net=-own.realised_net,
+            last_fill=steps[-1][0] if steps else None,
+        )
+        return [unbooked, *self._restated(instrument, fill, currency, list(before.lots))]
+
     def _closed(self, instrument: str, pages: list[tuple[ClosedLot, ...]]) -> Iterator[Event]:
         for number, page in enumerate(pages, start=1):
             yield LotsClosed(
@@ -107,3 +144,33 @@ class Account:
 def totals_of(book: Book) -> BookTotals:
     """The totals an event carries."""
     return BookTotals(book.quantity, book.cost, book.fees, book.realised_gross, book.realised_net)
+
+
+def fill_of(capture: Capture, trade_id: UUID) -> Fill:
+    """The fill that books a capture."""
+    assert capture.trade_date is not None
+    return Fill(
+        trade_id=trade_id,
+        source=capture.source,
+        external_id=capture.external_id,
+        side=capture.side,
+        quantity=capture.quantity,
+        price=capture.price,
+        consideration=product(capture.quantity, capture.price),
+        fee=capture.fee,
+        trade_date=capture.trade_date,
+        executed_at=capture.executed_at,
+    )
+
+
+def amended(capture: Capture, quantity: str, price: str, fee: str, day: date) -> Capture:
+    """A capture with other content and the same name."""
+    signed = Decimal(quantity)
+    return msgspec.structs.replace(
+        capture,
+        side=Side.SELL if signed < 0 else Side.BUY,
+        quantity=abs(signed),
+        price=Decimal(price),
+        fee=Decimal(fee),
+        trade_date=day,
+    )

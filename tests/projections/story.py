@@ -17,19 +17,23 @@ from domain.event import Event
 from domain.instrument import AssetClass, InstrumentChange, InstrumentRegistered
 from domain.lots import CostBasis, Fill, Side
 from domain.market import Close, CloseCorrected, Mark, MarketMarked, SessionClosed
-from domain.money import Money, product
+from domain.money import Money
 from domain.portfolio.events import (
     CashDeposited,
     CashWithdrawn,
     LotsClosed,
     LotsRestated,
     PortfolioOpened,
+    Reason,
     TradeBooked,
+    TradeUnbooked,
 )
 from domain.rejection import Breach
 from domain.trade import (
     Capture,
     Intent,
+    TradeAmended,
+    TradeBusted,
     TradeCaptured,
     TradeParked,
     TradeRefused,
@@ -38,7 +42,7 @@ from domain.trade import (
 from eventstore.envelope import NewEvent, RecordedEvent
 from eventstore.log import Log
 from schemas.codec import encode, event_name
-from tests.projections.account import Account
+from tests.projections.account import Account, amended, fill_of
 
 MARKET = identity.MARKET_TENANT
 ACME, GLOBEX = "acme", "globex"
@@ -62,7 +66,9 @@ class Story:
     def __init__(self) -> None:
         self.accounts: dict[tuple[str, str], Account] = {}
         self.parked: dict[str, list[tuple[Account, Capture, Fill]]] = defaultdict(list)
+        self.booked: dict[UUID, tuple[Account, Capture, Fill]] = {}
         self.registered: set[str] = set()
+        self._revisions: dict[UUID, int] = defaultdict(int)
         self._versions: dict[UUID, int] = defaultdict(int)
         self._commands: list[list[NewEvent]] = []
         self._told = 0
@@ -87,7 +93,7 @@ class Story:
 
     def _new(self, command: UUID, tenant: str, stream: UUID, event: Event) -> NewEvent:
         self._versions[stream] += 1
-        bookings = TradeBooked | LotsClosed | LotsRestated
+        bookings = TradeBooked | TradeUnbooked | LotsClosed | LotsRestated
         return NewEvent(
             stream_id=stream,
             stream_version=self._versions[stream],
@@ -216,18 +222,7 @@ class Story:
         account = self.accounts[tenant, portfolio]
         capture = self._capture(portfolio, instrument, quantity, price, fee, day, executed_at)
         trade_id = identity.trade_id(tenant, capture.source, capture.external_id, None)
-        fill = Fill(
-            trade_id=trade_id,
-            source=capture.source,
-            external_id=capture.external_id,
-            side=capture.side,
-            quantity=capture.quantity,
-            price=capture.price,
-            consideration=product(capture.quantity, capture.price),
-            fee=capture.fee,
-            trade_date=day,
-            executed_at=executed_at,
-        )
+        fill = fill_of(capture, trade_id)
         if instrument in self.registered:
             captured = TradeCaptured(trade_id=trade_id, capture=capture, market_position=0)
             self._tell_booking(account, capture, fill, captured)
@@ -236,6 +231,41 @@ class Story:
             self.tell((tenant, trade_id, parked))
             self.parked[instrument].append((account, capture, fill))
         return trade_id
+
+    def bust(self, trade_id: UUID) -> None:
+        """Take a booked trade out again; one that is parked or was busted before is left alone."""
+        booked = self.booked.pop(trade_id, None)
+        if booked is not None:
+            account, capture, _ = booked
+            busted = TradeBusted(
+                trade_id=trade_id,
+                portfolio=account.name,
+                source=capture.source,
+                external_id=capture.external_id,
+                reason="cancelled",
+            )
+            unbooking = self._unbook(*booked, Reason.BUSTED)
+            self._tell_bookings(account, unbooking, (account.tenant, trade_id, busted))
+
+    def amend(
+        self, trade_id: UUID, quantity: str, price: str, *, fee: str = "0", day: date = DAY_ONE
+    ) -> None:
+        """Give a booked trade other content; one that is parked or busted is left alone."""
+        if trade_id not in self.booked:
+            return
+        account, known, fill = self.booked[trade_id]
+        capture = amended(known, quantity, price, fee, day)
+        unbooking = self._unbook(account, known, fill, Reason.AMENDED)
+        booking = self._book(account, capture, fill_of(capture, trade_id))
+        self._revisions[trade_id] += 1
+        event = TradeAmended(
+            trade_id=trade_id,
+            revision=self._revisions[trade_id],
+            capture=capture,
+            market_position=0,
+        )
+        first = (account.tenant, trade_id, event)
+        self._tell_bookings(account, [*unbooking, *booking], first)
 
     def refuse(self, portfolio: str, instrument: str, *, tenant: str = ACME) -> UUID:
         """Capture a proposed trade that is refused for two reasons."""
@@ -263,6 +293,10 @@ class Story:
     def name_again(self) -> None:
         """Let the next capture have the name of the last."""
         self._external -= 1
+
+    def skip_name(self) -> None:
+        """Leave the next capture's name out, as if a trade had it."""
+        self._external += 1
 
     def _capture(
         self,
@@ -298,12 +332,23 @@ class Story:
         fill: Fill,
         first: TradeCaptured | TradeReleased,
     ) -> None:
+        booking = self._book(account, capture, fill)
+        self._tell_bookings(account, booking, (account.tenant, fill.trade_id, first))
+
+    def _tell_bookings(
+        self, account: Account, bookings: Iterable[Event], *before: tuple[str, UUID, Event]
+    ) -> None:
         stream = identity.portfolio_stream(account.tenant, account.name)
-        booking = account.book(capture.instrument, fill, capture.currency)
-        events: Iterable[tuple[str, UUID, Event]] = [
-            (account.tenant, stream, event) for event in booking
-        ]
-        self.tell((account.tenant, fill.trade_id, first), *events)
+        self.tell(*before, *((account.tenant, stream, event) for event in bookings))
+
+    def _book(self, account: Account, capture: Capture, fill: Fill) -> list[Event]:
+        self.booked[fill.trade_id] = (account, capture, fill)
+        return account.book(capture.instrument, fill, capture.currency)
+
+    def _unbook(
+        self, account: Account, capture: Capture, fill: Fill, reason: Reason
+    ) -> list[Event]:
+        return account.unbook(capture.instrument, fill, capture.currency, reason)
 
     def mark(self, at: datetime, **prices: str) -> None:
         """Mark instruments."""

@@ -53,6 +53,35 @@ class TestMovingCash:
         assert {leg.value_date for leg in page.rows} == {DAY_ONE}
         assert (page.position, page.market_position) == (7, 1)
 
+    @pytest.mark.parametrize("reversal", ["busted", "amended"])
+    def test_a_trade_taken_out_has_its_legs_once_more_the_other_way(
+        self, story: Story, fold: FoldAll, connection: Connection, reversal: str
+    ) -> None:
+        """On the trade's own value date, saying why; an amended one has its new legs behind."""
+        bought = story.trade(FUND, APPLE, "3", "10", fee="0.50", day=DAY_ONE)
+        if reversal == "busted":
+            story.bust(bought)
+        else:
+            story.amend(bought, "1", "10")
+        fold(Cash())
+
+        *after, fee, principal, _, _ = movements_of(
+            Readable(connection), tenant=ACME, portfolio=FUND
+        ).rows
+        (balance,) = balances_of(Readable(connection), tenant=ACME, portfolio=FUND).rows
+
+        assert [
+            (leg.kind, leg.amount, leg.balance_after, leg.reversal, leg.value_date, leg.trade_id)
+            for leg in (principal, fee)
+        ] == [
+            (MovementKind.PRINCIPAL, Decimal(30), Decimal(0), reversal, DAY_ONE, bought),
+            (MovementKind.FEE, Decimal("0.5"), Decimal(0), reversal, DAY_ONE, bought),
+        ]
+        anew = [Decimal(-10)] if reversal == "amended" else []
+        assert [leg.amount for leg in after] == anew
+        assert {leg.reversal for leg in after} <= {None}
+        assert (balance.principal, balance.fees) == (sum(anew, Decimal(0)), Decimal(0))
+
     def test_balances_hold_their_totals_by_kind(
         self, story: Story, fold: FoldAll, connection: Connection
     ) -> None:

@@ -1,9 +1,12 @@
 """Laws of every fold: batches of any size give the same tables, with or without memory."""
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -27,7 +30,7 @@ from infra.database import Database
 from projections.cash.model import Cash
 from projections.positions.model import Positions
 from projections.read_model import ReadModel
-from projections.rows import Tables
+from projections.rows import Cursor, Tables
 from projections.trades.model import Trades
 from tests.projections.folding import cut, difference, fold_by_hand
 from tests.projections.portfolio_story import book_interest, charge, exchange, tell
@@ -54,6 +57,22 @@ def trades(draw: st.DrawFn) -> Deed:
     return lambda story: story.trade(
         portfolio, instrument, quantity, price, tenant=tenant, fee=fee, day=day
     )
+
+
+@st.composite
+def corrections(draw: st.DrawFn) -> Deed:
+    """A bust or an amend of some trade that is booked, if there is one."""
+    number, is_bust = draw(st.integers(0, 99)), draw(st.booleans())
+    quantity, price, day = draw(quantities), draw(prices), draw(days)
+
+    def correct(story: Story) -> None:
+        booked = list(story.booked)
+        if booked and is_bust:
+            story.bust(booked[number % len(booked)])
+        elif booked:
+            story.amend(booked[number % len(booked)], quantity, price, day=day)
+
+    return correct
 
 
 @st.composite
@@ -113,7 +132,11 @@ def stories(draw: st.DrawFn) -> Story:
             portfolio, tenant=tenant, basis=CostBasis.AVERAGE if number == 1 else CostBasis.FIFO
         )
     for deed in draw(
-        st.lists(st.one_of(trades(), trades(), other_deeds(), changes()), min_size=10, max_size=40)
+        st.lists(
+            st.one_of(trades(), trades(), corrections(), other_deeds(), changes()),
+            min_size=10,
+            max_size=40,
+        )
     ):
         deed(story)
     return story
@@ -186,6 +209,154 @@ class TestAddingUp:
         for tenant, portfolio, currency, balance, of_kinds, of_legs in balances:
             held = story.accounts[tenant, portfolio].cash[currency]
             assert balance == of_kinds == of_legs == held
+
+
+class Content(NamedTuple):
+    """What a trade says."""
+
+    quantity: str
+    price: str
+    fee: str
+    day: date
+
+
+class Fated(NamedTuple):
+    """A trade, what becomes of it, and so many trades later: nothing, a bust, or an amend."""
+
+    tenant: str
+    portfolio: str
+    instrument: str
+    content: Content
+    fate: Content | str | None
+    after: int
+
+    @property
+    def final(self) -> Content | None:
+        """What holds in the end."""
+        if self.fate is None:
+            return self.content
+        return self.fate if isinstance(self.fate, Content) else None
+
+
+contents = st.builds(Content, quantities, prices, st.sampled_from(("0", "0.10", "1")), days)
+
+
+@st.composite
+def fated_trades(draw: st.DrawFn) -> Fated:
+    """A trade that stays, or is busted or amended."""
+    fate = draw(st.none() | st.just("bust") | contents)
+    return Fated(
+        *draw(st.sampled_from(PORTFOLIOS)),
+        draw(st.sampled_from(INSTRUMENTS)),
+        draw(contents),
+        fate,
+        draw(st.integers(0, 8)),
+    )
+
+
+def begun() -> Story:
+    """All instruments and portfolios, and cash."""
+    story = Story()
+    story.register(*INSTRUMENTS)
+    for number, (tenant, portfolio) in enumerate(PORTFOLIOS):
+        story.open(
+            portfolio, tenant=tenant, basis=CostBasis.AVERAGE if number == 1 else CostBasis.FIFO
+        )
+        story.deposit(portfolio, "100", tenant=tenant)
+    return story
+
+
+def take(story: Story, fated: Fated, content: Content) -> UUID:
+    """Tell a trade."""
+    return story.trade(
+        fated.portfolio,
+        fated.instrument,
+        content.quantity,
+        content.price,
+        tenant=fated.tenant,
+        fee=content.fee,
+        day=content.day,
+    )
+
+
+def as_it_went(plan: Sequence[Fated]) -> Story:
+    """Each trade as first told, with its correction so many trades later."""
+    story = begun()
+    due: dict[int, list[partial[None]]] = defaultdict(list)
+    for number, fated in enumerate(plan):
+        trade_id = take(story, fated, fated.content)
+        if isinstance(fated.fate, Content):
+            quantity, price, fee, day = fated.fate
+            correct = partial(story.amend, trade_id, quantity, price, fee=fee, day=day)
+            due[number + fated.after].append(correct)
+        elif fated.fate is not None:
+            due[number + fated.after].append(partial(story.bust, trade_id))
+        for correct in due.pop(number, []):
+            correct()
+    for number in sorted(due):
+        for correct in due[number]:
+            correct()
+    return story
+
+
+def as_it_should_have(plan: Sequence[Fated]) -> Story:
+    """Only what holds in the end."""
+    story = begun()
+    for fated in plan:
+        if fated.final is None:
+            story.skip_name()
+        else:
+            take(story, fated, fated.final)
+    return story
+
+
+CURRENT = {
+    "positions": (
+        "SELECT tenant, portfolio, instrument, currency, quantity, cost, fees, realised_gross,"
+        " realised_net, traded_price, traded_date, traded_at, traded_key"
+        " FROM {schema}.positions WHERE traded_key IS NOT NULL ORDER BY 1, 2, 3"
+    ),
+    "lots": (
+        "SELECT tenant, portfolio, instrument, trade_id, trade_date, quantity, cost, fee"
+        " FROM {schema}.lots ORDER BY 1, 2, 3, order_position, order_index"
+    ),
+    "balances": (
+        "SELECT tenant, portfolio, currency, balance, deposits, withdrawals, principal, fees"
+        " FROM {schema}.balances ORDER BY 1, 2, 3"
+    ),
+    "movements": (
+        "SELECT tenant, portfolio, currency, kind, value_date, sum(amount)"
+        " FROM {schema}.movements GROUP BY 1, 2, 3, 4, 5 HAVING sum(amount) <> 0"
+        " ORDER BY 1, 2, 3, 4, 5"
+    ),
+}
+
+
+def current(cursor: Cursor, story: Story, model: ReadModel, *tables: str) -> list[Any]:
+    """What a model shows of a story, positions in the log apart."""
+    fold_by_hand(cursor.connection, model, model.name, cut(story.recorded(), [7]))
+    return [Tables(model.name).select(cursor, CURRENT[table]) for table in tables]
+
+
+class TestTakingOut:
+    """A busted trade was never there, an amended one was always as it is now (convention 6)."""
+
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(plan=st.lists(fated_trades(), min_size=1, max_size=12))
+    def test_leaves_the_rows_of_what_holds(
+        self, tables: psycopg.Connection[Any], plan: list[Fated]
+    ) -> None:
+        """Positions, lots, balances, and what moved cash on each date: row by row."""
+        went, should = as_it_went(plan), as_it_should_have(plan)
+
+        with tables.cursor() as cursor:
+            for model, names in (
+                (Positions(), ("positions", "lots")),
+                (Cash(), ("balances", "movements")),
+            ):
+                assert current(cursor, went, model, *names) == current(
+                    cursor, should, model, *names
+                )
 
 
 class TestChangingARow:

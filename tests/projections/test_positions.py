@@ -176,6 +176,44 @@ class TestBuyingAndSelling:
         ]
 
 
+class TestTakingOut:
+    """A busted trade was never there."""
+
+    def test_gives_back_the_lot_and_the_price_before(
+        self, story: Story, fold: FoldAll, connection: Connection
+    ) -> None:
+        """The sale of the first lot is busted: both lots are there, priced by the second."""
+        story.trade(FUND, APPLE, "1", "10")
+        story.trade(FUND, APPLE, "2", "20", day=DAY_TWO)
+        sold = story.trade(FUND, APPLE, "-1", "30", day=DAY_TWO)
+        story.bust(sold)
+        fold(Positions())
+
+        position = held(connection)
+
+        assert (position.quantity, position.cost, position.realised_gross) == exact(3, 50, 0)
+        assert [lot.cost for lot in lots(connection)] == [10, 40]
+        assert (position.price, position.price_date) == (Decimal(20), DAY_TWO)
+
+    def test_of_the_only_trade_leaves_a_closed_position_without_a_price(
+        self, story: Story, fold: FoldAll, connection: Connection
+    ) -> None:
+        """It is listed on request, and can be traded again."""
+        story.bust(story.trade(FUND, APPLE, "1", "10"))
+        fold(Positions())
+
+        position = held(connection)
+
+        assert (position.quantity, position.cost, position.market_value) == exact(0, 0, 0)
+        assert (position.price, position.price_source) == (None, PriceSource.NONE)
+        assert lots(connection) == []
+
+        story.trade(FUND, APPLE, "2", "7", day=DAY_ONE)
+        fold(Positions())
+
+        assert (held(connection).quantity, held(connection).price) == exact(2, 7)
+
+
 class TestPricing:
     """Convention 5: the last mark, else the own last executed price in book order."""
 

@@ -54,6 +54,27 @@ class TestCapturing:
         assert (row.position, row.booked_position, row.changed_position) == (5, 6, 6)
         assert (row.external_id, row.every_breach, row.is_late) == ("e\\2", (), False)
 
+    def test_a_trade_taken_out_has_no_results(
+        self, story: Story, fold: FoldAll, connection: Connection
+    ) -> None:
+        """A busted one never again, an amended one those of its new booking."""
+        busted = story.trade(FUND, APPLE, "3", "10")
+        amended = story.trade(FUND, APPLE, "2", "10")
+        fold(Trades())
+        story.bust(busted)
+        story.amend(amended, "1", "20", fee="1")
+        fold(Trades())
+
+        gone = trade_of(Readable(connection), tenant=ACME, trade_id=busted).row
+        anew = trade_of(Readable(connection), tenant=ACME, trade_id=amended).row
+
+        assert gone is not None
+        assert anew is not None
+        assert (gone.cash_change, gone.realised_net, gone.is_late) == (None, None, None)
+        assert (gone.booked_position, gone.changed_position) == (None, 8)
+        assert (anew.cash_change, anew.consideration) == (Decimal(-21), Decimal(20))
+        assert anew.booked_position == 13
+
     def test_a_parked_trade_is_an_exception_until_released(
         self, story: Story, fold: FoldAll, connection: Connection
     ) -> None:

@@ -43,6 +43,8 @@ def told(log: Log, log_database: Database, story: Story) -> None:
     story.register(TESLA)
     story.mark(opening(DAY_ONE), **{APPLE: "12"})
     story.close(DAY_ONE, **{APPLE: "13", TESLA: "14"})
+    story.bust(story.trade(FUND, APPLE, "2", "7", fee="0.1"))
+    story.amend(story.trade(FUND, APPLE, "1", "8"), "-2", "8", fee="0.1")
     story.append_to(log)
     for model in MODELS:
         rebuild(model, log, log_database.app_conninfo)
@@ -81,7 +83,7 @@ class TestVerifying:
         assert {check.name: check.counted for check in report.checks}.items() >= {
             "positions are gapless": log.head().position,
             "every event can be read": log.head().position,
-            "every captured or released trade is booked once": 8,
+            "every captured, released or amended trade is booked once": 11,
         }.items()
 
     def test_an_empty_log_holds_once_models_have_begun(
@@ -214,8 +216,17 @@ class TestTamperingWithTheLog:
                 "position 7, portfolio.trade_booked.v1",
             ),
             (
+                (
+                    "UPDATE log.events SET data = convert_to(replace(convert_from(data, 'UTF8'),"
+                    ' \'"quantity":"2"\', \'"quantity":"3"\'), \'UTF8\')'
+                    " WHERE event_type = 'portfolio.trade_unbooked.v1'"
+                ),
+                "lots add up to the position in every event",
+                "acme / growth / AAPL: trades sum to 3, event says 4",
+            ),
+            (
                 "UPDATE log.events SET event_type = 'trade.parked.v1' WHERE position = 6",
-                "every captured or released trade is booked once",
+                "every captured, released or amended trade is booked once",
                 "is booked at position 7, never captured",
             ),
             (
@@ -225,7 +236,7 @@ class TestTamperingWithTheLog:
                     '"00000000-0000-0000-0000-000000000000","page":1,"pages":1,"closed":[]}\''
                     " WHERE position = 7"
                 ),
-                "every captured or released trade is booked once",
+                "every captured, released or amended trade is booked once",
                 "of position 6 is not booked",
             ),
         ],
@@ -322,6 +333,11 @@ class TestTamperingWithTables:
                 "position 5: no movement in the table, the event is portfolio.cash_withdrawn.v1",
             ),
             (
+                "DELETE FROM cash.movements WHERE reversal = 'amended'",
+                "each cash leg is tied to its event",
+                "no movement in the table, the event is portfolio.trade_unbooked.v1",
+            ),
+            (
                 "UPDATE cash.movements SET position = 3 WHERE position = 5",
                 "each cash leg is tied to its event",
                 "position 3: acme movement in the table, the event is missing",
@@ -359,7 +375,7 @@ class TestTamperingWithTables:
             (
                 "UPDATE trades.checkpoint SET calculation_version = 9",
                 "trades equals a rebuild",
-                "column calculation_version: live 9, rebuilt 1",
+                "column calculation_version: live 9, rebuilt 2",
             ),
         ],
     )

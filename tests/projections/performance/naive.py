@@ -13,7 +13,13 @@ from domain.event import Event
 from domain.instrument import WrittenDown
 from domain.lots import Side
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
-from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened, TradeBooked
+from domain.portfolio.events import (
+    CashDeposited,
+    CashWithdrawn,
+    PortfolioOpened,
+    TradeBooked,
+    TradeUnbooked,
+)
 
 Told = tuple[str, Event]
 Row = dict[str, Any]
@@ -104,7 +110,7 @@ class Naive:
 def session_of(sessions: list[SessionClosed], event: Event) -> int:
     """The index of the first session a fact belongs to; their number if it waits."""
     for index, session in enumerate(sessions):
-        if isinstance(event, TradeBooked):
+        if isinstance(event, TradeBooked | TradeUnbooked):
             if session.session >= event.fill.trade_date:
                 return index
         elif isinstance(event, FLOWS):
@@ -122,11 +128,15 @@ class NaiveBook:
         self.market = market
         self.base = event.base_currency
         self.sessions = market.sessions.get(event.calendar, [])
-        mine = [
-            each for owner, each in market.told
-            if owner == tenant and getattr(each, "portfolio", None) == event.portfolio
-            and isinstance(each, TradeBooked | CashDeposited | CashWithdrawn)
-        ]  # fmt: skip
+        mine: list[TradeBooked | FlowEvent] = []
+        for owner, each in market.told:
+            if owner != tenant or getattr(each, "portfolio", None) != event.portfolio:
+                continue
+            if isinstance(each, TradeUnbooked):
+                gone = each.fill
+                mine = [e for e in mine if not isinstance(e, TradeBooked) or e.fill != gone]
+            elif isinstance(each, TradeBooked | CashDeposited | CashWithdrawn):
+                mine.append(each)
         self.facts = [(session_of(self.sessions, each), each) for each in mine]
         self.facts = [(index, each) for index, each in self.facts if index < len(self.sessions)]
 
@@ -342,52 +352,3 @@ def shown(row: Row) -> Row:
     made = {name: row[name] for name in COMPARED}
     numbers = ("nav", "priced", "flows", "daily_return")
     return made | {n: None if made[n] is None else Fraction(made[n]) for n in numbers}
-
-
-def history(told: Sequence[Told]) -> dict[RowKey, Row]:
-    """All rows with what was struck and what restated them, event by event."""
-    made: dict[RowKey, Row] = {}
-    before: dict[RowKey, Row] = {}
-    for position in range(1, len(told) + 1):
-        event = told[position - 1][1]
-        known = {key: shown(row) for key, row in Naive(told[:position]).rows().items()}
-        reason = reason_of(event)
-        for key, row in known.items():
-            is_new = key not in made
-            kept = made.setdefault(key, {"struck": None, "restated": (None, None)})
-            kept["current"] = row
-            is_own = isinstance(event, SessionClosed) and event.session == key[2] and is_new
-            if is_own:
-                kept["struck"], kept["changed"] = row, position
-            elif reason in {"late_trade", "late_flow"}:
-                if belongs_behind(told, position, key):
-                    kept["restated"], kept["changed"] = (position, reason), position
-            elif before.get(key) != row:
-                kept["restated"], kept["changed"] = (position, reason), position
-        before = known
-    return made
-
-
-def reason_of(event: Event) -> str:
-    """What an event would be called as the reason of a restatement."""
-    if isinstance(event, TradeBooked):
-        return "late_trade"
-    if isinstance(event, FLOWS):
-        return "late_flow"
-    if isinstance(event, WrittenDown):
-        return "late_write_down"
-    return "corrected_close" if isinstance(event, CloseCorrected) else "late_mark"
-
-
-def belongs_behind(told: Sequence[Told], position: int, key: RowKey) -> bool:
-    """Whether the fact at a position restates the row: its portfolio's, from its session on."""
-    tenant, event = told[position - 1]
-    if (tenant, getattr(event, "portfolio", None)) != key[:2]:
-        return False
-    opening = next(
-        each for owner, each in told
-        if isinstance(each, PortfolioOpened) and (owner, each.portfolio) == key[:2]
-    )  # fmt: skip
-    sessions = Naive(told[:position]).sessions.get(opening.calendar, [])
-    first = session_of(sessions, event)
-    return first < len(sessions) and sessions[first].session <= key[2]

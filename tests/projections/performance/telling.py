@@ -32,7 +32,9 @@ from domain.portfolio.events import (
     CashDeposited,
     CashWithdrawn,
     PortfolioOpened,
+    Reason,
     TradeBooked,
+    TradeUnbooked,
 )
 from projections.performance.model import PerformanceModel
 from projections.read_model import Decoded, Fold
@@ -100,6 +102,17 @@ def trade(
         portfolio=portfolio, instrument=instrument, currency=currency, fill=fill,
         totals=BookTotals(ZERO, ZERO), cash_change=-signed * Decimal(price) - paid,
         cash_after=ZERO,
+    )  # fmt: skip
+
+
+def unbooked(told: Told, reason: Reason = Reason.BUSTED) -> Told:
+    """A booked trade was taken out again."""
+    tenant, booked = told
+    assert isinstance(booked, TradeBooked)
+    return tenant, TradeUnbooked(
+        portfolio=booked.portfolio, instrument=booked.instrument, currency=booked.currency,
+        fill=booked.fill, reason=reason, totals=BookTotals(ZERO, ZERO),
+        cash_change=-booked.cash_change, cash_after=ZERO,
     )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from tests.projections.performance.telling import (
     marked,
     opened,
     trade,
+    unbooked,
 )
 
 Connection = psycopg.Connection[Any]
@@ -178,6 +179,23 @@ class TestASummary:
             Decimal(-12),
             Decimal(0),
         )
+
+    def test_begins_with_the_first_fact_that_holds(self, connection: Connection) -> None:
+        """Days struck while a busted trade was all there was are shown, and not summed up."""
+        bought = trade("AAPL", "1", "10", 1)
+        told(
+            connection, opened(), bought, closed(1, {"AAPL": "11"}), flow("5", 2), closed(2),
+            unbooked(bought),
+        )  # fmt: skip
+
+        row = performance_summary(Readable(connection), tenant=ACME, portfolio=BOOK).row
+        first, _ = daily_performance(Readable(connection), tenant=ACME, portfolio=BOOK).rows
+
+        assert row is not None
+        assert (row.first_session, row.sessions, row.result) == (day(2), 1, Decimal(0))
+        assert first.struck is not None
+        assert (first.struck.nav, first.current.nav) == (Decimal(1), Decimal(0))
+        assert first.restated_reason == "busted_trade"
 
     def test_of_no_sessions_says_so(self, connection: Connection) -> None:
         """A known portfolio without a day, and a portfolio that is not there."""

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
 from domain.market import SessionClosed
-from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked
+from domain.portfolio.events import CashDeposited, CashWithdrawn, Reason, TradeBooked, TradeUnbooked
 from projections.read_model import Decoded
 from tests.projections.performance import naive
+from tests.projections.performance.history import NOTHING_YET, history
 from tests.projections.performance.telling import (
     ACME,
     BOOK,
@@ -35,6 +36,7 @@ from tests.projections.performance.telling import (
     marked,
     opened,
     trade,
+    unbooked,
     written_down,
 )
 
@@ -116,7 +118,37 @@ def closes(draw: st.DrawFn, number: int, calendar: str) -> Told:
 
 
 @st.composite
-def stories(draw: st.DrawFn, *, size: int = 14) -> list[Told]:
+def corrections_of_trades(draw: st.DrawFn, told: list[Told]) -> list[Told]:
+    """Take some of the trades out again somewhere behind them, some to be booked anew."""
+    told = told.copy()
+    for booked in [each for each in told if isinstance(each[1], TradeBooked)]:
+        fate = draw(st.sampled_from(["stays", "stays", "busted", "amended", "amended, busted"]))
+        if fate == "stays":
+            continue
+        place = draw(st.integers(told.index(booked) + 1, len(told)))
+        anew = booked
+        if fate != "busted":
+            anew = amended(booked, draw(trades()))
+            told[place:place] = [unbooked(booked, Reason.AMENDED), anew]
+            place = draw(st.integers(place + 2, len(told)))
+        if fate != "amended":
+            told.insert(place, unbooked(anew))
+    return told
+
+
+def amended(told: Told, content: Told) -> Told:
+    """Give a trade another's content, in its own portfolio."""
+    tenant, event = told
+    _, other = content
+    assert isinstance(event, TradeBooked)
+    assert isinstance(other, TradeBooked)
+    named_so = {name: getattr(event.fill, name) for name in ("trade_id", "external_id")}
+    fill = msgspec.structs.replace(other.fill, **named_so)
+    return tenant, msgspec.structs.replace(other, fill=fill, portfolio=event.portfolio)
+
+
+@st.composite
+def stories(draw: st.DrawFn, *, size: int = 14, is_corrected: bool = True) -> list[Told]:
     """Facts, marks, closes and corrections in any order the log could hold them."""
     facts = draw(
         st.lists(st.one_of(trades(), flows(), marks(), write_downs()), min_size=3, max_size=size)
@@ -132,6 +164,8 @@ def stories(draw: st.DrawFn, *, size: int = 14) -> list[Told]:
     told = facts.copy()
     for place, session in reversed(list(zip(places, sessions, strict=True))):
         told.insert(place, session)
+    if is_corrected:
+        told = draw(corrections_of_trades(told))
     for _ in range(draw(st.integers(0, 2)) if sessions else 0):
         told += [draw(corrections(sessions))]
     funding = [flow("1000", 1, portfolio=name, tenant=tenant) for tenant, name in BOOKS]
@@ -212,7 +246,7 @@ class TestAnyStory:
         for event in decoded(story):
             tables.take([event])
 
-        found, expected = stored_days(tables), naive.history(story)
+        found, expected = stored_days(tables), history(story)
 
         for row in (*found.values(), *expected.values()):
             row["struck"] = without_emptied(row["struck"])
@@ -248,7 +282,7 @@ class TestFactsInAnyOrder:
     """Late, on time or before their time: what is known in the end is the same (convention 6)."""
 
     @settings(max_examples=40)
-    @given(story=stories(size=16), random=st.randoms(use_true_random=False))
+    @given(story=stories(size=16, is_corrected=False), random=st.randoms(use_true_random=False))
     def test_give_equal_current_rows(
         self, connection: Connection, story: list[Told], random: Random
     ) -> None:
@@ -271,6 +305,41 @@ class TestFactsInAnyOrder:
         assert {key: row["current"] for key, row in known.items()} == {
             key: row["current"] for key, row in arrived.items()
         }
+
+
+class TestTradesTakenOut:
+    """A busted trade was never there, an amended one was always as it is now (convention 6)."""
+
+    @settings(max_examples=60)
+    @given(story=stories(size=16))
+    def test_leave_the_current_rows_of_what_holds(
+        self, connection: Connection, story: list[Told]
+    ) -> None:
+        """Row by row; the rows before the first fact that holds show that nothing was there."""
+        went = Folded(connection)
+        for event in decoded(story):
+            went.take([event])
+        should = Folded(connection, "performance_other")
+        should.take(decoded(what_holds(story)))
+
+        known, expected = stored_days(went), stored_days(should)
+
+        holds = {key: row["current"] for key, row in expected.items()}
+        assert {key: known[key]["current"] for key in known if key in holds} == holds
+        nothing = naive.shown(NOTHING_YET)
+        assert all(known[key]["current"] == nothing for key in known.keys() - holds.keys())
+
+
+def what_holds(story: list[Told]) -> list[Told]:
+    """The story as it would have been without the bookings that were taken out."""
+    held: list[Told] = []
+    for tenant, event in story:
+        if isinstance(event, TradeUnbooked):
+            fill = event.fill
+            held = [e for e in held if not isinstance(e[1], TradeBooked) or e[1].fill != fill]
+        else:
+            held.append((tenant, event))
+    return held
 
 
 class TestStruckRows:
