@@ -109,7 +109,7 @@ class Balance(Shaped, frozen=True):
 
 
 class Movement(Shaped, frozen=True):
-    """A leg of an event; `balance_after` is behind all of it, `reversal` why a trade's goes back."""
+    """A leg of an event; `balance_after` is behind all of it, `reversal` why a trade is undone."""
 
     position: int
     leg: int
