@@ -4,15 +4,15 @@ A book remembers its last few bookings, so that a fill late by a few of them is 
 without reading history: they are undone, and folded again behind it.
 """
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import msgspec
 
 from domain.book_order import BookKey
-from domain.lots import CostBasis, Fill, Lot, Matching, match, take_lots
+from domain.lots import CostBasis, Fill, Lot, Matching, match
 from domain.money import ZERO
+from domain.open_lots import Touched, lots_for
 
 STEPS_MAX = 64
 STEPS_OF_UNTIMED_DAY_MAX = 512
@@ -25,18 +25,20 @@ class Step(msgspec.Struct, frozen=True, gc=False):
 
     fill: Fill
     matching: Matching
-    touched: tuple[Lot, ...]
+    touched: tuple[Touched, ...]
 
 
 class Book:
     """The open lots of one instrument, their totals, and the last steps that led there."""
 
     __slots__ = (
+        "basis",
         "cost",
         "fees",
         "forgotten_key",
         "last_key",
         "lots",
+        "opening",
         "quantity",
         "realised_gross",
         "realised_net",
@@ -44,8 +46,9 @@ class Book:
         "steps",
     )
 
-    def __init__(self) -> None:
-        self.lots: deque[Lot] = deque()
+    def __init__(self, basis: CostBasis) -> None:
+        self.basis = basis
+        self.lots = lots_for(basis)
         self.quantity = ZERO
         self.cost = ZERO
         self.fees = ZERO
@@ -55,10 +58,12 @@ class Book:
         self.steps: list[Step] = []
         self.forgotten_key: BookKey | None = None
         self.restating: list[Lot] = []
+        self.opening: Lot | None = None
 
     def copy(self) -> "Book":
         """Copy the book; lots and steps themselves are immutable and shared."""
         twin = Book.__new__(Book)
+        twin.basis = self.basis
         twin.lots = self.lots.copy()
         twin.quantity = self.quantity
         twin.cost = self.cost
@@ -69,7 +74,12 @@ class Book:
         twin.steps = self.steps.copy()
         twin.forgotten_key = self.forgotten_key
         twin.restating = self.restating.copy()
+        twin.opening = self.opening
         return twin
+
+    def in_closing_order(self, fill: Fill) -> Iterator[Lot]:
+        """List the open lots as a fill takes them."""
+        return self.lots.in_closing_order(fill)
 
     def is_late(self, fill: Fill) -> bool:
         """Say whether a fill stands before the last booking in book order."""
@@ -91,12 +101,12 @@ class Book:
             self.fees += matching.opened.fee
         self.realised_gross += matching.realised_gross
         self.realised_net += matching.realised_net
-        touched = take_lots(self.lots, matching.closed, matching.opened)
+        touched = self.lots.take(matching.closed, matching.opened)
         self.last_key = fill.key
         self.steps.append(Step(fill, matching, touched))
         self._forget(fill)
 
-    def insert(self, fill: Fill, basis: CostBasis) -> tuple[Matching, list[tuple[Step, Matching]]]:
+    def insert(self, fill: Fill) -> tuple[Matching, list[tuple[Step, Matching]]]:
         """Fold a late fill in its place; give what it did, and what each later step did and does.
 
         Only where `remembers` holds for its key.
@@ -105,11 +115,11 @@ class Book:
         undone: list[Step] = []
         while self.steps and fill.key < self.steps[-1].fill.key:
             undone.append(self._undo())
-        own = match(self, fill, basis)
+        own = match(self, fill)
         self.add(fill, own)
-        return own, self._redo(undone, basis)
+        return own, self._redo(undone)
 
-    def remove(self, fill: Fill, basis: CostBasis) -> tuple[Matching, list[tuple[Step, Matching]]]:
+    def remove(self, fill: Fill) -> tuple[Matching, list[tuple[Step, Matching]]]:
         """Take a fill out of its place; give what it had done, and each later step as `insert`.
 
         Only where `remembers` holds for its key.
@@ -119,15 +129,20 @@ class Book:
         while (step := self._undo()).fill.key != fill.key:
             undone.append(step)
         self.last_key = self.steps[-1].fill.key if self.steps else self.forgotten_key
-        return step.matching, self._redo(undone, basis)
+        return step.matching, self._redo(undone)
 
-    def _redo(self, undone: list[Step], basis: CostBasis) -> list[tuple[Step, Matching]]:
+    def _redo(self, undone: list[Step]) -> list[tuple[Step, Matching]]:
         redone = []
         for step in reversed(undone):
-            matching = match(self, step.fill, basis)
+            matching = match(self, step.fill)
             self.add(step.fill, matching)
             redone.append((step, matching))
         return redone
+
+    def replace_lots(self, lots: Iterable[Lot]) -> None:
+        """Take lots as they were told, oldest first, and remember no step that led there."""
+        self.lots = lots_for(self.basis, lots)
+        self.forget_all(self.last_key)
 
     def forget_all(self, last_key: BookKey | None) -> None:
         """Remember no step: what comes late now is decided from history."""
@@ -137,15 +152,11 @@ class Book:
     def _undo(self) -> Step:
         step = self.steps.pop()
         matching = step.matching
+        self.lots.give_back(step.touched, matching.opened)
         if matching.opened is not None:
-            opened = self.lots.pop()
-            assert opened.trade_id == step.fill.trade_id, "the last step opened the last lot"
-            self.quantity -= opened.quantity
-            self.cost -= opened.cost
-            self.fees -= opened.fee
-        if matching.closed and matching.closed[-1].quantity != step.touched[-1].quantity:
-            self.lots.popleft()
-        self.lots.extendleft(reversed(step.touched))
+            self.quantity -= matching.opened.quantity
+            self.cost -= matching.opened.cost
+            self.fees -= matching.opened.fee
         for part in matching.closed:
             self.quantity += part.quantity
             self.cost += part.cost
@@ -176,10 +187,10 @@ def _is_near(one: Fill, other: Fill) -> bool:
 
 def refold(fills: Iterable[Fill], basis: CostBasis) -> tuple[Book, list[tuple[Fill, Matching]]]:
     """Fold fills in book order from nothing; give the book and what each fill did."""
-    book = Book()
+    book = Book(basis)
     steps: list[tuple[Fill, Matching]] = []
     for fill in sorted(fills, key=lambda each: each.key):
-        matching = match(book, fill, basis)
+        matching = match(book, fill)
         book.add(fill, matching)
         steps.append((fill, matching))
     return book, steps

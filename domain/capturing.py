@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.book import Book
 from domain.calendars import local_date
 from domain.currencies import require_currency
 from domain.instrument import Instrument
@@ -115,6 +116,7 @@ def fill_of(capture: Capture, *, trade_id: UUID, calendar: str) -> Fill:
         executed_at=capture.executed_at,
         source_sequence=capture.source_sequence,
         value_date=value_date_of(calendar, capture.currency, trade_date),
+        closes=capture.closes,
     )
 
 
@@ -132,7 +134,8 @@ def book_capture(
     assert instrument is not None, "an unknown instrument was parked or refused before"
     require_same_currency(capture, instrument)
     fill = fill_of(capture, trade_id=trade_id, calendar=instrument.calendar)
-    held = portfolio.book(capture.instrument).quantity
+    book = portfolio.book(capture.instrument)
+    held = book.quantity
     signed = fill.quantity if fill.side is Side.BUY else -fill.quantity
     proposal = Proposal(
         capture,
@@ -145,6 +148,7 @@ def book_capture(
         cash_change(fill),
         around.now,
         portfolio.standing,
+        _not_open(capture.closes, book) if capture.closes else (),
     )
     breaches = breaches_of(proposal)
     if breaches and capture.intent is Intent.PROPOSED:
@@ -158,6 +162,11 @@ def book_capture(
         rate_to_base=around.rate_at(capture.currency, opened.base_currency, moment_of(fill)),
     )
     return tuple(bookings), breaches
+
+
+def _not_open(named: Iterable[UUID], book: Book) -> tuple[UUID, ...]:
+    is_open = {lot.trade_id for lot in book.lots}
+    return tuple(trade_id for trade_id in named if trade_id not in is_open)
 
 
 def require_same_currency(capture: Capture, instrument: Instrument) -> None:

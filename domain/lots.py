@@ -4,7 +4,6 @@ Signs: quantity and cost are positive for long lots and negative for short ones 
 is minus the proceeds of its opening sale); fees are positive when paid. Cost never contains fees.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from domain.book_order import BookKey, book_key
-from domain.money import ZERO, canonical, share
+from domain.money import ONE, ZERO, canonical, share, within
 
 
 class CostBasis(StrEnum):
@@ -23,6 +22,9 @@ class CostBasis(StrEnum):
 
     FIFO = "FIFO"
     AVERAGE = "AVERAGE"
+    LIFO = "LIFO"
+    HIFO = "HIFO"
+    SPECIFIC = "SPECIFIC"
 
 
 class Side(StrEnum):
@@ -37,7 +39,8 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
 
     `quantity` and `consideration` are positive whatever the side; amounts are in the instrument's
     currency. `executed_at` is absent where the source gives only a date. On `value_date` its cash
-    settles; absent, as in old events, it counts as settled at once.
+    settles; absent, as in old events, it counts as settled at once. `closes` names, under SPECIFIC,
+    the trades whose lots it closes first.
     """
 
     trade_id: UUID
@@ -52,6 +55,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     executed_at: datetime | None = None
     source_sequence: int | None = None
     value_date: date | None = None
+    closes: tuple[UUID, ...] = ()
 
     @property
     def key(self) -> BookKey:
@@ -66,17 +70,20 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
         )
 
 
-class Lot(msgspec.Struct, frozen=True, gc=False):
+class Lot(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An open lot: the trade that opened it, what is left of it, its cost and opening fee left.
 
-    Under AVERAGE the cost that counts is the pool's; the lot keeps what is left of its own.
+    Under AVERAGE the cost that counts is the pool's; the lot keeps what is left of its own. Under
+    HIFO `unit_cost` is the gross cost of one unit when it was opened, which ranks it: what is left
+    of a lot partly closed keeps its rank, whatever was rounded.
     """
 
     trade_id: UUID
     trade_date: date
     quantity: Decimal
     cost: Decimal
-    fee: Decimal = ZERO
+    fee: Decimal
+    unit_cost: Decimal | None = None
 
 
 class ClosedLot(msgspec.Struct, frozen=True, gc=False):
@@ -103,48 +110,18 @@ class Matching(msgspec.Struct, frozen=True, gc=False):
 
 
 class Holding(Protocol):
-    """What matching needs of a book: its open lots, oldest first, and their totals."""
+    """What matching needs of a book: its cost basis, its open lots, and their totals."""
 
-    lots: deque[Lot]
+    basis: CostBasis
     quantity: Decimal
     cost: Decimal
     fees: Decimal
 
-
-def take_lots(lots: deque[Lot], closed: Iterable[ClosedLot], opened: Lot | None) -> tuple[Lot, ...]:
-    """Remove closed parts from the oldest lots, append an opened one; give the lots as they were.
-
-    Those given back are what was touched, oldest first, before it was. The rest of a lot keeps its
-    own cost in proportion: under FIFO what the part left, under AVERAGE not what the pool gave up.
-    """
-    touched: list[Lot] = []
-    for part in closed:
-        lot = lots.popleft()
-        assert lot.trade_id == part.trade_id, "a closed part names the oldest open lot"
-        touched.append(lot)
-        if lot.quantity != part.quantity:
-            rest = Lot(
-                lot.trade_id,
-                lot.trade_date,
-                canonical(lot.quantity - part.quantity),
-                canonical(lot.cost - share(lot.cost, part.quantity, lot.quantity)),
-                canonical(lot.fee - share(lot.fee, part.quantity, lot.quantity)),
-            )
-            lots.appendleft(rest)
-    if opened is not None:
-        lots.append(opened)
-    return tuple(touched)
+    def in_closing_order(self, fill: Fill) -> Iterable[Lot]:
+        """List the open lots as a fill takes them."""
 
 
-def splice_lots(lots: deque[Lot], index: int, removed: int, inserted: Iterable[Lot]) -> None:
-    """Replace `removed` lots from `index` on by others, in place."""
-    listed = list(lots)
-    listed[index : index + removed] = inserted
-    lots.clear()
-    lots.extend(listed)
-
-
-def match(book: Holding, fill: Fill, basis: CostBasis) -> Matching:
+def match(book: Holding, fill: Fill) -> Matching:
     """Decide what a fill closes and opens, at its place in book order.
 
     A fill that crosses zero closes, then opens; consideration and fee are split by quantity and
@@ -153,14 +130,14 @@ def match(book: Holding, fill: Fill, basis: CostBasis) -> Matching:
     is_buy = fill.side is Side.BUY
     held = -book.quantity if is_buy else book.quantity
     if held <= ZERO:
-        return _opening(fill)
+        return _opening(book, fill)
     closing = min(fill.quantity, held)
     amount, fee = fill.consideration, fill.fee
     if closing != fill.quantity:
         amount = share(amount, closing, fill.quantity)
         fee = share(fee, closing, fill.quantity)
     proceeds = -amount if is_buy else amount
-    closed = _close(book, closing, proceeds, basis)
+    closed = _close(book, fill, closing, proceeds)
     gross = net = ZERO
     for part in closed:
         gross += part.realised_gross
@@ -175,30 +152,36 @@ def match(book: Holding, fill: Fill, basis: CostBasis) -> Matching:
             canonical((fill.quantity - closing) * sign),
             canonical((fill.consideration - amount) * sign),
             canonical(fill.fee - fee),
+            _unit_cost(book, fill),
         )
     return Matching(closed, opened, gross, net)
 
 
-def _opening(fill: Fill) -> Matching:
+def _opening(book: Holding, fill: Fill) -> Matching:
     """Open a lot by a whole fill: its numbers are canonical, and so are their opposites."""
     quantity, cost = fill.quantity, fill.consideration
     if fill.side is Side.SELL:
         quantity, cost = -quantity, -cost
-    opened = Lot(fill.trade_id, fill.trade_date, quantity, cost, fill.fee)
+    unit_cost = _unit_cost(book, fill)
+    opened = Lot(fill.trade_id, fill.trade_date, quantity, cost, fill.fee, unit_cost)
     return Matching((), opened, ZERO, ZERO)
 
 
-def _close(
-    book: Holding, closing: Decimal, proceeds: Decimal, basis: CostBasis
-) -> tuple[ClosedLot, ...]:
-    """Close `closing` units from the oldest lots; `proceeds` is negative when a short is bought."""
-    pooled = basis is CostBasis.AVERAGE
+def _unit_cost(book: Holding, fill: Fill) -> Decimal | None:
+    if book.basis is not CostBasis.HIFO:
+        return None
+    return within("unit_cost", share(fill.consideration, ONE, fill.quantity))
+
+
+def _close(book: Holding, fill: Fill, closing: Decimal, proceeds: Decimal) -> tuple[ClosedLot, ...]:
+    """Close `closing` units; `proceeds` is negative when a short is bought."""
+    pooled = book.basis is CostBasis.AVERAGE
     held = abs(book.quantity)
     pool_cost = book.cost if closing == held else share(book.cost, closing, held)
     pool_fee = book.fees if closing == held else share(book.fees, closing, held)
     parts: list[ClosedLot] = []
     done = proceeds_done = cost_done = fee_done = ZERO
-    for lot in book.lots:
+    for lot in book.in_closing_order(fill):
         size = abs(lot.quantity)
         taken = min(size, closing - done)
         done += taken

@@ -7,12 +7,13 @@ unless it cannot be understood (convention 1).
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import msgspec
 
 from domain.calendars import local_date
 from domain.instrument import Instrument
-from domain.lots import Fill
+from domain.lots import CostBasis, Fill
 from domain.money import product
 from domain.portfolio.events import PortfolioOpened
 from domain.portfolio.standing import Standing
@@ -26,7 +27,8 @@ CONSIDERATION_ROUNDING = Decimal("0.01")
 class Proposal(msgspec.Struct, frozen=True, gc=False):
     """What rules judge: the capture, whom it meets, and what it would leave behind.
 
-    `now` is when the system received it; amounts are in the trade's currency.
+    `now` is when the system received it; amounts are in the trade's currency. `lots_not_open` are
+    the trades it names to close whose lots are not there.
     """
 
     capture: Capture
@@ -39,6 +41,7 @@ class Proposal(msgspec.Struct, frozen=True, gc=False):
     cash_change: Decimal
     now: datetime
     standing: Standing = Standing()
+    lots_not_open: tuple[UUID, ...] = ()
 
 
 def instrument_is_active(proposal: Proposal) -> Breach | None:
@@ -174,6 +177,27 @@ def _from_the_future(actual: date, limit: date) -> Breach:
     )
 
 
+def named_lots_are_open(proposal: Proposal) -> Breach | None:
+    """A trade closes lots by name only where the cost basis is SPECIFIC, and only open ones.
+
+    An executed one closes those that are open, and then the oldest.
+    """
+    if not proposal.capture.closes:
+        return None
+    basis = proposal.opened.cost_basis
+    if basis is not CostBasis.SPECIFIC:
+        return Breach(
+            "lots_not_chosen",
+            f"Lots are closed by name under SPECIFIC only; this portfolio's cost basis is {basis}.",
+            limit=CostBasis.SPECIFIC,
+            actual=basis,
+        )
+    if not proposal.lots_not_open:
+        return None
+    named = ", ".join(map(str, proposal.lots_not_open))
+    return Breach("lot_not_open", f"No open lot of {named}.", actual=named)
+
+
 RULES: tuple[Callable[[Proposal], Breach | None], ...] = (
     instrument_is_active,
     cash_is_sufficient,
@@ -184,6 +208,7 @@ RULES: tuple[Callable[[Proposal], Breach | None], ...] = (
     portfolio_is_not_closed,
     period_is_open,
     settlement_date_is_known,
+    named_lots_are_open,
 )
 
 

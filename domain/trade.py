@@ -16,6 +16,9 @@ from domain.lots import Side
 from domain.money import ZERO
 from domain.rejection import Breach
 
+LOTS_NAMED_MAX = 100
+"""Most lots one trade names to close."""
+
 
 class Intent(StrEnum):
     """Asking ("may I?") or telling ("this was filled")."""
@@ -28,7 +31,8 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     """A capture as its source gave it: the whole intent, nothing filled in.
 
     At least one of `trade_date` and `executed_at` is there. `consideration` is the source's amount
-    in `currency`, positive; absent, it is quantity x price.
+    in `currency`, positive; absent, it is quantity x price. `closes` names, in a portfolio of cost
+    basis SPECIFIC, the trades whose lots it closes first.
     """
 
     portfolio: str
@@ -45,6 +49,7 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     executed_at: datetime | None = None
     source_sequence: int | None = None
     consideration: Decimal | None = None
+    closes: tuple[UUID, ...] = ()
 
 
 class TradeCaptured(Event, frozen=True):

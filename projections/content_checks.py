@@ -3,15 +3,15 @@
 Nothing here shares code with the folds it controls, except how a close takes the oldest lots.
 """
 
-from collections import deque
 from decimal import Decimal
 from typing import TypeAlias
 from uuid import UUID
 
 import msgspec
 
-from domain.lots import Fill, Lot, Side, splice_lots, take_lots
+from domain.lots import Fill, Lot, Side
 from domain.money import ZERO
+from domain.open_lots import follow_lots
 from domain.portfolio.events import (
     CashDeposited,
     CashWithdrawn,
@@ -42,7 +42,7 @@ class Holding(msgspec.Struct):
 
     quantity: Decimal = ZERO
     open_quantity: Decimal = ZERO
-    lots: deque[Lot] = msgspec.field(default_factory=deque)
+    lots: dict[int, Lot] = msgspec.field(default_factory=dict)
     pages: int = 0
 
 
@@ -189,8 +189,10 @@ class Bookkeeping:
         if isinstance(page, LotsClosed):
             self._close(holding, page, position)
         else:
-            replaced = list(holding.lots)[page.index : page.index + page.removed]
-            splice_lots(holding.lots, page.index, page.removed, page.lots)
+            lots = list(holding.lots.values())
+            replaced = lots[page.index : page.index + page.removed]
+            lots[page.index : page.index + page.removed] = page.lots
+            holding.lots = {lot.trade_id.int: lot for lot in lots}
             holding.open_quantity += sum((lot.quantity for lot in page.lots), ZERO)
             holding.open_quantity -= sum((lot.quantity for lot in replaced), ZERO)
         holding.pages = page.pages - page.page
@@ -203,9 +205,9 @@ class Bookkeeping:
         if opened is not None:
             holding.open_quantity += opened.quantity
         try:
-            take_lots(holding.lots, event.closed, opened)
-        except (AssertionError, IndexError):
-            self._lots.fail(f"position {position}: closes a lot that is not the oldest open one")
+            follow_lots(holding.lots, event.closed, opened)
+        except KeyError:
+            self._lots.fail(f"position {position}: closes a lot that is not open")
 
     def _weigh(self, key: Key, holding: Holding, position: int) -> None:
         self._lots.must(

@@ -8,6 +8,7 @@ Whether the world permits it is decided elsewhere; here only: can it be understo
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 
@@ -27,7 +28,7 @@ from domain.lots import CostBasis, Side
 from domain.market import CLOSES_PER_SESSION_MAX, MARKS_PER_EVENT_MAX, Close, Mark, Rate
 from domain.money import ZERO, Money
 from domain.source import NamingScope
-from domain.trade import Capture, Intent
+from domain.trade import LOTS_NAMED_MAX, Capture, Intent
 from gateway.decoding import (
     BodyFault,
     BodyFaulty,
@@ -88,6 +89,7 @@ class TradeBody(Body, frozen=True):
     executed_at: Instant | None = None
     source_sequence: Sequence | None = None
     consideration: Number | None = None
+    closes: Annotated[tuple[UUID, ...], msgspec.Meta(max_length=LOTS_NAMED_MAX)] = ()
     source: Name | None = None
 
 
@@ -210,6 +212,7 @@ def trade_command(body: TradeBody, source: str) -> CaptureTrade:
         executed_at=optional_instant("executed_at", body.executed_at),
         source_sequence=body.source_sequence,
         consideration=None if given is None else not_negative("consideration", given),
+        closes=body.closes,
     )
     return CaptureTrade(capture=capture)
 

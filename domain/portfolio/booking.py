@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from domain.book import Book, lots_between, refold
-from domain.lots import ClosedLot, CostBasis, Fill, Matching, Side, match
+from domain.lots import ClosedLot, Fill, Matching, Side, match
 from domain.money import ZERO, product, within
 from domain.portfolio.events import (
     CHANGES_PER_EVENT_MAX,
@@ -63,11 +63,11 @@ def book_fill(
     late = book.is_late(fill)
     restated: list[LotsRestated] = []
     if late:
-        restating = _insert(book, fill, opened.cost_basis, earlier)
+        restating = _insert(book, fill, earlier)
         matching, totals = restating.own, _totals(restating.after)
         restated = _restatement(opened.portfolio, instrument, currency, fill, book, restating)
     else:
-        matching = match(book, fill, opened.cost_basis)
+        matching = match(book, fill)
         totals = _totals_after(book, matching)
     pages = [] if late else _pages(matching.closed, LOTS_PER_EVENT_MAX)
     booked = TradeBooked(
@@ -107,7 +107,7 @@ def unbook_fill(
     """
     assert portfolio.opened is not None, "only an open portfolio books"
     opened, book = portfolio.opened, portfolio.book(instrument)
-    restating = _remove(book, trade_id, opened.cost_basis, earlier)
+    restating = _remove(book, trade_id, earlier)
     fill, own = restating.fill, restating.own
     change = within("cash change", -cash_change(fill))
     unbooked = TradeUnbooked(
@@ -189,38 +189,34 @@ class _Restating(msgspec.Struct, frozen=True):
     changes: list[RealisedChange]
 
 
-def _insert(
-    book: Book, late: Fill, basis: CostBasis, earlier: Callable[[], Iterable[Fill]]
-) -> _Restating:
+def _insert(book: Book, late: Fill, earlier: Callable[[], Iterable[Fill]]) -> _Restating:
     """Put a late fill in its place: from what the book remembers if that reaches, else history."""
     if book.remembers(late.key):
         after = book.copy()
-        own, redone = after.insert(late, basis)
+        own, redone = after.insert(late)
         changes = _changes((step.fill, step.matching, now) for step, now in redone)
         return _Restating(late, own, after, after.steps[-1].fill, changes)
     history = list(earlier())
-    known = {fill.trade_id: matching for fill, matching in refold(history, basis)[1]}
-    after, steps = refold([*history, late], basis)
+    known = {fill.trade_id: matching for fill, matching in refold(history, book.basis)[1]}
+    after, steps = refold([*history, late], book.basis)
     own = next(matching for fill, matching in steps if fill.trade_id == late.trade_id)
     others = [each for each in steps if each[0].trade_id != late.trade_id]
     changes = _changes((fill, known[fill.trade_id], now) for fill, now in others)
     return _Restating(late, own, after, steps[-1][0], changes)
 
 
-def _remove(
-    book: Book, trade_id: UUID, basis: CostBasis, earlier: Callable[[], Iterable[Fill]]
-) -> _Restating:
+def _remove(book: Book, trade_id: UUID, earlier: Callable[[], Iterable[Fill]]) -> _Restating:
     """Take a fill out of its place: from what the book remembers if that reaches, else history."""
     found = next((step.fill for step in book.steps if step.fill.trade_id == trade_id), None)
     if found is not None and len(book.steps) > 1:
         after = book.copy()
-        own, redone = after.remove(found, basis)
+        own, redone = after.remove(found)
         changes = _changes((step.fill, step.matching, now) for step, now in redone)
         return _Restating(found, own, after, after.steps[-1].fill, changes)
     history = {fill.trade_id: fill for fill in earlier()}
-    known = {fill.trade_id: matching for fill, matching in refold(history.values(), basis)[1]}
+    known = {fill.trade_id: matching for fill, matching in refold(history.values(), book.basis)[1]}
     gone = history.pop(trade_id)
-    after, steps = refold(history.values(), basis)
+    after, steps = refold(history.values(), book.basis)
     last_fill = steps[-1][0] if steps else None
     changes = _changes((fill, known[fill.trade_id], now) for fill, now in steps)
     return _Restating(gone, known[trade_id], after, last_fill, changes)

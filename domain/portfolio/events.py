@@ -14,7 +14,7 @@ from domain.money import ZERO, Money
 from domain.portfolio.life import CashFact, StandingEvent
 
 LOTS_PER_EVENT_MAX = 500
-CHANGES_PER_EVENT_MAX = 1_000
+CHANGES_PER_EVENT_MAX = 800
 
 
 class PortfolioOpened(Event, frozen=True):

@@ -1,11 +1,10 @@
 """The state of a portfolio: what decisions need of its past, folded from its events."""
 
-from collections import deque
 from datetime import date
 from decimal import Decimal
 
 from domain.book import Book
-from domain.lots import Matching, take_lots
+from domain.lots import Matching
 from domain.money import ZERO
 from domain.portfolio.events import (
     BookTotals,
@@ -58,7 +57,8 @@ class Portfolio:
 
     def book(self, instrument: str) -> Book:
         """Give an instrument's book, empty if it never traded; not for changing."""
-        return self.books.get(instrument) or Book()
+        assert self.opened is not None, "only an open portfolio has books"
+        return self.books.get(instrument) or Book(self.opened.cost_basis)
 
     def balance(self, currency: str) -> Decimal:
         """Give the trade-date cash held in a currency."""
@@ -83,7 +83,7 @@ class Portfolio:
             case CashSettled():
                 self.pending[event.currency].pop(event.value_date, None)
             case LotsClosed():
-                take_lots(self._own(event.instrument).lots, event.closed, None)
+                self._apply_closing(event)
             case LotsRestated():
                 self._apply_restatement(event)
             case PortfolioOpened():
@@ -93,7 +93,6 @@ class Portfolio:
         self.version += 1
 
     def _apply_booking(self, event: TradeBooked) -> None:
-        assert self.opened is not None, "only an open portfolio books"
         book = self._own(event.instrument)
         self.cash[event.currency] = event.cash_after
         self._pend(event.currency, event.fill.value_date, event.cash_change)
@@ -101,11 +100,12 @@ class Portfolio:
         if event.is_late:
             book.restating = list(book.lots)
             if book.remembers(fill.key):
-                book.insert(fill, self.opened.cost_basis)
+                book.insert(fill)
             else:
                 book.forget_all(book.last_key)
         elif event.closed_pages:
-            take_lots(book.lots, event.closed, event.opened)
+            book.lots.take(event.closed, None)
+            book.opening = event.opened  # behind the pages of closed lots that follow
             book.forget_all(fill.key)
         else:
             matching = Matching(
@@ -115,16 +115,21 @@ class Portfolio:
         _take_totals(book, event.totals)
 
     def _apply_unbooking(self, event: TradeUnbooked) -> None:
-        assert self.opened is not None, "only an open portfolio books"
         book = self._own(event.instrument)
         self.cash[event.currency] = event.cash_after
         self._pend(event.currency, event.fill.value_date, event.cash_change)
         book.restating = list(book.lots)
         if book.remembers(event.fill.key):
-            book.remove(event.fill, self.opened.cost_basis)
+            book.remove(event.fill)
         else:
             book.forget_all(None if event.last_fill is None else event.last_fill.key)
         _take_totals(book, event.totals)
+
+    def _apply_closing(self, event: LotsClosed) -> None:
+        book = self._own(event.instrument)
+        book.lots.take(event.closed, book.opening if event.page == event.pages else None)
+        if event.page == event.pages:
+            book.opening = None
 
     def _apply_restatement(self, event: LotsRestated) -> None:
         """Take the restated lots; where the book remembered enough, it holds them already."""
@@ -133,8 +138,7 @@ class Portfolio:
         _take_totals(book, event.totals)
         if event.page == event.pages:
             if book.restating != list(book.lots):
-                book.lots = deque(book.restating)
-                book.forget_all(book.last_key)
+                book.replace_lots(book.restating)
             book.restating = []
 
     def _pend(self, currency: str, value_date: date | None, change: Decimal) -> None:
@@ -146,7 +150,7 @@ class Portfolio:
     def _own(self, instrument: str) -> Book:
         if instrument not in self._owned:
             held = self.books.get(instrument)
-            self.books[instrument] = Book() if held is None else held.copy()
+            self.books[instrument] = self.book(instrument) if held is None else held.copy()
             self._owned.add(instrument)
         return self.books[instrument]
 

@@ -224,9 +224,9 @@ class _Question:
         """Give what each fill did, with the index of its session."""
         books: dict[str, Book] = {}
         for each in fills:
-            book = books.setdefault(each.instrument, Book())
+            book = books.setdefault(each.instrument, Book(self._basis))
             fill = each.fill()
-            matching = match(book, fill, self._basis)
+            matching = match(book, fill)
             book.add(fill, matching)
             index = bisect_left(self._sessions, each.on_date)
             rate = each.rate_to_base

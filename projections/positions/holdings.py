@@ -4,7 +4,6 @@ A holding stays in memory with its open lots once it was needed; it is written o
 only those of its lots that the batch touched.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 from uuid import UUID
@@ -12,7 +11,8 @@ from uuid import UUID
 import msgspec
 
 from domain.book_order import BookKey
-from domain.lots import ClosedLot, Fill, Lot, splice_lots, take_lots
+from domain.lots import ClosedLot, Fill, Lot
+from domain.open_lots import follow_lots
 from domain.portfolio.events import (
     BookTotals,
     LotsClosed,
@@ -59,8 +59,8 @@ class Holding:
     """A position and its open lots, oldest first, with what a batch has done to their rows.
 
     A lot without a row yet is `fresh`; of those with one, `changed` must be written again, `gone`
-    deleted. What was touched is the oldest lot at most, and a run of lots up to the newest. Lots go
-    by the number of their trade's id, which is hashed many times faster than the id itself.
+    deleted. Lots go by the number of their trade's id, which is hashed many times faster than the
+    id itself.
     """
 
     __slots__ = ("changed", "fresh", "gone", "is_new", "lots", "places", "row", "traded_key")
@@ -68,7 +68,7 @@ class Holding:
     def __init__(self) -> None:
         self.row: PositionRow | None = None
         self.traded_key: BookKey | None = None
-        self.lots: deque[Lot] = deque()
+        self.lots: dict[int, Lot] = {}
         self.places: dict[int, Place] = {}
         self.fresh: set[int] = set()
         self.changed: set[int] = set()
@@ -99,11 +99,12 @@ class Holding:
     def restate(self, page: LotsRestated, position: int) -> None:
         """Fold a page of restated lots: it replaces some, and those behind are placed anew."""
         self._take_totals(page.totals, position)
-        kept = list(self.lots)
+        kept = list(self.lots.values())
         behind = kept[page.index + page.removed :]
         for lot in kept[page.index : page.index + page.removed]:
             self._remove(lot.trade_id.int)
-        splice_lots(self.lots, page.index, page.removed, page.lots)
+        kept[page.index : page.index + page.removed] = page.lots
+        self.lots = {lot.trade_id.int: lot for lot in kept}
         for index, lot in enumerate(page.lots):
             self._place(lot.trade_id.int, (position, index, position))
         for index, lot in enumerate(behind, start=len(page.lots)):
@@ -129,16 +130,14 @@ class Holding:
         row.traded_at = None if fill is None else fill.executed_at
 
     def _close(self, closed: Sequence[ClosedLot], opened: Lot | None, position: int) -> None:
-        take_lots(self.lots, closed, opened)
-        if closed:
-            for part in closed[:-1]:
-                self._remove(part.trade_id.int)
-            last = closed[-1].trade_id.int
-            if self.lots and self.lots[0].trade_id.int == last:
-                order_position, order_index, _ = self.places[last]
-                self._place(last, (order_position, order_index, position))
+        follow_lots(self.lots, closed, opened)
+        for part in closed:
+            number = part.trade_id.int
+            if number in self.lots:
+                order_position, order_index, _ = self.places[number]
+                self._place(number, (order_position, order_index, position))
             else:
-                self._remove(last)
+                self._remove(number)
         if opened is not None:
             self._place(opened.trade_id.int, (position, 0, position))
 
@@ -163,16 +162,8 @@ class Holding:
 
     def touched_lots(self) -> Iterator[Lot]:
         """Give the open lots that are fresh or changed."""
-        left = len(self.fresh) + len(self.changed)
-        for lot in reversed(self.lots):
-            number = lot.trade_id.int
-            if not left or (number not in self.fresh and number not in self.changed):
-                break
-            left -= 1
-            yield lot
-        if left:
-            yield self.lots[0]
-            assert left == 1, "only the oldest lot is touched apart from the newest"
+        for number in (*self.fresh, *self.changed):
+            yield self.lots[number]
 
     def settle(self) -> None:
         """Forget what the batch did, once it is written."""
@@ -231,7 +222,9 @@ class Holdings:
         for values in self._tables.select(cursor, _LOTS, asked):
             lot = LotRow(*values)
             holding = self._held[lot.tenant, lot.portfolio, lot.instrument]
-            holding.lots.append(Lot(lot.trade_id, lot.trade_date, lot.quantity, lot.cost, lot.fee))
+            holding.lots[lot.trade_id.int] = Lot(
+                lot.trade_id, lot.trade_date, lot.quantity, lot.cost, lot.fee
+            )
             place = (lot.order_position, lot.order_index, lot.changed_position)
             holding.places[lot.trade_id.int] = place
 

@@ -87,15 +87,19 @@ class Account:
             direction = 1 if each.side is Side.BUY else -1
             for _ in range(int(each.quantity)):
                 if units and sign != direction:
-                    realised += sign * (Fraction(each.price) - self._take_unit(units))
+                    realised += sign * (Fraction(each.price) - self._take_unit(units, sign))
                 else:
                     sign = direction
                     units.append(Fraction(each.price))
         return Held(sign * len(units), sign * sum(units, Fraction(0)), realised)
 
-    def _take_unit(self, units: list[Fraction]) -> Fraction:
-        if self.opening.basis is CostBasis.FIFO:
+    def _take_unit(self, units: list[Fraction], sign: int) -> Fraction:
+        if self.opening.basis in (CostBasis.FIFO, CostBasis.SPECIFIC):
             return units.pop(0)
+        if self.opening.basis is CostBasis.LIFO:
+            return units.pop()
+        if self.opening.basis is CostBasis.HIFO:
+            return units.pop(units.index(max(units) if sign > 0 else min(units)))
         average = sum(units, Fraction(0)) / len(units)
         units[:] = [average] * (len(units) - 1)
         return average

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.book import STEPS_MAX, Book, lots_between, refold
-from domain.lots import CostBasis, Fill, Lot, Side, match, splice_lots
+from domain.lots import CostBasis, Fill, Lot, Side, match
 from domain.money import ZERO, Money
 from domain.portfolio.booking import Booking, Unbooking, book_fill, cash_change, unbook_fill
 from domain.portfolio.events import (
@@ -245,20 +245,20 @@ class TestRemembering:
 
     def test_forgets_beyond_its_limit(self) -> None:
         """Of many bookings within seconds it keeps the last 64."""
-        book = Book()
+        book = Book(CostBasis.FIFO)
         fills = [fill(0, number + 1, 10) for number in range(STEPS_MAX + 5)]
         for each in sorted(fills, key=lambda one: one.key):
-            book.add(each, match(book, each, CostBasis.FIFO))
+            book.add(each, match(book, each))
 
         assert len(book.steps) == STEPS_MAX
         assert not book.remembers(min(each.key for each in fills))
 
     def test_forgets_what_is_long_past(self) -> None:
         """An hour later only the last two are kept."""
-        book = Book()
+        book = Book(CostBasis.FIFO)
         for second in (0, 1, 2, 3_600):
             each = fill(second, 1, 10)
-            book.add(each, match(book, each, CostBasis.FIFO))
+            book.add(each, match(book, each))
 
         assert len(book.steps) == 2
         assert not book.remembers(fill(0, 2, 10).key)
@@ -275,12 +275,10 @@ class TestSplicing:
 
         index, removed, inserted = lots_between(old, new)
 
-        book = Book()
-        book.lots.extend(old)
-        splice_lots(book.lots, index, removed, inserted)
-        assert list(book.lots) == new
+        old[index : index + removed] = inserted
+        assert old == new
 
 
 def lot(number: int) -> Lot:
     """A lot told from others by its number."""
-    return Lot(UUID(int=number), MONDAY, Decimal(1), Decimal(number))
+    return Lot(UUID(int=number), MONDAY, Decimal(1), Decimal(number), ZERO)

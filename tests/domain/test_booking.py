@@ -194,9 +194,11 @@ class TestPagingClosedLots:
 
         parts = [part for event in events if not isinstance(event, LotsRestated)
                  for part in event.closed]  # fmt: skip
-        assert [part.trade_id for part in parts] == [
-            name_of(f"b-{number:04}") for number in range(1, 1_002)
-        ]
+        oldest_first = [name_of(f"b-{number:04}") for number in range(1, 1_002)]
+        # The newest are the dearest, too.
+        newest_first = basis in (CostBasis.LIFO, CostBasis.HIFO)
+        expected = oldest_first[::-1] if newest_first else oldest_first
+        assert [part.trade_id for part in parts] == expected
         first = events[0]
         assert isinstance(first, TradeBooked)
         assert sum(part.realised_gross for part in parts) == first.realised_gross

@@ -33,8 +33,8 @@ class Books:
 
     def trade(self, fill: Fill, rate: str = "1", instrument: str = "AAPL") -> Traded:
         """Book a fill that stands last in book order."""
-        book = self.books.setdefault(instrument, Book())
-        matching = match(book, fill, self.basis)
+        book = self.books.setdefault(instrument, Book(self.basis))
+        matching = match(book, fill)
         book.add(fill, matching)
         currency = CURRENCY_OF[instrument]
         cash = cash_change(fill)
@@ -166,7 +166,7 @@ def facts_of_a_day(draw: st.DrawFn, books: Books, day: int) -> list[Fact]:
             side = draw(st.sampled_from([bought, sold]))
             rate = "1" if name == "AAPL" else draw(rates)
             wanted = side(
-                f"f{number}", draw(st.integers(1, 9)), draw(st.integers(0, 30)),
+                f"f{day}-{number}", draw(st.integers(1, 9)), draw(st.integers(0, 30)),
                 fee=draw(st.integers(0, 3)), source_sequence=day * 10 + number,
             )  # fmt: skip
             made.append(books.trade(wanted, rate, name))

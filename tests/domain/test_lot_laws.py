@@ -164,9 +164,9 @@ class TestABook:
         assert dated(fifo) == dated(average)
         assert fifo.realised_gross - fifo.cost == average.realised_gross - average.cost
 
-    @given(fills=fill_lists(), basis=bases)
+    @given(fills=fill_lists(), basis=bases.filter(lambda basis: basis is not CostBasis.HIFO))
     def test_mirrors_when_sides_are_exchanged(self, fills: list[Fill], basis: CostBasis) -> None:
-        """Short is long seen in a mirror: the same fills, each on the other side."""
+        """Short is long seen in a mirror, but HIFO closes dear longs and cheap shorts first."""
         numbered = [replace(each, source="s", source_sequence=place, fee=ZERO)
                     for place, each in enumerate(fills)]  # fmt: skip
         other = {Side.BUY: Side.SELL, Side.SELL: Side.BUY}

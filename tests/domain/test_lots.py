@@ -41,7 +41,7 @@ def folded(fills: Iterable[Fill], basis: CostBasis = FIFO) -> Book:
 
 def last(fills: list[Fill], basis: CostBasis = FIFO) -> Matching:
     """What the last of some fills did after the others."""
-    return match(folded(fills[:-1], basis), fills[-1], basis)
+    return match(folded(fills[:-1], basis), fills[-1])
 
 
 class TestBuying:
@@ -80,7 +80,7 @@ class TestSelling:
         """The lot of the earlier date is the oldest, although it came second."""
         fills = [bought("b", 1, 20, trade_date=TUESDAY), bought("a", 1, 10)]
 
-        done = match(folded(fills), sold("c", 1, 30, trade_date=TUESDAY), FIFO)
+        done = match(folded(fills), sold("c", 1, 30, trade_date=TUESDAY))
 
         assert [each.trade_id for each in done.closed] == [name_of("a")]
 
@@ -243,7 +243,7 @@ class TestCrossingZero:
 
         book = folded(fills, basis)
 
-        assert list(book.lots) == [lot("c", -3, -120)]
+        assert [(each.quantity, each.cost) for each in book.lots] == [exact(-3, -120)]
         assert (book.cost, book.realised_gross) == exact(-120, 40)
 
 
@@ -311,7 +311,7 @@ class TestACopyOfABook:
         twin = book.copy()
 
         sale = sold("b", 1, 10)
-        book.add(sale, match(book, sale, FIFO))
+        book.add(sale, match(book, sale))
 
         assert list(twin.lots) == [lot("a", 2, 20)]
         assert (twin.quantity, twin.cost, twin.realised_gross) == exact(2, 20, 0)

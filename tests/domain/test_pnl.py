@@ -23,14 +23,14 @@ class Ledger:
 
     def __init__(self, basis: CostBasis = CostBasis.FIFO) -> None:
         self.basis = basis
-        self.book = Book()
+        self.book = Book(basis)
         self.lots = LotsInBase(basis)
         self.realised: list[Realised] = []
 
     def take(self, *fills: RatedFill) -> "Ledger":
         """Fold fills, each with the rate at its time."""
         for fill, rate in fills:
-            matching = match(self.book, fill, self.basis)
+            matching = match(self.book, fill)
             self.book.add(fill, matching)
             self.realised.append(self.lots.take(matching, fee=fill.fee, rate=Decimal(rate)))
         return self

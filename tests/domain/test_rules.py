@@ -252,6 +252,7 @@ class TestEveryRule:
             fee=Decimal(5_000),
             consideration=Decimal(1),
             trade_date=date(2031, 1, 2),
+            closes=(name_of("gone"),),
         )
 
         shut = Standing(
@@ -272,6 +273,7 @@ class TestEveryRule:
             "portfolio_closed",
             "period_closed",
             "settlement_date_unknown",
+            "lots_not_chosen",
         ]
         assert len(found) == len(RULES)
 

@@ -44,7 +44,7 @@ class Account:
         self.basis = basis
         self.cash: dict[str, Decimal] = defaultdict(lambda: ZERO)
         self.fills: dict[str, list[Fill]] = defaultdict(list)
-        self.books: dict[str, Book] = defaultdict(Book)
+        self.books: dict[str, Book] = defaultdict(lambda: Book(basis))
 
     def book(self, instrument: str, fill: Fill, currency: str) -> list[Event]:
         """Decide a fill: its booking and the pages that follow."""
@@ -59,7 +59,7 @@ class Account:
             matching = next(done for each, done in steps if each is fill)
         else:
             book = before
-            matching = match(book, fill, self.basis)
+            matching = match(book, fill)
             book.add(fill, matching)
         pages = pages_of(matching.closed)
         booked = TradeBooked(

@@ -23,7 +23,7 @@ from domain.market import (
     Rate,
     SessionClosed,
 )
-from domain.money import Money
+from domain.money import ZERO, Money
 from domain.portfolio.events import (
     BookTotals,
     CashDeposited,
@@ -77,7 +77,7 @@ FULL_TOTALS = BookTotals(
 )
 LEAST_TOTALS = BookTotals(Decimal(100), Decimal(1000))
 FULL_LOT = Lot(TRADE, DAY, Decimal("-50.5"), Decimal("-8597.67"), Decimal("0.753731343284"))
-LEAST_LOT = Lot(TRADE, DAY, Decimal(100), Decimal(1000))
+LEAST_LOT = Lot(TRADE, DAY, Decimal(100), Decimal(1000), ZERO)
 CLOSED = ClosedLot(
     OTHER, DAY, Decimal(50), Decimal("0.000000000001"), Decimal("0.75"), Decimal("8512.46")
 )

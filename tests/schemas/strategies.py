@@ -17,6 +17,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from domain.event import Event
+from domain.lots import Fill
 from domain.market import (
     CLOSES_PER_SESSION_MAX,
     MARKS_PER_EVENT_MAX,
@@ -32,7 +33,14 @@ from domain.portfolio.events import (
     TradeBooked,
 )
 from domain.rules import RULES
-from domain.trade import TradeAmended, TradeCaptured, TradeRefused, TradeReleased
+from domain.trade import (
+    LOTS_NAMED_MAX,
+    Capture,
+    TradeAmended,
+    TradeCaptured,
+    TradeRefused,
+    TradeReleased,
+)
 from tests.domain.numbers import wide
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}"
@@ -114,6 +122,8 @@ COUNTS_MAX: dict[tuple[type, str], int] = {
     (TradeReleased, "breaches"): len(RULES),
     (TradeRefused, "breaches"): len(RULES),
     (TradeAmended, "breaches"): len(RULES),
+    (Fill, "closes"): LOTS_NAMED_MAX,
+    (Capture, "closes"): LOTS_NAMED_MAX,
 }
 """Most items of every tuple field, as the domain documents them."""
 
