@@ -51,10 +51,10 @@ FROM {schema}.fills WHERE tenant = %s AND portfolio = %s AND on_date <= %s
 ORDER BY book_order LIMIT %s
 """
 _FLOWS = """
-on_date, at, currency, amount FROM {schema}.flows
+on_date, at, currency, amount, part FROM {schema}.flows
 WHERE tenant = %s AND portfolio = %s
     AND CASE WHEN at IS NULL THEN on_date <= %s ELSE at < %s END
-ORDER BY on_date, position LIMIT %s
+ORDER BY on_date, position, leg LIMIT %s
 """
 
 
@@ -235,12 +235,12 @@ class _Question:
             yield index, Traded(each.instrument, each.currency, matching, each.fee, each.cash, rate)
 
     def _moved(self, flows: Iterable[tuple[Any, ...]]) -> Iterable[tuple[int, CashMoved]]:
-        """Give the external flows, each with the index of its session."""
+        """Give what moved cash apart from trades, each with the index of its session."""
         for on_date, *columns in flows:
             flow = Flow(*columns)
             index = self._session_of(flow.at, on_date)
             rate = self._rate(flow.currency, flow.at, index)
-            yield index, CashMoved(Part.EXTERNAL_FLOWS, flow.currency, flow.amount, rate)
+            yield index, CashMoved(Part(flow.part), flow.currency, flow.amount, rate)
 
     def _session_of(self, at: datetime | None, on_date: date) -> int:
         if at is None:
@@ -268,7 +268,7 @@ class _Question:
         """Fetch at once the rates of all moments; only what has none then is asked for singly."""
         wanted: dict[datetime, set[str]] = {}
         moments = [(each.currency, each.moment) for each in fills if each.rate_to_base is None]
-        for on_date, at, currency, _ in flows:
+        for on_date, at, currency, *_ in flows:
             moments.append((currency, at or self._ends[self._session_of(at, on_date)]))
         for currency, at in moments:
             if currency != self._base:
@@ -286,7 +286,7 @@ class _Question:
             name: executed.price if (mark := marks.get(name)) is None else mark.price
             for name, executed in last.items()
         }
-        currencies = {each.currency for each in fills} | {currency for *_, currency, _ in flows}
+        currencies = {each.currency for each in fills} | {row[2] for row in flows}
         rates = {currency: self._rate_at(currency, end.at) for currency in currencies}
         known = {currency: rate for currency, rate in rates.items() if rate is not None}
         return Prices(prices, known)

@@ -22,11 +22,13 @@ from domain.portfolio.events import (
     TradeBooked,
     TradeUnbooked,
 )
+from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
 from projections.performance.days import Days, Span
 from projections.performance.ledger import (
+    CashMove,
     Ledger,
     flow_date,
-    flow_of,
+    flows_of,
     load_waiting,
     signed_quantity,
 )
@@ -63,6 +65,7 @@ LATE_TRADE = "late_trade"
 BUSTED_TRADE = "busted_trade"
 AMENDED_TRADE = "amended_trade"
 LATE_FLOW = "late_flow"
+LATE_CASH = "late_cash"
 LATE_MARK = "late_mark"
 LATE_WRITE_DOWN = "late_write_down"
 CORRECTED_CLOSE = "corrected_close"
@@ -95,6 +98,9 @@ class PerformanceFold:
             PortfolioOpened: self._open,
             CashDeposited: self._take_flow,
             CashWithdrawn: self._take_flow,
+            FeeCharged: self._take_flow,
+            InterestBooked: self._take_flow,
+            CashExchanged: self._take_flow,
             TradeBooked: self._take_trade,
             TradeUnbooked: self._take_out_trade,
             MarketMarked: self._mark,
@@ -161,24 +167,24 @@ class PerformanceFold:
         portfolio.may_begin_later |= index == portfolio.first_session
         self._take_late(portfolio, facts, Cause(index, position, reason))
 
-    def _take_flow(
-        self, _store: Store, position: int, tenant: str, event: CashDeposited | CashWithdrawn
-    ) -> None:
+    def _take_flow(self, _store: Store, position: int, tenant: str, event: CashMove) -> None:
         portfolio = self._portfolios[tenant, event.portfolio]
-        flow = flow_of(event)
-        self._ledger.add_flow(tenant, event, flow, position)
-        day = flow_date(event)
-        index = portfolio.calendar.of_flow(flow.at, day)
-        if index < len(portfolio.calendar):
-            facts = Facts()
+        flows = flows_of(event)
+        self._ledger.add_flows(tenant, event, flows, position)
+        day, at = flow_date(event), flows[0].at
+        index = portfolio.calendar.of_flow(at, day)
+        is_late = index < len(portfolio.calendar)
+        if at is not None and not is_late:
+            portfolio.waiting_timed += flows
+            return
+        facts = Facts() if is_late else portfolio.waiting_on(day)
+        for flow in flows:
             facts.add_flow(flow)
-            if flow.at is not None:
-                insort(portfolio.flow_moments, flow.at)
-            self._take_late(portfolio, facts, Cause(index, position, LATE_FLOW))
-        elif flow.at is None:
-            portfolio.waiting_on(day).add_flow(flow)
-        else:
-            portfolio.waiting_timed.append(flow)
+        if is_late:
+            if at is not None:
+                insort(portfolio.flow_moments, at)
+            reason = LATE_FLOW if flows[0].is_external else LATE_CASH
+            self._take_late(portfolio, facts, Cause(index, position, reason))
 
     def _take_late(self, portfolio: Portfolio, facts: Facts, cause: Cause) -> None:
         portfolio.hold(facts)

@@ -11,8 +11,11 @@ from uuid import UUID
 
 import psycopg
 
+from domain.bridge import Part
+from domain.event import Event
 from domain.lots import Fill, Side
 from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked, TradeUnbooked
+from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
 from projections.performance.state import (
     Execution,
     Facts,
@@ -47,7 +50,7 @@ WHERE fills.tenant = gone.tenant AND fills.portfolio = gone.portfolio
     AND fills.position < gone.position
 """
 _FLOWS_FROM = """
-SELECT asked.number, flows.on_date, flows.at, flows.currency, flows.amount
+SELECT asked.number, flows.on_date, flows.at, flows.currency, flows.amount, flows.part
 FROM unnest(%s::text[], %s::text[], %s::date[]) WITH ORDINALITY
     AS asked (tenant, portfolio, earliest, number)
 JOIN {schema}.flows ON flows.tenant = asked.tenant AND flows.portfolio = asked.portfolio
@@ -77,6 +80,15 @@ SELECT asked.number,
      WHERE flows.tenant = asked.tenant AND flows.portfolio = asked.portfolio)
 FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS asked (tenant, portfolio, number)
 """
+
+
+CashMove = CashDeposited | CashWithdrawn | FeeCharged | InterestBooked | CashExchanged
+_PARTS: dict[type[Event], tuple[Part, int]] = {
+    CashDeposited: (Part.EXTERNAL_FLOWS, 1),
+    CashWithdrawn: (Part.EXTERNAL_FLOWS, -1),
+    FeeCharged: (Part.MANAGEMENT_FEES, -1),
+    InterestBooked: (Part.INTEREST, 1),
+}
 
 
 class Asked(NamedTuple):
@@ -114,14 +126,13 @@ class Ledger:
         gone = (tenant, event.portfolio, fill.trade_date, fill.trade_id, position)
         self._taken_out.append(gone)
 
-    def add_flow(
-        self, tenant: str, event: CashDeposited | CashWithdrawn, flow: Flow, position: int
-    ) -> None:
-        """Take an external flow; one with a time of day stands on that moment's UTC date."""
-        self._flows.append(
+    def add_flows(self, tenant: str, event: CashMove, flows: Iterable[Flow], position: int) -> None:
+        """Take what an event moved; what has a time of day stands on that moment's UTC date."""
+        self._flows += [
             f"{text(tenant)}\t{text(event.portfolio)}\t{moment(flow_date(event))}\t{position}\t"
-            f"{moment(flow.at)}\t{text(flow.currency)}\t{flow.amount}\n"
-        )
+            f"{leg}\t{moment(flow.at)}\t{text(flow.currency)}\t{flow.amount}\t{flow.part}\n"
+            for leg, flow in enumerate(flows)
+        ]
 
     def flush(self, cursor: psycopg.Cursor[Any]) -> None:
         """Write the facts that came since the last time."""
@@ -158,12 +169,12 @@ class Ledger:
             if first <= index < len(portfolio.calendar):
                 found[ordinal - 1].setdefault(index, Facts()).add_execution(execution)
         cursor.execute(_FLOWS_FROM.format(schema=self._schema).encode(), parameters)
-        for ordinal, on_date, at, currency, amount in cursor:
+        for ordinal, on_date, *columns in cursor:
             portfolio, first = asked[ordinal - 1]
-            index = portfolio.calendar.of_flow(at, on_date)
+            flow = Flow(*columns)
+            index = portfolio.calendar.of_flow(flow.at, on_date)
             if first <= index < len(portfolio.calendar):
-                facts = found[ordinal - 1].setdefault(index, Facts())
-                facts.add_flow(Flow(at, currency, amount))
+                found[ordinal - 1].setdefault(index, Facts()).add_flow(flow)
         return found
 
     def first_sessions(
@@ -224,16 +235,15 @@ def load_waiting(cursor: psycopg.Cursor[Any], schema: str, portfolios: Iterable[
             )
     parameters = (*parameters[:2], [date.min for _ in listed])
     cursor.execute(_FLOWS_FROM.format(schema=schema).encode(), parameters)
-    for ordinal, on_date, at, currency, amount in cursor:
-        portfolio = listed[ordinal - 1]
-        flow = Flow(at, currency, amount)
-        is_waiting = portfolio.calendar.of_flow(at, on_date) == len(portfolio.calendar)
-        if is_waiting and at is None:
+    for ordinal, on_date, *columns in cursor:
+        portfolio, flow = listed[ordinal - 1], Flow(*columns)
+        is_waiting = portfolio.calendar.of_flow(flow.at, on_date) == len(portfolio.calendar)
+        if is_waiting and flow.at is None:
             portfolio.waiting_on(on_date).add_flow(flow)
         elif is_waiting:
             portfolio.waiting_timed.append(flow)
-        elif at is not None:
-            portfolio.flow_moments.append(at)
+        elif flow.at is not None:
+            portfolio.flow_moments.append(flow.at)
     for portfolio in listed:
         portfolio.flow_moments.sort()
 
@@ -243,14 +253,20 @@ def signed_quantity(fill: Fill) -> Decimal:
     return fill.quantity if fill.side is Side.BUY else -fill.quantity
 
 
-def flow_of(event: CashDeposited | CashWithdrawn) -> Flow:
-    """Give a deposit or a withdrawal as a signed flow."""
-    money = event.amount
-    amount = money.amount if isinstance(event, CashDeposited) else -money.amount
-    return Flow(None if event.at is None else universal(event.at), money.currency, amount)
+def flows_of(event: CashMove) -> list[Flow]:
+    """Give what an event moved, signed, in the order of its legs; a fee of any kind manages."""
+    at = None if event.at is None else universal(event.at)
+    if isinstance(event, CashExchanged):
+        moved = [(Part.FX_ON_CASH, event.sold, -1), (Part.FX_ON_CASH, event.bought, 1)]
+        if event.fee is not None:
+            moved.append((Part.TRADING_FEES, event.fee, -1))
+    else:
+        part, sign = _PARTS[type(event)]
+        moved = [(part, event.amount, sign)]
+    return [Flow(at, money.currency, sign * money.amount, part) for part, money, sign in moved]
 
 
-def flow_date(event: CashDeposited | CashWithdrawn) -> date:
+def flow_date(event: CashMove) -> date:
     """Give the date a flow is kept under: its value date, or the UTC date of its moment."""
     return event.value_date if event.at is None else universal(event.at).date()
 

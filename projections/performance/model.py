@@ -10,6 +10,7 @@ from domain.portfolio.events import (
     TradeBooked,
     TradeUnbooked,
 )
+from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
 from projections.performance import tables
 from projections.performance.fold import PerformanceFold
 
@@ -18,12 +19,15 @@ class PerformanceModel:
     """Daily NAV and time-weighted return of every portfolio, struck and current."""
 
     name = "performance"
-    calculation_version = 3
+    calculation_version = 4
     event_types: frozenset[type[Event]] = frozenset(
         {
             PortfolioOpened,
             CashDeposited,
             CashWithdrawn,
+            FeeCharged,
+            InterestBooked,
+            CashExchanged,
             TradeBooked,
             TradeUnbooked,
             MarketMarked,

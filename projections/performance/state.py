@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.bridge import Part
 from domain.money import ZERO, canonical
 from domain.returns import Chain
 
@@ -41,11 +42,20 @@ class Session(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """External cash, signed, in positive; `at` is absent where it has no time of day."""
+    """Cash that moved apart from trades, signed, in positive; `at` is absent without a time of day.
+
+    `part` is that of the bridge it belongs to; only external flows are no result.
+    """
 
     at: datetime | None
     currency: str
     amount: Decimal
+    part: str = Part.EXTERNAL_FLOWS
+
+    @property
+    def is_external(self) -> bool:
+        """Whether it came from outside or went there."""
+        return self.part == Part.EXTERNAL_FLOWS
 
 
 class Execution(NamedTuple):
@@ -197,7 +207,7 @@ class Facts:
         )
 
     def add_flow(self, flow: Flow) -> None:
-        """Add an external flow."""
+        """Add cash that moved."""
         add(self.change.cash, flow.currency, flow.amount)
         self.flows.append(flow)
 

@@ -40,7 +40,7 @@ FILL_COLUMNS = (
     "tenant, portfolio, on_date, position, at, instrument, quantity, price, currency, cash,"
     " book_order, trade_id, fee, rate_to_base"
 )
-FLOW_COLUMNS = "tenant, portfolio, on_date, position, at, currency, amount"
+FLOW_COLUMNS = "tenant, portfolio, on_date, position, leg, at, currency, amount, part"
 MARK_COLUMNS = "name, at, position, price, calendar, session, status, findings"
 PORTFOLIO_COLUMNS = (
     "tenant, portfolio, base_currency, cost_basis, calendar, opened_position, first_session, held"
@@ -67,9 +67,9 @@ CREATE TABLE {{schema}}.fills (
     PRIMARY KEY (tenant, portfolio, on_date, position)
 );
 CREATE TABLE {{schema}}.flows (
-    tenant {_TEXT}, portfolio {_TEXT}, on_date date, position bigint, at timestamptz,
-    currency text NOT NULL, amount numeric NOT NULL,
-    PRIMARY KEY (tenant, portfolio, on_date, position)
+    tenant {_TEXT}, portfolio {_TEXT}, on_date date, position bigint, leg smallint, at timestamptz,
+    currency text NOT NULL, amount numeric NOT NULL, part text NOT NULL,
+    PRIMARY KEY (tenant, portfolio, on_date, position, leg)
 );
 CREATE TABLE {{schema}}.marks (
     name {_TEXT}, at timestamptz, position bigint, price numeric, calendar {_TEXT}, session date,

@@ -6,7 +6,7 @@ x rate is exact; only the rate is rounded where it is an inverse or a cross.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -220,13 +220,13 @@ class Day(msgspec.Struct):
         return current, carried
 
     def _values_before_flows(self) -> Iterator[tuple[datetime, Valuation]]:
-        """Value the portfolio just before each moment at which cash flowed."""
+        """Value the portfolio just before each moment at which cash moved."""
         timed = [flow for flow in self.facts.flows if flow.at is not None]
         if not timed:
             return
         running = self.before.copy()
         for flow in self.facts.flows:
-            if flow.at is None and flow.amount > 0:
+            if flow.at is None and flow.is_external and flow.amount > 0:
                 running.cash[flow.currency] = running.cash.get(flow.currency, ZERO) + flow.amount
         executions = sorted(
             (each for each in self.facts.executions if each.at is not None), key=_made
@@ -286,7 +286,7 @@ class _Flows:
         self.timed: dict[datetime, list[Decimal]] = {}
         self.unvalued: dict[str, tuple[Decimal, Decimal]] = {}
         total: Decimal | None = ZERO
-        for flow in _together(day.facts.flows):
+        for flow in _together(flow for flow in day.facts.flows if flow.is_external):
             amount = self._convert(flow)
             if amount is None:
                 self._keep(flow.currency, max(flow.amount, ZERO), max(-flow.amount, ZERO))
@@ -336,9 +336,9 @@ def _made(execution: Execution) -> datetime:
     return execution.at
 
 
-def _together(flows: Sequence[Flow]) -> list[Flow]:
+def _together(flows: Iterable[Flow]) -> list[Flow]:
     sums: dict[tuple[datetime | None, str, bool], Decimal] = {}
-    for at, currency, amount in flows:
+    for at, currency, amount, _ in flows:
         key = (at, currency, amount > 0)
         sums[key] = sums.get(key, ZERO) + amount
     return [Flow(at, currency, amount) for (at, currency, _), amount in sums.items()]

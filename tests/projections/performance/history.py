@@ -6,6 +6,7 @@ from domain.instrument import WrittenDown
 from domain.market import CloseCorrected, SessionClosed
 from domain.portfolio.events import PortfolioOpened, Reason, TradeBooked, TradeUnbooked
 from tests.projections.performance.naive import (
+    CASH,
     FLOWS,
     Naive,
     Row,
@@ -15,7 +16,7 @@ from tests.projections.performance.naive import (
     shown,
 )
 
-FACTS = {"late_trade", "busted_trade", "amended_trade", "late_flow"}
+FACTS = {"late_trade", "busted_trade", "amended_trade", "late_flow", "late_cash"}
 NOTHING_YET: Row = {
     "nav": 0, "nav_status": "complete", "priced": 0, "unpriced": [], "stale": [],
     "priced_by_trade": [], "flows": 0, "daily_return": 0, "return_reason": None,
@@ -68,6 +69,8 @@ def reason_of(told: Sequence[Told], position: int) -> str:
         return "late_trade"
     if isinstance(event, FLOWS):
         return "late_flow"
+    if isinstance(event, CASH):
+        return "late_cash"
     if isinstance(event, WrittenDown):
         return "late_write_down"
     return "corrected_close" if isinstance(event, CloseCorrected) else "late_mark"

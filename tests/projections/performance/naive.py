@@ -20,6 +20,7 @@ from domain.portfolio.events import (
     TradeBooked,
     TradeUnbooked,
 )
+from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
 
 Told = tuple[str, Event]
 Row = dict[str, Any]
@@ -27,6 +28,7 @@ RowKey = tuple[str, str, date]
 
 FlowEvent: TypeAlias = CashDeposited | CashWithdrawn
 FLOWS = (CashDeposited, CashWithdrawn)
+CASH = (*FLOWS, FeeCharged, InterestBooked, CashExchanged)
 
 
 class MarkRow(NamedTuple):
@@ -113,7 +115,7 @@ def session_of(sessions: list[SessionClosed], event: Event) -> int:
         if isinstance(event, TradeBooked | TradeUnbooked):
             if session.session >= event.fill.trade_date:
                 return index
-        elif isinstance(event, FLOWS):
+        elif isinstance(event, CASH):
             if event.at is not None and session.ends_at > event.at:
                 return index
             if event.at is None and session.session >= event.value_date:
@@ -128,14 +130,14 @@ class NaiveBook:
         self.market = market
         self.base = event.base_currency
         self.sessions = market.sessions.get(event.calendar, [])
-        mine: list[TradeBooked | FlowEvent] = []
+        mine: list[Any] = []
         for owner, each in market.told:
             if owner != tenant or getattr(each, "portfolio", None) != event.portfolio:
                 continue
             if isinstance(each, TradeUnbooked):
                 gone = each.fill
                 mine = [e for e in mine if not isinstance(e, TradeBooked) or e.fill != gone]
-            elif isinstance(each, TradeBooked | CashDeposited | CashWithdrawn):
+            elif isinstance(each, (TradeBooked, *CASH)):
                 mine.append(each)
         self.facts = [(session_of(self.sessions, each), each) for each in mine]
         self.facts = [(index, each) for index, each in self.facts if index < len(self.sessions)]
@@ -193,7 +195,8 @@ class NaiveBook:
                 add_to(cash, event.currency, Fraction(event.cash_change))
                 trades.setdefault(name, []).append(event)
             else:
-                add_to(cash, event.amount.currency, signed(event))
+                for currency, amount in moved(event):
+                    add_to(cash, currency, amount)
         is_empty = not any(held.values()) and not any(cash.values())
         stale, by_trade, unpriced = [], [], []
         for name, quantity in held.items():
@@ -324,7 +327,9 @@ class NaiveBook:
                 made = event.fill.executed_at
                 is_before = made is not None and made < at
             else:
-                is_before = event.at < at if event.at is not None else signed(event) > 0
+                is_before = isinstance(event, FLOWS) and signed(event) > 0
+                if event.at is not None:
+                    is_before = event.at < at
             if i < index or (i == index and is_before):
                 counted.append((i, event))
         return self.value(counted, at, at)
@@ -333,6 +338,17 @@ class NaiveBook:
 def add_to(sums: dict[str, Fraction], name: str, amount: Fraction) -> None:
     """Add to a sum."""
     sums[name] = sums.get(name, Fraction(0)) + amount
+
+
+def moved(event: Any) -> list[tuple[str, Fraction]]:  # noqa: ANN401 - any of CASH
+    """What an event did to cash, currency by currency."""
+    if isinstance(event, CashExchanged):
+        fee = [] if event.fee is None else [(event.fee.currency, -Fraction(event.fee.amount))]
+        sold, bought = Fraction(event.sold.amount), Fraction(event.bought.amount)
+        return [(event.sold.currency, -sold), (event.bought.currency, bought), *fee]
+    amount = Fraction(event.amount.amount)
+    is_out = isinstance(event, CashWithdrawn | FeeCharged)
+    return [(event.amount.currency, -amount if is_out else amount)]
 
 
 def signed(event: FlowEvent) -> Fraction:

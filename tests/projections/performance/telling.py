@@ -36,6 +36,7 @@ from domain.portfolio.events import (
     TradeBooked,
     TradeUnbooked,
 )
+from domain.portfolio.life import CashExchanged, FeeCharged, FeeKind, InterestBooked
 from projections.performance.model import PerformanceModel
 from projections.read_model import Decoded, Fold
 
@@ -80,6 +81,40 @@ def flow(
     return tenant, kind(
         portfolio=portfolio, amount=Money(abs(signed), currency), balance=ZERO,
         value_date=value_date, at=moment,
+    )  # fmt: skip
+
+
+def fee(
+    amount: str | Decimal, on: int, *, moment: datetime | None = None,
+    portfolio: str = BOOK, tenant: str = ACME, currency: str = "USD",
+) -> Told:  # fmt: skip
+    """A fee was charged."""
+    return tenant, FeeCharged(
+        portfolio=portfolio, kind=FeeKind.CUSTODY, amount=Money(Decimal(amount), currency),
+        balance=ZERO, value_date=day(on), at=moment,
+    )  # fmt: skip
+
+
+def interest(
+    amount: str | Decimal, on: int, *, moment: datetime | None = None,
+    portfolio: str = BOOK, tenant: str = ACME, currency: str = "USD",
+) -> Told:  # fmt: skip
+    """Interest was booked, paid if below zero."""
+    return tenant, InterestBooked(
+        portfolio=portfolio, amount=Money(Decimal(amount), currency), balance=ZERO,
+        value_date=day(on), at=moment,
+    )  # fmt: skip
+
+
+def exchanged(
+    sold: str, bought: str, on: int, *, charged: str | None = None, moment: datetime | None = None,
+    portfolio: str = BOOK, tenant: str = ACME,
+) -> Told:  # fmt: skip
+    """Dollars were sold for euros, with a fee in euros if one is given."""
+    return tenant, CashExchanged(
+        portfolio=portfolio, sold=Money(Decimal(sold), "USD"), bought=Money(Decimal(bought), "EUR"),
+        rate=Decimal(1), balance_sold=ZERO, balance_bought=ZERO, value_date=day(on), at=moment,
+        fee=None if charged is None else Money(Decimal(charged), "EUR"),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
 from domain.market import SessionClosed
-from domain.portfolio.events import CashDeposited, CashWithdrawn, Reason, TradeBooked, TradeUnbooked
+from domain.portfolio.events import Reason, TradeBooked, TradeUnbooked
 from projections.read_model import Decoded
 from tests.projections.performance import naive
 from tests.projections.performance.history import NOTHING_YET, history
@@ -32,7 +32,10 @@ from tests.projections.performance.telling import (
     corrected,
     day,
     decoded,
+    exchanged,
+    fee,
     flow,
+    interest,
     marked,
     opened,
     trade,
@@ -85,6 +88,27 @@ def flows(draw: st.DrawFn) -> Told:
         tenant=tenant,
         currency=draw(st.sampled_from(["USD", "USD", "EUR", "GBP"])),
     )
+
+
+@st.composite
+def cash_facts(draw: st.DrawFn) -> Told:
+    """Some fee, interest or exchange."""
+    tenant, portfolio = draw(st.sampled_from(BOOKS))
+    moment: datetime | None = draw(st.none() | MOMENTS)
+    on, amount = draw(DAY_NUMBERS), draw(st.sampled_from(["0.5", "3", "100"]))
+    currency = draw(st.sampled_from(["USD", "EUR", "GBP"]))
+    told = draw(
+        st.sampled_from(
+            [
+                fee(amount, on, moment=moment, currency=currency),
+                interest(amount, on, moment=moment, currency=currency),
+                interest(f"-{amount}", on, moment=moment, currency=currency),
+                exchanged(amount, "2", on, moment=moment, charged="0.1"),
+                exchanged("3", amount, on, moment=moment),
+            ]
+        )
+    )
+    return tenant, msgspec.structs.replace(told[1], portfolio=portfolio)
 
 
 @st.composite
@@ -151,7 +175,11 @@ def amended(told: Told, content: Told) -> Told:
 def stories(draw: st.DrawFn, *, size: int = 14, is_corrected: bool = True) -> list[Told]:
     """Facts, marks, closes and corrections in any order the log could hold them."""
     facts = draw(
-        st.lists(st.one_of(trades(), flows(), marks(), write_downs()), min_size=3, max_size=size)
+        st.lists(
+            st.one_of(trades(), flows(), cash_facts(), marks(), write_downs()),
+            min_size=3,
+            max_size=size,
+        )
     )
     facts = list(map(named, facts, draw(st.permutations(range(len(facts))))))
     sessions = [
@@ -288,7 +316,7 @@ class TestFactsInAnyOrder:
     ) -> None:
         """Trades and flows arrive in any order among the market's events."""
         told = story[len(OPENINGS) :]
-        kinds = TradeBooked | CashDeposited | CashWithdrawn
+        kinds = (TradeBooked, *naive.CASH)
         facts = [each for each in told if isinstance(each[1], kinds)]
         market = [each for each in told if not isinstance(each[1], kinds)]
         random.shuffle(facts)
