@@ -90,6 +90,21 @@ class CashMoved(NamedTuple):
     rate: Decimal
 
 
+class WrittenDown(NamedTuple):
+    """A price was written down, by a change that is negative, and the rate at that time.
+
+    What is held then has lost so much by it: that is no part of the change of unrealised price.
+    """
+
+    instrument: str
+    currency: str
+    change: Decimal
+    rate: Decimal
+
+
+Fact = Traded | CashMoved | WrittenDown
+
+
 class Prices(NamedTuple):
     """Prices by instrument and rates by currency at one moment.
 
@@ -110,10 +125,11 @@ class Account:
         self._lots: dict[str, LotsInBase] = {}
         self._cash: dict[str, Decimal] = {}
 
-    def take(self, fact: Traded | CashMoved) -> Realised:
+    def take(self, fact: Fact) -> Realised:
         """Fold one fact; give what it realised."""
         if isinstance(fact, CashMoved):
             self._move(fact.currency, fact.amount)
+        if not isinstance(fact, Traded):
             return Realised()
         self._move(fact.currency, fact.cash)
         lots = self._lots.get(fact.instrument)
@@ -122,7 +138,7 @@ class Account:
             self._currencies[fact.instrument] = fact.currency
         return lots.take(fact.matching, fee=fact.fee, rate=fact.rate)
 
-    def bridge(self, facts: Iterable[Traded | CashMoved], *, start: Prices, end: Prices) -> Bridge:
+    def bridge(self, facts: Iterable[Fact], *, start: Prices, end: Prices) -> Bridge:
         """Fold the facts between two moments and explain the change of NAV between them."""
         nav_start, price_before, fx_before = self._valued(start)
         parts = dict.fromkeys(Part, ZERO)
@@ -139,9 +155,13 @@ class Account:
             if isinstance(fact, CashMoved):
                 parts[fact.part] += fact.amount * fact.rate
                 parts[Part.FX_ON_CASH] += fact.amount * revalued
-            else:
+            elif isinstance(fact, Traded):
                 parts[Part.TRADING_FEES] -= fact.fee * fact.rate
                 parts[Part.FX_ON_CASH] += fact.cash * revalued
+            else:
+                lost = self._held(fact.instrument) * fact.change * fact.rate
+                parts[Part.WRITE_DOWNS] += lost
+                parts[Part.UNREALISED_PRICE] -= lost
         nav_end, price_after, fx_after = self._valued(end)
         parts[Part.UNREALISED_PRICE] += price_after - price_before
         parts[Part.FX_ON_POSITIONS] += fx_after - fx_before
@@ -173,6 +193,10 @@ class Account:
     def _any_rate(self, at: Prices, currency: str) -> Decimal:
         """Give a rate; where it is missing there is no cash then, and any number comes to that."""
         return ONE if currency == self._base_currency else at.rates.get(currency, ZERO)
+
+    def _held(self, instrument: str) -> Decimal:
+        lots = self._lots.get(instrument)
+        return ZERO if lots is None else lots.quantity
 
     def _move(self, currency: str, amount: Decimal) -> None:
         self._cash[currency] = self._cash.get(currency, ZERO) + amount

@@ -34,6 +34,7 @@ KINDS: dict[str, Kind] = {
     "cursor_invalid": Kind(400, "The cursor is not one of ours"),
     "date_missing": Kind(400, "A date is missing"),
     "field_invalid": Kind(400, "A field is missing, unknown or not understood"),
+    "history_too_long": Kind(422, "The portfolio has too many facts to fold for one answer"),
     "idempotency_key_malformed": Kind(400, "The idempotency key is not usable"),
     "idempotency_key_missing": Kind(400, "The idempotency key is missing"),
     "internal_error": Kind(500, "Something failed on our side"),

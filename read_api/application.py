@@ -29,6 +29,7 @@ from read_api.resources import (
     Resources,
     TradesAsked,
 )
+from read_api.results import OneBridge, RealisedFills
 
 TITLE = "PMS queries"
 DESCRIPTION = """Queries of the portfolio management system. Every answer says which log position \
@@ -235,9 +236,21 @@ def _performance(resources: Resources) -> Sequence[Endpoint]:
             "What changed the NAV over a range of sessions, part by part",
             Action.READ_PERFORMANCE,
             RangeAsked,
-            shaping.OneBridge,
+            OneBridge,
             resources.bridge,
             PORTFOLIO,
+            problems=("history_too_long",),
+        ),
+        _query(
+            "/v1/portfolios/{portfolio}/realised",
+            "list_realised",
+            "What each fill realised, gross and net, by price and by currency",
+            Action.READ_PERFORMANCE,
+            PerformanceAsked,
+            RealisedFills,
+            resources.realised,
+            PORTFOLIO,
+            problems=("history_too_long",),
         ),
         _query(
             "/v1/closes",
@@ -272,8 +285,9 @@ def _query(
     kind: Any,  # noqa: ANN401 - any struct that is answered
     handle: Handle,
     *parts: PathParameter,
+    problems: tuple[str, ...] = (),
 ) -> Endpoint:
-    is_paged = issubclass(parameters, PageAsked)
+    paged = ("cursor_invalid",) if issubclass(parameters, PageAsked) else ()
     return Endpoint(
         "GET",
         path,
@@ -284,5 +298,5 @@ def _query(
         (json_answer(200, kind, "As of the position it says."),),
         parameters=parameters,
         parts=parts,
-        problems=("not_ready", "position_not_reached", *(("cursor_invalid",) if is_paged else ())),
+        problems=("not_ready", "position_not_reached", *paged, *problems),
     )

@@ -13,6 +13,7 @@ from gateway.interface import Call, not_found
 from gateway.problem import Problem
 from projections.asking import Readable, ReadModelMissing
 from projections.paging import CursorInvalid
+from projections.performance.history import FACTS_MAX, HistoryTooLong
 from projections.positions.queries import portfolio_of
 from projections.reading import Reading, ReadingUnavailable
 from read_api.waiting import PositionWatch
@@ -109,7 +110,8 @@ class Asking:
         `query` gets what can be read; it runs in a thread and shapes its answer there.
 
         Raises:
-            Problem: `position_not_reached`, `cursor_invalid`, `not_found` or `not_ready`.
+            Problem: `position_not_reached`, `cursor_invalid`, `history_too_long`, `not_found` or
+                `not_ready`.
         """
         wanted: int = call.parameters.min_position
         deadline = time.monotonic() + call.parameters.wait_seconds
@@ -158,6 +160,9 @@ class Asking:
                 "Use `next_cursor` as it was given, with the same parameters; or begin anew.",
                 fields=("cursor",),
             ) from None
+        except HistoryTooLong:
+            detail = f"Only {FACTS_MAX} facts are folded for one answer; ask for an earlier end."
+            raise Problem("history_too_long", detail) from None
         except ReadModelMissing:
             raise _not_ready("The projector has not begun yet; try again.") from None
         except ReadingUnavailable:

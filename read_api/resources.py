@@ -8,15 +8,15 @@ from uuid import UUID
 import msgspec
 from starlette.responses import Response
 
-from domain.bridge import Bridge
 from gateway.decoding import CurrencyCode, Name
 from gateway.interface import Call, json_response, not_found
 from gateway.openapi import PathParameter
 from projections.asking import Readable
 from projections.cash.queries import balances_of, movements_of
-from projections.performance.bridging import BridgeView, bridge_of
+from projections.performance.bridging import bridge_of
 from projections.performance.closes import CloseStatus, judged_closes
 from projections.performance.queries import daily_performance, performance_summary
+from projections.performance.realised import realised_of
 from projections.positions.in_force import instruments_in_force
 from projections.positions.queries import (
     lots_of,
@@ -29,6 +29,7 @@ from projections.trades.model import Status, TradeRow
 from projections.trades.queries import blotter, trade_of
 from read_api import shaping
 from read_api.asking import Asked, Asking, PageAsked, require_portfolio
+from read_api.results import OneBridge, RealisedFills, bridge_shaped, realised_shaped
 from read_api.shaping import page_shaped, shaped
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}\Z"
@@ -272,7 +273,7 @@ class Resources:
         """Explain a portfolio's change of NAV over a range of sessions."""
         asked: RangeAsked = call.parameters
 
-        def query(readable: Readable, portfolio: str) -> shaping.OneBridge:
+        def query(readable: Readable, portfolio: str) -> OneBridge:
             found = bridge_of(
                 readable,
                 tenant=call.principal.tenant,
@@ -280,7 +281,23 @@ class Resources:
                 since=asked.since,
                 until=asked.until,
             )
-            return shaped(shaping.OneBridge, found, item=_bridge(_present(found.row)))
+            return bridge_shaped(found, _present(found.row))
+
+        return await self._of_portfolio(call, "performance", query)
+
+    async def realised(self, call: Call) -> Response:
+        """List what each fill of a portfolio realised."""
+        asked: PerformanceAsked = call.parameters
+
+        def query(readable: Readable, portfolio: str) -> RealisedFills:
+            page = realised_of(
+                readable,
+                portfolio=portfolio,
+                since=asked.since,
+                until=asked.until,
+                **_paged(call, asked),
+            )
+            return realised_shaped(page)
 
         return await self._of_portfolio(call, "performance", query)
 
@@ -367,12 +384,6 @@ def _blotter(
 
 def _trade(row: TradeRow) -> shaping.Trade:
     return shaped(shaping.Trade, row, breaches=row.every_breach)
-
-
-def _bridge(row: BridgeView) -> shaping.Bridge:
-    fields = Bridge.__struct_fields__
-    values = {name: shaping.plain(getattr(row.bridge, name, None)) for name in fields}
-    return shaped(shaping.Bridge, row, **values)
 
 
 def _day(row: Any) -> shaping.PerformanceDay:  # noqa: ANN401

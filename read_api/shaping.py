@@ -220,36 +220,6 @@ class PerformanceSummary(Shaped, frozen=True):
     restated_position: int | None
 
 
-class Bridge(Shaped, frozen=True):
-    """What changed the NAV from the end of one session, or from nothing, to the end of another.
-
-    The parts are in `currency`, signed as they change the NAV, and add up exactly; `realised_net`
-    stands beside them. All are null where there is a `reason`: `no_session` in the range,
-    `nav_incomplete` at an end, `rate_missing` of a fact, `too_many_facts` (above 50,000) to fold.
-    """
-
-    portfolio: str
-    currency: str
-    start_session: date | None
-    end_session: date | None
-    reason: str | None
-    nav_start: Amount | None
-    external_flows: Amount | None
-    realised_price: Amount | None
-    unrealised_price: Amount | None
-    fx_on_positions: Amount | None
-    fx_on_cash: Amount | None
-    dividends: Amount | None
-    interest: Amount | None
-    trading_fees: Amount | None
-    taxes: Amount | None
-    management_fees: Amount | None
-    cash_in_lieu: Amount | None
-    write_downs: Amount | None
-    nav_end: Amount | None
-    realised_net: Amount | None
-
-
 class JudgedClose(Shaped, frozen=True):
     """A close with what was found about it; null `price`: it was cancelled."""
 
@@ -362,12 +332,6 @@ class OneSummary(_One, frozen=True):
     """One portfolio's summary."""
 
     item: PerformanceSummary
-
-
-class OneBridge(_One, frozen=True):
-    """One portfolio's bridge over a range of sessions."""
-
-    item: Bridge
 
 
 class OneTrade(_One, frozen=True):

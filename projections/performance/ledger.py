@@ -29,6 +29,7 @@ from projections.performance.tables import (
     FLOW_COLUMNS,
     copy_lines,
     moment,
+    names,
     number,
     text,
 )
@@ -117,7 +118,8 @@ class Ledger:
             f"{text(tenant)}\t{text(event.portfolio)}\t{fill.trade_date.isoformat()}\t{position}\t"
             f"{moment(executed_at)}\t{text(event.instrument)}\t{sign}{fill.quantity}\t"
             f"{fill.price}\t{text(event.currency)}\t{event.cash_change}\t"
-            f"{text(book_order(fill))}\t{fill.trade_id}\t{fill.fee}\t{number(event.rate_to_base)}\n"
+            f"{text(book_order(fill))}\t{fill.trade_id}\t{fill.fee}\t{number(event.rate_to_base)}\t"
+            f"{names(map(str, fill.closes))}\n"
         )
 
     def take_out_fill(self, tenant: str, event: TradeUnbooked, position: int) -> None:

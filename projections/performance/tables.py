@@ -38,7 +38,7 @@ RESTATED_DAY_COLUMNS = (
 )
 FILL_COLUMNS = (
     "tenant, portfolio, on_date, position, at, instrument, quantity, price, currency, cash,"
-    " book_order, trade_id, fee, rate_to_base"
+    " book_order, trade_id, fee, rate_to_base, closes"
 )
 FLOW_COLUMNS = "tenant, portfolio, on_date, position, leg, at, currency, amount, part"
 MARK_COLUMNS = "name, at, position, price, calendar, session, status, findings"
@@ -64,6 +64,7 @@ CREATE TABLE {{schema}}.fills (
     instrument {_TEXT} NOT NULL, quantity numeric NOT NULL, price numeric NOT NULL,
     currency text NOT NULL, cash numeric NOT NULL, book_order {_TEXT} NOT NULL,
     trade_id uuid NOT NULL, fee numeric NOT NULL, rate_to_base numeric,
+    closes uuid[] NOT NULL,
     PRIMARY KEY (tenant, portfolio, on_date, position)
 );
 CREATE TABLE {{schema}}.flows (
@@ -77,7 +78,7 @@ CREATE TABLE {{schema}}.marks (
     PRIMARY KEY (name, at, position)
 );
 CREATE INDEX ON {{schema}}.marks (status, name, at, position)
-    WHERE status IN ('suspect', 'corrected', 'cancelled');
+    WHERE status IN ('suspect', 'corrected', 'cancelled', 'written_down');
 CREATE TABLE {{schema}}.days (
     tenant {_TEXT}, portfolio {_TEXT}, session date, ends_at timestamptz NOT NULL,
     currency text NOT NULL,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from domain.book import Book
-from domain.bridge import Account, Bridge, CashMoved, Part, Prices, Traded
+from domain.bridge import Account, Bridge, CashMoved, Fact, Part, Prices, Traded, WrittenDown
 from domain.lots import CostBasis, Fill, match
 from domain.money import ZERO
 from domain.portfolio.booking import cash_change
@@ -20,8 +20,6 @@ A_CENT = Decimal("0.01")
 CURRENCY_OF = {"AAPL": "USD", "SAP": "EUR", "VOD": "GBP"}
 BASES = pytest.mark.parametrize("basis", list(CostBasis))
 EMPTY = Prices({}, {})
-
-Fact = Traded | CashMoved
 
 
 class Books:
@@ -141,6 +139,34 @@ class TestExamples:
 
         assert only(bridge, external_flows="110", fx_on_cash="8.8")
 
+    def test_written_down(self) -> None:
+        """10 SAP bought at 100, 120 now; down to 20 at 1.10, rate 1.20 at the end.
+
+        Lost by it: 10 x 100 x 1.10. What had been gained before stays a change of unrealised price,
+        with what the loss is worth more since: 10 x (20 - 100) x 1.20 + 1,100 = 140.
+        """
+        books = Books()
+        facts: list[Fact] = [
+            books.trade(bought("b", 10, 100), "1.20", "SAP"),
+            WrittenDown("SAP", "EUR", Decimal(-100), Decimal("1.10")),
+        ]
+
+        bridge = bridged(facts, prices({"EUR": "1.20"}, SAP="20"))
+
+        assert only(bridge, write_downs="-1100", unrealised_price="140")
+
+    def test_writes_nothing_down_that_is_not_held(self) -> None:
+        """Neither what never was, nor what was sold before."""
+        books = Books()
+        facts: list[Fact] = [
+            books.trade(bought("b", 10, 100)),
+            books.trade(sold("s", 10, 100)),
+            WrittenDown("AAPL", "USD", Decimal(-100), Decimal(1)),
+            WrittenDown("SAP", "EUR", Decimal(-100), Decimal("1.10")),
+        ]
+
+        assert only(bridged(facts, EMPTY))
+
     def test_needs_no_rate_of_a_currency_that_is_gone(self) -> None:
         """100 euros in at 1.10 and out at 1.20, no rate at the end: what they gained is known."""
         facts: list[Fact] = [moved("100", "EUR", "1.10"), moved("-100", "EUR", "1.20")]
@@ -170,6 +196,11 @@ def facts_of_a_day(draw: st.DrawFn, books: Books, day: int) -> list[Fact]:
                 fee=draw(st.integers(0, 3)), source_sequence=day * 10 + number,
             )  # fmt: skip
             made.append(books.trade(wanted, rate, name))
+        elif draw(st.booleans()):
+            name = draw(st.sampled_from(sorted(CURRENCY_OF)))
+            rate = "1" if name == "AAPL" else draw(rates)
+            change = Decimal(draw(st.integers(-30, 0)))
+            made.append(WrittenDown(name, CURRENCY_OF[name], change, Decimal(rate)))
         else:
             currency = draw(st.sampled_from(["USD", "EUR", "GBP"]))
             rate = "1" if currency == "USD" else draw(rates)
@@ -200,7 +231,7 @@ def worth(days: list[tuple[list[Fact], Prices]]) -> Fraction:
             rate = Fraction(1 if fact.currency == "USD" else end.rates[fact.currency])
             if isinstance(fact, CashMoved):
                 total += Fraction(fact.amount) * rate
-            else:
+            elif isinstance(fact, Traded):
                 opened = fact.matching.opened
                 quantity = ZERO if opened is None else opened.quantity
                 quantity -= sum((part.quantity for part in fact.matching.closed), ZERO)

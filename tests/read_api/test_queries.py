@@ -29,6 +29,7 @@ PATHS = (
     "/v1/portfolios/growth/performance",
     "/v1/portfolios/growth/performance/summary",
     "/v1/portfolios/growth/bridge",
+    "/v1/portfolios/growth/realised",
     "/v1/trades",
     "/v1/refusals",
     "/v1/exceptions",

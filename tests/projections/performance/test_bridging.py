@@ -12,11 +12,14 @@ import pytest
 from hypothesis import given, settings
 
 from domain.bridge import Part
-from domain.portfolio.events import TradeBooked
+from domain.lots import CostBasis
+from domain.portfolio.events import PortfolioOpened, TradeBooked
 from projections.asking import Readable
 from projections.checkpoint import Checkpoint, create_checkpoint
-from projections.performance import bridging
+from projections.performance import history
 from projections.performance.bridging import BridgeView, bridge_of
+from projections.performance.history import HistoryTooLong
+from projections.performance.realised import RealisedFill, realised_of
 from tests.projections.performance.telling import (
     ACME,
     BOOK,
@@ -31,6 +34,7 @@ from tests.projections.performance.telling import (
     marked,
     opened,
     trade,
+    written_down,
 )
 from tests.projections.performance.test_laws import BOOKS, stories
 
@@ -114,6 +118,99 @@ class TestTheExamples:
             "external_flows": 1650, "realised_price": 120, "unrealised_price": Decimal("187.5"),
             "fx_on_positions": 125, "fx_on_cash": 105,
         }  # fmt: skip
+
+    def test_a_write_down(self, connection: Connection) -> None:
+        """10 at 100, marked 120, written down to 20: 1,000 lost by it, 200 gained before."""
+        told(connection, [
+            opened(), trade("AAPL", "10", "100", 1), closed(1, {"AAPL": "120"}),
+            written_down("AAPL", "20", at(2, 12)), trade("AAPL", "5", "20", 2, moment=at(2, 15)),
+            closed(2), closed(3),
+        ])  # fmt: skip
+
+        assert parts(asked(connection, 2, 2)) == {"write_downs": -1000}
+        assert parts(asked(connection, None, 3)) == {"unrealised_price": 200, "write_downs": -1000}
+
+    def test_a_write_down_of_what_never_had_a_mark(self, connection: Connection) -> None:
+        """From its own last executed price; written down before it was bought, nothing is lost."""
+        told(connection, [
+            opened(), trade("AAPL", "10", "100", 1, moment=at(1, 15)),
+            written_down("AAPL", "20", at(1, 16)), written_down("MSFT", "1", at(1, 15)),
+            trade("MSFT", "1", "3", 1, moment=at(1, 16)), closed(1),
+        ])  # fmt: skip
+
+        assert parts(asked(connection)) == {"unrealised_price": -2, "write_downs": -800}
+
+
+class TestRealised:
+    """What each fill realised."""
+
+    STORY = (
+        opened(),
+        trade("SAP", "10", "100", 1, moment=at(1, 15), currency="EUR", fee="2"),
+        trade("AAPL", "5", "10", 1),
+        closed(1),
+        trade("SAP", "-4", "120", 2, moment=at(2, 15), currency="EUR", fee="1"),
+        trade("AAPL", "-5", "11", 3),
+    )
+    RATES = (marked(at(1, 14), {"EUR/USD": "1.10"}), marked(at(2, 14), {"EUR/USD": "1.20"}))
+
+    def rows(self, connection: Connection, **asked: Any) -> list[RealisedFill]:
+        """The fills that closed something."""
+        return realised_of(Readable(connection), tenant=ACME, portfolio=BOOK, **asked).rows
+
+    def test_is_split_by_price_and_currency(self, connection: Connection) -> None:
+        """4 SAP from 100 at 1.10 to 120 at 1.20; 5 AAPL in base: no currency part."""
+        told(connection, [*self.STORY, *self.RATES])
+
+        sap, apple = self.rows(connection)
+
+        assert [sap.closed, sap.realised_gross, sap.realised_net] == [4, 80, Decimal("78.2")]
+        assert [sap.price_part, sap.fx_part, sap.base_gross] == [96, 40, 136]
+        assert sap.base_fees == Decimal("1.2") + Decimal("0.8") * Decimal("1.1")
+        assert sap.base_net == Decimal("133.92")
+        assert apple.trade_date == day(3)
+        assert [apple.price_part, apple.fx_part] == [5, 0]
+
+    def test_has_no_parts_without_a_rate(self, connection: Connection) -> None:
+        """What it realised in its own currency is known all the same."""
+        told(connection, self.STORY)
+
+        sap, apple = self.rows(connection)
+
+        assert sap.realised_gross == 80
+        assert [sap.rate_to_base, sap.price_part, sap.base_net] == [None, None, None]
+        assert apple.base_net == 5
+
+    def test_closes_the_lots_that_a_fill_names(self, connection: Connection) -> None:
+        """SPECIFIC: of two lots the second, which cost 20."""
+        owner, opening = opened()
+        assert isinstance(opening, PortfolioOpened)
+        specific = msgspec.structs.replace(opening, cost_basis=CostBasis.SPECIFIC)
+        second = trade("AAPL", "1", "20", 1, name="second")
+        _, sale = trade("AAPL", "-1", "30", 2)
+        assert isinstance(second[1], TradeBooked)
+        assert isinstance(sale, TradeBooked)
+        fill = msgspec.structs.replace(sale.fill, closes=(second[1].fill.trade_id,))
+        naming = msgspec.structs.replace(sale, fill=fill)
+        told(connection, [
+            (owner, specific), trade("AAPL", "1", "10", 1, name="first"), second, (owner, naming),
+        ])  # fmt: skip
+
+        (row,) = self.rows(connection)
+
+        assert row.price_part == 10
+
+    def test_is_of_the_trade_dates_asked_for(self, connection: Connection) -> None:
+        """Both ends included, open sessions too; page by page the same."""
+        told(connection, [*self.STORY, *self.RATES])
+        both = self.rows(connection)
+
+        assert self.rows(connection, since=day(2), until=day(2)) == both[:1]
+        assert self.rows(connection, since=day(3)) == both[1:]
+        page = realised_of(Readable(connection), tenant=ACME, portfolio=BOOK, limit=1)
+        assert page.rows == both[:1]
+        assert self.rows(connection, cursor=page.next_cursor) == both[1:]
+        assert not self.rows(connection, since=day(4))
 
 
 class TestAnInterval:
@@ -214,19 +311,17 @@ class TestWithoutABridge:
 
         assert asked(connection).reason == "rate_missing"
 
-    @pytest.mark.parametrize(("facts_max", "reason"), [(2, None), (1, "too_many_facts")])
     def test_of_too_many_facts(
-        self,
-        connection: Connection,
-        monkeypatch: pytest.MonkeyPatch,
-        facts_max: int,
-        reason: str | None,
+        self, connection: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Up to the limit there is one."""
-        monkeypatch.setattr(bridging, "FACTS_MAX", facts_max)
+        """Up to the limit there is one, beyond it none by name."""
         told(connection, [opened(), flow("1", 1), trade("AAPL", "1", "1", 1), closed(1)])
 
-        assert asked(connection).reason == reason
+        monkeypatch.setattr(history, "FACTS_MAX", 2)
+        assert asked(connection).bridge is not None
+        monkeypatch.setattr(history, "FACTS_MAX", 1)
+        with pytest.raises(HistoryTooLong):
+            asked(connection)
 
 
 class TestAnyStory:
