@@ -26,11 +26,12 @@ from eventstore.failures import LogDamaged
 from eventstore.log import Log
 from projections.batches import Undecodable, decode_batch
 from projections.findings import Check, Watch
+from projections.ladder_checks import PendingCash
 from projections.read_model import Decoded
 from schemas.catalogue import EVENT_NAMES
 
 BATCH_EVENTS_MAX = 10_000
-LOG_CHECKS = 4
+LOG_CHECKS = 5
 """How many checks bookkeeping itself makes."""
 
 Key: TypeAlias = tuple[str, str, str]
@@ -54,6 +55,7 @@ class Bookkeeping:
         self.position = 0
         self.balances: dict[Key, Decimal] = {}
         self.holdings: dict[Key, Holding] = {}
+        self.pending = PendingCash()
         self._awaited: dict[UUID, int] = {}
         self._readable = Check("every event can be read")
         self._paired = Check("every captured, released or amended trade is booked once")
@@ -71,6 +73,7 @@ class Bookkeeping:
             batch = decode_batch(events, EVENT_NAMES)
             for decoded in batch.decoded:
                 self._take(decoded)
+                self.pending.take(decoded, self.balances)
             self._readable.counted += batch.size
             self.position = batch.position if batch.size else self.position
             if batch.undecodable is not None:
@@ -84,7 +87,7 @@ class Bookkeeping:
         for key, holding in self.holdings.items():
             if holding.pages:
                 self._lots.fail(f"{_named(key)} ends with {holding.pages} pages missing")
-        checks = [self._readable, self._paired, self._cash, self._lots]
+        checks = [self._readable, self._paired, self._cash, self._lots, self.pending.check]
         assert len(checks) == LOG_CHECKS, "all are counted"
         return checks
 

@@ -10,6 +10,7 @@ from psycopg.rows import tuple_row
 
 from projections.content_checks import Bookkeeping
 from projections.findings import Check, Watch
+from projections.ladder_checks import check_ladder
 from projections.read_model import Placed
 
 Cursor: TypeAlias = psycopg.Cursor[Any]
@@ -103,6 +104,7 @@ def check_tables(
             if placed.model.name == "cash":
                 checks += [_ask(cursor, placed, *each) for each in _CASH_CHECKS]
                 checks.append(_check_balances(cursor, placed, bookkeeping))
+                checks.append(check_ladder(cursor, placed, bookkeeping.pending))
             elif placed.model.name == "positions":
                 checks += [_ask(cursor, placed, *each) for each in _LOT_CHECKS]
                 checks.append(_check_quantities(cursor, placed, bookkeeping))

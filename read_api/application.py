@@ -14,6 +14,7 @@ from projections.announcing import Announcement
 from projections.reading import Reading
 from read_api import shaping
 from read_api.asking import Asked, Asking, PageAsked
+from read_api.ladders import Ladders
 from read_api.resources import (
     INSTRUMENT,
     PORTFOLIO,
@@ -141,6 +142,16 @@ def _cash(resources: Resources) -> Sequence[Endpoint]:
             Asked,
             shaping.Balances,
             resources.cash,
+            PORTFOLIO,
+        ),
+        _query(
+            "/v1/portfolios/{portfolio}/cash/ladder",
+            "list_cash_ladders",
+            "Settled and pending cash, by currency and value date",
+            Action.READ_CASH,
+            Asked,
+            Ladders,
+            resources.cash_ladder,
             PORTFOLIO,
         ),
         _query(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from projections.trades.model import Status, TradeRow
 from projections.trades.queries import blotter, trade_of
 from read_api import shaping
 from read_api.asking import Asked, Asking, PageAsked, require_portfolio
+from read_api.ladders import ladders_told
 from read_api.results import OneBridge, RealisedFills, bridge_shaped, realised_shaped
 from read_api.shaping import page_shaped, shaped
 
@@ -187,6 +189,11 @@ class Resources:
             items = [shaped(shaping.Balance, row) for row in page.rows]
             return page_shaped(shaping.Balances, page, items)
 
+        return await self._of_portfolio(call, "cash", query)
+
+    async def cash_ladder(self, call: Call) -> Response:
+        """Tell what is settled and pending, by currency and value date."""
+        query = partial(ladders_told, tenant=call.principal.tenant)
         return await self._of_portfolio(call, "cash", query)
 
     async def movements(self, call: Call) -> Response:

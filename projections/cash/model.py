@@ -17,8 +17,15 @@ import psycopg
 
 from domain.event import Event
 from domain.money import ZERO
-from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked, TradeUnbooked
+from domain.portfolio.events import (
+    CashDeposited,
+    CashSettled,
+    CashWithdrawn,
+    TradeBooked,
+    TradeUnbooked,
+)
 from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
+from projections.cash.ladder import LADDER_DDL, LADDER_EVENTS, LadderFold
 from projections.read_model import Decoded, Fold
 from projections.rows import Cursor, Tables
 
@@ -126,23 +133,19 @@ class Cash:
     """What moved each portfolio's cash, leg by leg, and what is left."""
 
     name = "cash"
-    calculation_version = 4
-    event_types: frozenset[type[Event]] = frozenset(
-        {
-            CashDeposited,
-            CashWithdrawn,
-            FeeCharged,
-            InterestBooked,
-            CashExchanged,
-            TradeBooked,
-            TradeUnbooked,
-        }
-    )
-    compared_tables = ("movements", "balances")
+    calculation_version = 5
+    event_types: frozenset[type[Event]] = LADDER_EVENTS | {
+        CashDeposited,
+        CashWithdrawn,
+        FeeCharged,
+        InterestBooked,
+        CashExchanged,
+    }
+    compared_tables = ("movements", "balances", "ladder")
 
     def ddl(self, schema: str) -> str:
         """Give the statements that make the tables."""
-        return _DDL.format(schema=schema)
+        return (_DDL + LADDER_DDL).format(schema=schema)
 
     def new_fold(self, schema: str) -> Fold:
         """Make a fold that knows nothing yet."""
@@ -154,6 +157,7 @@ class CashFold:
 
     def __init__(self, schema: str) -> None:
         self._tables = Tables(schema)
+        self._ladder = LadderFold(self._tables)
         self._balances: dict[tuple[str, str, str], BalanceRow] = {}
         self._holds_all: bool | None = None
 
@@ -161,7 +165,8 @@ class CashFold:
         """Fold a batch."""
         movements: list[MovementRow] = []
         for decoded in batch:
-            movements += legs(decoded)
+            if not isinstance(decoded.event, CashSettled):
+                movements += legs(decoded)
         touched = {(leg.tenant, leg.portfolio, leg.currency) for leg in movements}
         self._load(cursor, touched - self._balances.keys())
         for leg in movements:
@@ -186,6 +191,7 @@ class CashFold:
         self._tables.insert(cursor, "movements", movements)
         rows = [self._balances[key] for key in touched]
         self._tables.upsert(cursor, "balances", rows, key=_BALANCE_KEY)
+        self._ladder.fold(cursor, batch)
         if len(self._balances) > BALANCES_MAX:
             self._balances.clear()
             self._holds_all = False

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
@@ -15,6 +15,7 @@ from domain.lots import ClosedLot, CostBasis, Fill, Lot, Side, match
 from domain.money import ZERO, product
 from domain.portfolio.events import (
     BookTotals,
+    CashSettled,
     LotsClosed,
     LotsRestated,
     Reason,
@@ -23,6 +24,7 @@ from domain.portfolio.events import (
 )
 from domain.trade import Capture
 
+SETTLED_AFTER = timedelta(days=2)
 PAGE = 2
 """Lots per page: small, so that paged events are met often."""
 
@@ -43,6 +45,7 @@ class Account:
         self.name = name
         self.basis = basis
         self.cash: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        self.pending: dict[str, dict[date, Decimal]] = defaultdict(dict)
         self.fills: dict[str, list[Fill]] = defaultdict(list)
         self.books: dict[str, Book] = defaultdict(lambda: Book(basis))
 
@@ -50,6 +53,7 @@ class Account:
         """Decide a fill: its booking and the pages that follow."""
         change = fill.consideration if fill.side is Side.SELL else -fill.consideration
         self.cash[currency] += change - fill.fee
+        self._pend(currency, fill, change - fill.fee)
         self.fills[instrument].append(fill)
         before = self.books[instrument]
         is_late = before.last_key is not None and fill.key < before.last_key
@@ -91,6 +95,7 @@ class Account:
         self.books[instrument] = book
         change = fill.consideration if fill.side is Side.BUY else -fill.consideration
         self.cash[currency] += change + fill.fee
+        self._pend(currency, fill, change + fill.fee)
         unbooked = TradeUnbooked(
             portfolio=self.name,
             instrument=instrument,
@@ -105,6 +110,28 @@ class Account:
             last_fill=steps[-1][0] if steps else None,
         )
         return [unbooked, *self._restated(instrument, fill, currency, list(before.lots))]
+
+    def _pend(self, currency: str, fill: Fill, change: Decimal) -> None:
+        if fill.value_date is not None:
+            dates = self.pending[currency]
+            dates[fill.value_date] = dates.get(fill.value_date, ZERO) + change
+
+    def settle(self, until: date) -> list[Event]:
+        """Settle what is due."""
+        events: list[Event] = []
+        for currency, dates in self.pending.items():
+            for day in sorted(day for day in dates if day <= until):
+                amount = dates.pop(day)
+                events.append(
+                    CashSettled(
+                        portfolio=self.name,
+                        value_date=day,
+                        currency=currency,
+                        amount=amount,
+                        settled_after=self.cash[currency] - sum(dates.values(), ZERO),
+                    )
+                )
+        return events
 
     def _closed(self, instrument: str, pages: list[tuple[ClosedLot, ...]]) -> Iterator[Event]:
         for number, page in enumerate(pages, start=1):
@@ -160,6 +187,7 @@ def fill_of(capture: Capture, trade_id: UUID) -> Fill:
         fee=capture.fee,
         trade_date=capture.trade_date,
         executed_at=capture.executed_at,
+        value_date=capture.trade_date + SETTLED_AFTER,
     )
 
 

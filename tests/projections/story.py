@@ -350,6 +350,13 @@ class Story:
     ) -> list[Event]:
         return account.unbook(capture.instrument, fill, capture.currency, reason)
 
+    def settle(self, portfolio: str, until: date, *, tenant: str = ACME) -> None:
+        """Settle what is due, if anything is."""
+        account = self.accounts[tenant, portfolio]
+        events = account.settle(until)
+        if events:
+            self._tell_bookings(account, events)
+
     def mark(self, at: datetime, **prices: str) -> None:
         """Mark instruments."""
         marks = tuple(Mark(name, Decimal(price)) for name, price in prices.items())

@@ -95,6 +95,7 @@ def other_deeds(draw: st.DrawFn) -> Deed:
             story, PortfolioRenamed(portfolio=portfolio, title=price), tenant=tenant
         ),
         lambda story: tell(story, PeriodClosed(portfolio=portfolio, until=day), tenant=tenant),
+        lambda story: story.settle(portfolio, day + timedelta(days=1), tenant=tenant),
         lambda story: story.refuse(portfolio, instrument, tenant=tenant),
         lambda story: story.register(instrument),
         lambda story: story.mark(opening(day), **{instrument: price}),

@@ -45,6 +45,7 @@ def told(log: Log, log_database: Database, story: Story) -> None:
     story.close(DAY_ONE, **{APPLE: "13", TESLA: "14"})
     story.bust(story.trade(FUND, APPLE, "2", "7", fee="0.1"))
     story.amend(story.trade(FUND, APPLE, "1", "8"), "-2", "8", fee="0.1")
+    story.settle(FUND, DAY_ONE + timedelta(days=3))
     story.append_to(log)
     for model in MODELS:
         rebuild(model, log, log_database.app_conninfo)

@@ -24,6 +24,7 @@ PATHS = (
     f"/v1/portfolios/growth/positions/{APPLE}",
     "/v1/portfolios/growth/lots",
     "/v1/portfolios/growth/cash",
+    "/v1/portfolios/growth/cash/ladder",
     "/v1/portfolios/growth/cash/movements",
     "/v1/portfolios/growth/trades",
     "/v1/portfolios/growth/performance",
@@ -160,7 +161,7 @@ class TestPositions:
 
 
 class TestCash:
-    """GET …/cash and …/cash/movements."""
+    """GET …/cash, …/cash/ladder and …/cash/movements."""
 
     def test_is_the_sum_of_its_legs(self, story: Teller) -> None:
         """Deposits, withdrawals, principal and fees add up to the balance."""
@@ -171,6 +172,14 @@ class TestCash:
         assert balance["withdrawals"] == "-1000"
         assert balance["principal"] == "-2500"
         assert balance["fees"] == "-1.5"
+
+    def test_is_pending_until_its_value_date(self, story: Teller) -> None:
+        """Flows are settled; receipts and payments of trades wait for a session that closes."""
+        (ladder,) = story.ask("/v1/portfolios/growth/cash/ladder")["items"]
+
+        assert ladder["settled"] == "99000"
+        assert (ladder["pending_in"], ladder["pending_out"]) == ("20900", "-23401.5")
+        assert ladder["dates"][-1]["projected"] == ladder["balance"] == "96498.5"
 
     def test_moves_are_listed_newest_first(self, story: Teller) -> None:
         """The fee is a leg of its own."""
