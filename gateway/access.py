@@ -24,7 +24,7 @@ class Role(StrEnum):
     TRADER = "trader"
     """Proposes trades and sees the tenant's portfolios."""
     EXECUTION = "execution"
-    """A trading system that tells executed fills, and names its source."""
+    """A trading system that tells executed fills and their corrections, and names its source."""
     MARKET_DATA = "market_data"
     """Writes the shared facts: instruments, marks, closes (tenant `market` only)."""
     CONTROLLER = "controller"
@@ -40,6 +40,7 @@ class Action(StrEnum):
 
     CAPTURE_PROPOSED = "capture_proposed"
     CAPTURE_EXECUTED = "capture_executed"
+    CORRECT_TRADE = "correct_trade"
     OPEN_PORTFOLIO = "open_portfolio"
     MOVE_CASH = "move_cash"
     MANAGE_PORTFOLIO = "manage_portfolio"
@@ -92,8 +93,8 @@ PERMITTED: dict[Role, frozenset[Action]] = {
         Action.CAPTURE_PROPOSED, Action.EXCHANGE_PROPOSED, Action.ASK_OUTCOME,
     },
     Role.EXECUTION: frozenset({
-        Action.CAPTURE_EXECUTED, Action.EXCHANGE_EXECUTED, Action.BOOK_CHARGE, Action.ASK_OUTCOME,
-        Action.READ_TRADES, Action.READ_REFUSALS, Action.READ_EXCEPTIONS,
+        Action.CAPTURE_EXECUTED, Action.CORRECT_TRADE, Action.EXCHANGE_EXECUTED, Action.BOOK_CHARGE,
+        Action.ASK_OUTCOME, Action.READ_TRADES, Action.READ_REFUSALS, Action.READ_EXCEPTIONS,
     }),
     Role.MARKET_DATA: SHARED_WRITES | EVERY_TENANT,
     Role.CONTROLLER: _ALL_QUERIES | {

@@ -39,7 +39,9 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An accepted command, durable in the log.
 
     `position` is that of its last event, for `min_position` of a query; `warnings` are the rules an
-    executed trade breaches; `is_parked`: it waits for its instrument to be registered.
+    executed trade breaches; `is_parked`: it waits for its instrument to be registered; `is_held`:
+    a correction that waits for its trade; `is_superseded`: one that changes nothing, because a
+    higher revision or a bust stands over it.
     """
 
     outcome: Literal["accepted"]
@@ -52,6 +54,8 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     market_position: int | None = None
     warnings: tuple[Breach, ...] = ()
     is_parked: bool = False
+    is_held: bool = False
+    is_superseded: bool = False
 
 
 class ResultKind(StrEnum):
@@ -84,6 +88,8 @@ class ItemResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     market_position: int | None = None
     warnings: tuple[Breach, ...] = ()
     is_parked: bool = False
+    is_held: bool = False
+    is_superseded: bool = False
 
 
 class BatchResults(msgspec.Struct, frozen=True):
@@ -113,6 +119,8 @@ class CommandOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     market_position: int | None = None
     warnings: tuple[Breach, ...] = ()
     is_parked: bool = False
+    is_held: bool = False
+    is_superseded: bool = False
 
 
 def outcome_response(outcome: Outcome) -> Response:
@@ -134,6 +142,8 @@ def outcome_response(outcome: Outcome) -> Response:
         market_position=outcome.market_position,
         warnings=outcome.warnings,
         is_parked=outcome.is_parked,
+        is_held=outcome.is_held,
+        is_superseded=outcome.is_superseded,
     )
     return json_response(acceptance, status=201)
 
@@ -203,6 +213,8 @@ def item_result(index: int, outcome: Outcome) -> ItemResult:
         market_position=outcome.market_position,
         warnings=outcome.warnings,
         is_parked=outcome.is_parked,
+        is_held=outcome.is_held,
+        is_superseded=outcome.is_superseded,
     )
 
 
@@ -238,6 +250,8 @@ def command_outcome(
         market_position=outcome.market_position,
         warnings=outcome.warnings,
         is_parked=outcome.is_parked,
+        is_held=outcome.is_held,
+        is_superseded=outcome.is_superseded,
     )
 
 

@@ -20,10 +20,11 @@ from write_api.bodies import (
     SourceBody,
     TradeBody,
 )
+from write_api.correction_bodies import AmendmentBody, BustBody
 from write_api.instruments import CHANGES, INSTRUMENT
 from write_api.issuing import DECISION_SECONDS_MAX, CommandDesk, Issuing
 from write_api.portfolio_deeds import DEEDS
-from write_api.resources import COMMAND, PORTFOLIO, Resources
+from write_api.resources import COMMAND, EXTERNAL_ID, PORTFOLIO, SOURCE, Resources
 
 TITLE = "PMS commands"
 DESCRIPTION = """Commands to the portfolio management system. Each write is durable in the log \
@@ -55,6 +56,7 @@ def create_app(
     resources = Resources(issuing)
     for endpoint in (
         *_captures(resources),
+        *_corrections(resources),
         *_portfolios(resources),
         *_portfolio_deeds(resources),
         *_market(resources),
@@ -95,6 +97,39 @@ def _captures(resources: Resources) -> Sequence[Endpoint]:
             (Action.REGISTER_SOURCE,),
             SourceBody,
             resources.register_source,
+        ),
+    )
+
+
+def _corrections(resources: Resources) -> Sequence[Endpoint]:
+    own = ("source_missing", "source_not_yours")
+    trade = "/v1/trades/{source}/{external_id:path}"
+    waits = (
+        "A fact: never refused on limits. It may come before its trade, and then waits for it "
+        f"(`is_held`); a higher revision or a bust stands over it (`is_superseded`). {NAMED_ONCE}"
+    )
+    return (
+        _single(
+            f"{trade}/amendments",
+            "amend_trade",
+            "Amend a trade",
+            (Action.CORRECT_TRADE,),
+            AmendmentBody,
+            resources.amend_trade,
+            description=waits,
+            problems=(*own, "date_missing"),
+            parts=(SOURCE, EXTERNAL_ID),
+        ),
+        _single(
+            f"{trade}/busts",
+            "bust_trade",
+            "Bust a trade",
+            (Action.CORRECT_TRADE,),
+            BustBody,
+            resources.bust_trade,
+            description=f"Final over any revision, earlier or later. {waits}",
+            problems=own,
+            parts=(SOURCE, EXTERNAL_ID),
         ),
     )
 

@@ -69,16 +69,14 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A JSON object of a request; a field it does not know is refused."""
 
 
-class TradeBody(Body, frozen=True):
-    """A trade to capture: `proposed` asks for permission, `executed` tells what was filled.
+class ContentBody(Body, frozen=True):
+    """What a trade is, but for its name.
 
     At least one of `trade_date` and `executed_at` is needed. `consideration` is the source's own
-    amount, else quantity x price. `source` may be left out; it is the token's.
+    amount, else quantity x price.
     """
 
     portfolio: Name
-    external_id: ExternalId
-    intent: Intent
     instrument: Name
     side: Side
     quantity: Number
@@ -90,6 +88,17 @@ class TradeBody(Body, frozen=True):
     source_sequence: Sequence | None = None
     consideration: Number | None = None
     closes: Annotated[tuple[UUID, ...], msgspec.Meta(max_length=LOTS_NAMED_MAX)] = ()
+
+
+class TradeBody(ContentBody, frozen=True, kw_only=True):
+    """A trade to capture: `proposed` asks for permission, `executed` tells what was filled.
+
+    At least one of `trade_date` and `executed_at` is needed. `consideration` is the source's own
+    amount, else quantity x price. `source` may be left out; it is the token's.
+    """
+
+    external_id: ExternalId
+    intent: Intent
     source: Name | None = None
 
 
@@ -190,6 +199,15 @@ def trade_command(body: TradeBody, source: str) -> CaptureTrade:
     """Build a capture in the name of a source.
 
     Raises:
+        BodyFaulty: as `capture_from` says.
+    """
+    return CaptureTrade(capture_from(body, source, body.external_id, body.intent))
+
+
+def capture_from(body: ContentBody, source: str, external_id: str, intent: Intent) -> Capture:
+    """Give the content a body tells of the trade a source names so.
+
+    Raises:
         BodyFaulty: a value is out of range, or there is no date.
     """
     if body.trade_date is None and body.executed_at is None:
@@ -197,11 +215,11 @@ def trade_command(body: TradeBody, source: str) -> CaptureTrade:
             BodyFault("date_missing", "Give trade_date, executed_at, or both.", "trade_date")
         )
     given = body.consideration
-    capture = Capture(
+    return Capture(
         portfolio=body.portfolio,
         source=source,
-        external_id=body.external_id,
-        intent=body.intent,
+        external_id=external_id,
+        intent=intent,
         instrument=body.instrument,
         side=body.side,
         quantity=positive("quantity", body.quantity),
@@ -214,7 +232,6 @@ def trade_command(body: TradeBody, source: str) -> CaptureTrade:
         consideration=None if given is None else not_negative("consideration", given),
         closes=body.closes,
     )
-    return CaptureTrade(capture=capture)
 
 
 def portfolio_command(body: PortfolioBody) -> OpenPortfolio:

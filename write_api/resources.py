@@ -33,12 +33,17 @@ from write_api.bodies import (
     trade_command,
     withdrawal_command,
 )
+from write_api.correction_bodies import AmendmentBody, BustBody, amend_command, bust_command
 from write_api.issuing import Issuing, own_source
 from write_api.portfolio_deeds import Deed
 from write_api.reading_bodies import BodyReader
 
 PORTFOLIO = PathParameter(
     "portfolio", r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}\Z", "The portfolio's name."
+)
+SOURCE = PathParameter("source", r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}\Z", "The token's source.")
+EXTERNAL_ID = PathParameter(
+    "external_id", r"^[!-~]{1,128}\Z", "The source's id of the trade, percent-encoded."
 )
 COMMAND = PathParameter(
     "command_id",
@@ -51,6 +56,8 @@ INTENT_ACTIONS = {
 }
 
 _TRADES = BodyReader(TradeBody)
+_AMENDMENTS = BodyReader(AmendmentBody)
+_BUSTS = BodyReader(BustBody)
 _PORTFOLIOS = BodyReader(PortfolioBody)
 _CASH = BodyReader(CashBody)
 _INSTRUMENTS = BodyReader(InstrumentBody)
@@ -75,6 +82,18 @@ class Resources:
         """Capture a batch of trades."""
         items = await _TRADES.read_batch(call, lambda body: _capture(call, body))
         return await issue_batch(self._issuing, call, items)
+
+    async def amend_trade(self, call: Call) -> Response:
+        """Tell a revision of a trade."""
+        source, external_id = own_source(call, call.named(SOURCE)), call.named(EXTERNAL_ID)
+        body = await _AMENDMENTS.read(call)
+        return await self._issuing.single(call, amend_command(body, source, external_id))
+
+    async def bust_trade(self, call: Call) -> Response:
+        """Tell that a trade was cancelled."""
+        source, external_id = own_source(call, call.named(SOURCE)), call.named(EXTERNAL_ID)
+        body = await _BUSTS.read(call)
+        return await self._issuing.single(call, bust_command(body, source, external_id))
 
     async def open_portfolio(self, call: Call) -> Response:
         """Open a portfolio."""

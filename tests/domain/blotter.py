@@ -16,6 +16,7 @@ from domain.correcting import (
     earlier_amend,
 )
 from domain.lots import CostBasis, Fill
+from domain.portfolio.booking import Booking, Unbooking
 from domain.portfolio.events import TradeBooked, TradeUnbooked
 from domain.portfolio.state import Portfolio
 from domain.trade import Capture, TradeBustHeld, TradeEvent
@@ -59,11 +60,12 @@ Message = Capture | Amend | Bust | Registration
 class Blotter:
     """Decides messages as they come and folds what was decided; every event goes through JSON.
 
-    Two portfolios are open; AAPL is known from the beginning, LATER only once it is registered.
+    `commands` are the events decided so far, command by command. Two portfolios are open; AAPL is known from the beginning, LATER only once it is registered.
     """
 
     def __init__(self, basis: CostBasis = FIFO) -> None:
         self.portfolios: dict[str, Portfolio] = {}
+        self.commands: list[tuple[TradeEvent | Booking | Unbooking, ...]] = []
         for name in (FUND, OTHER_FUND):
             self.portfolios[name] = Portfolio()
             self.portfolios[name].apply(opened(basis, portfolio=name))
@@ -74,7 +76,11 @@ class Blotter:
 
     def trade(self, external_id: str) -> Trade:
         """The state of a trade, folded from its stream."""
-        return Trade.after(self.streams.get(name_of(external_id), []))
+        return self.trade_of(name_of(external_id))
+
+    def trade_of(self, name: UUID) -> Trade:
+        """The state of the trade of an id."""
+        return Trade.after(self.streams.get(name, []))
 
     def around(self, capture: Capture) -> Surroundings:
         """What surrounds a capture now."""
@@ -147,7 +153,8 @@ class Blotter:
         return released
 
     def _take(self, name: UUID, decided: Corrected) -> tuple[TradeEvent, ...]:
-        for event in (*decided.trade, *decided.bookings):
+        self.commands.append((*decided.trade, *decided.bookings))
+        for event in self.commands[-1]:
             assert decode(event_name(event), encode(event)) == event
         self.streams.setdefault(name, []).extend(decided.trade)
         for event in decided.bookings:

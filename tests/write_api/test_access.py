@@ -27,6 +27,8 @@ TENANT_WRITES = {
     "/v1/portfolios/growth/period-reopenings": {"admin", "controller"},
     "/v1/sources": {"admin", "portfolio_manager"},
     "/v1/trades": {"admin", "portfolio_manager", "trader", "execution"},
+    "/v1/trades/s/t-1/amendments": {"admin", "execution"},
+    "/v1/trades/s/t-1/busts": {"admin", "execution"},
     "/v1/trades:batch": {"admin", "portfolio_manager", "trader", "execution"},
 }
 SHARED_WRITES = {
