@@ -38,27 +38,34 @@ FROM log.receipts LEFT JOIN log.events ON events.position = receipts.position
 WHERE receipts.position <> 0 AND events.position IS NULL
 ORDER BY receipts.position LIMIT 1
 """
-_BOOKED_TWICE = """
-SELECT format('trade %%s was captured or released at positions %%s',
-              stream_id, array_agg(position ORDER BY position))
-FROM log.events
-WHERE position <= %(head)s AND event_type IN ('trade.captured.v1', 'trade.released.v1')
-GROUP BY stream_id HAVING count(*) > 1 ORDER BY min(position) LIMIT 1
+_TOLD = """
+FROM log.events WHERE position <= %(head)s AND event_type IN (
+    'trade.captured.v1', 'trade.parked.v1', 'trade.released.v1', 'trade.amended.v1',
+    'trade.busted.v1')
 """
+_OUT_OF_ORDER = f"""
+SELECT format('trade %%s: %%s at position %%s follows %%s',
+              stream_id, event_type, position, coalesce(previous, 'nothing'))
+FROM (SELECT stream_id, event_type, position, lag(event_type) OVER
+             (PARTITION BY stream_id ORDER BY stream_version) AS previous {_TOLD}) AS followed
+WHERE CASE event_type
+      WHEN 'trade.captured.v1' THEN previous IS NOT NULL
+      WHEN 'trade.parked.v1' THEN previous <> 'trade.amended.v1'
+      WHEN 'trade.released.v1' THEN previous IS DISTINCT FROM 'trade.parked.v1'
+      ELSE previous IS NULL OR previous = 'trade.busted.v1' END
+ORDER BY position LIMIT 1
+"""  # noqa: S608 - nothing of anybody else's is in it
 _EVENTS = "SELECT count(*) FROM log.events WHERE position <= %(head)s"
 _STREAMS = "SELECT count(DISTINCT stream_id) FROM log.events WHERE position <= %(head)s"
 _RECEIPTS = "SELECT count(*) FROM log.receipts"
-_TRADES = """
-SELECT count(*) FROM log.events
-WHERE position <= %(head)s AND event_type IN ('trade.captured.v1', 'trade.released.v1')
-"""
+_TRADES = f"SELECT count(*) {_TOLD}"
 
 _CHECKS = (
     ("positions are gapless", _EVENTS, _GAP),
     ("versions of each stream are consecutive", _STREAMS, _VERSION),
     ("recorded_at never goes back", _EVENTS, _MOMENT),
     ("receipts point to events", _RECEIPTS, _RECEIPT),
-    ("no trade is booked twice", _TRADES, _BOOKED_TWICE),
+    ("each trade is captured once, then released, amended or busted", _TRADES, _OUT_OF_ORDER),
 )
 
 

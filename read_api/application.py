@@ -12,8 +12,9 @@ from gateway.interface import Endpoint, Handle, Interface, Surroundings
 from gateway.openapi import PathParameter, json_answer
 from projections.announcing import Announcement
 from projections.reading import Reading
-from read_api import shaping
+from read_api import shaping, trade_shapes
 from read_api.asking import Asked, Asking, PageAsked
+from read_api.held import Held, HeldAsked
 from read_api.ladders import Ladders
 from read_api.resources import (
     INSTRUMENT,
@@ -68,7 +69,7 @@ def create_app(
     for endpoint in (
         *_portfolios(resources),
         *_cash(resources),
-        *_trades(resources),
+        *_trades(resources, asking),
         *_performance(resources),
         _instruments(resources),
     ):
@@ -167,7 +168,7 @@ def _cash(resources: Resources) -> Sequence[Endpoint]:
     )
 
 
-def _trades(resources: Resources) -> Sequence[Endpoint]:
+def _trades(resources: Resources, asking: Asking) -> Sequence[Endpoint]:
     return (
         _query(
             "/v1/portfolios/{portfolio}/trades",
@@ -175,7 +176,7 @@ def _trades(resources: Resources) -> Sequence[Endpoint]:
             "A portfolio's blotter, newest first",
             Action.READ_TRADES,
             PortfolioTradesAsked,
-            shaping.Trades,
+            trade_shapes.Trades,
             resources.portfolio_trades,
             PORTFOLIO,
         ),
@@ -185,8 +186,17 @@ def _trades(resources: Resources) -> Sequence[Endpoint]:
             "The tenant's blotter, newest first",
             Action.READ_TRADES,
             TradesAsked,
-            shaping.Trades,
+            trade_shapes.Trades,
             resources.trades,
+        ),
+        _query(
+            "/v1/trades/held",
+            "list_held_corrections",
+            "Amends and busts that came before their trade, newest first",
+            Action.READ_EXCEPTIONS,
+            HeldAsked,
+            trade_shapes.HeldCorrections,
+            Held(asking).listed,
         ),
         _query(
             "/v1/trades/{trade_id}",
@@ -194,7 +204,7 @@ def _trades(resources: Resources) -> Sequence[Endpoint]:
             "What became of one trade",
             Action.READ_TRADES,
             Asked,
-            shaping.OneTrade,
+            trade_shapes.OneTrade,
             resources.trade,
             TRADE,
         ),
@@ -204,7 +214,7 @@ def _trades(resources: Resources) -> Sequence[Endpoint]:
             "Refused captures with every breach, newest first",
             Action.READ_REFUSALS,
             ListedAsked,
-            shaping.Trades,
+            trade_shapes.Trades,
             resources.refusals,
         ),
         _query(
@@ -213,7 +223,7 @@ def _trades(resources: Resources) -> Sequence[Endpoint]:
             "Captures that wait for their instrument, newest first",
             Action.READ_EXCEPTIONS,
             ListedAsked,
-            shaping.Trades,
+            trade_shapes.Trades,
             resources.exceptions,
         ),
     )

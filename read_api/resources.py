@@ -26,9 +26,9 @@ from projections.positions.queries import (
     position_of,
     positions_of,
 )
-from projections.trades.model import Status, TradeRow
 from projections.trades.queries import blotter, trade_of
-from read_api import shaping
+from projections.trades.rows import Status, TradeRow
+from read_api import shaping, trade_shapes
 from read_api.asking import Asked, Asking, PageAsked, require_portfolio
 from read_api.ladders import ladders_told
 from read_api.results import OneBridge, RealisedFills, bridge_shaped, realised_shaped
@@ -213,7 +213,7 @@ class Resources:
         """List a portfolio's captures."""
         asked: PortfolioTradesAsked = call.parameters
 
-        def query(readable: Readable, portfolio: str) -> shaping.Trades:
+        def query(readable: Readable, portfolio: str) -> trade_shapes.Trades:
             return _blotter(readable, call, portfolio, asked.instrument, asked.status)
 
         return await self._of_portfolio(call, "trades", query)
@@ -237,9 +237,9 @@ class Resources:
         """Tell what became of one trade."""
         trade_id = UUID(call.named(TRADE))
 
-        def query(readable: Readable) -> shaping.OneTrade:
+        def query(readable: Readable) -> trade_shapes.OneTrade:
             found = trade_of(readable, tenant=call.principal.tenant, trade_id=trade_id)
-            return shaped(shaping.OneTrade, found, item=_trade(_present(found.row)))
+            return shaped(trade_shapes.OneTrade, found, item=_trade(_present(found.row)))
 
         return json_response(await self._asking.answer(call, "trades", query))
 
@@ -354,7 +354,7 @@ class Resources:
     async def _listed(
         self, call: Call, portfolio: str | None, instrument: str | None, status: Status | None
     ) -> Response:
-        def query(readable: Readable) -> shaping.Trades:
+        def query(readable: Readable) -> trade_shapes.Trades:
             return _blotter(readable, call, portfolio, instrument, status)
 
         tenant = call.principal.tenant
@@ -378,7 +378,7 @@ def _blotter(
     portfolio: str | None,
     instrument: str | None,
     status: Status | None,
-) -> shaping.Trades:
+) -> trade_shapes.Trades:
     page = blotter(
         readable,
         portfolio=portfolio,
@@ -386,11 +386,11 @@ def _blotter(
         status=status,
         **_paged(call, call.parameters),
     )
-    return page_shaped(shaping.Trades, page, map(_trade, page.rows))
+    return page_shaped(trade_shapes.Trades, page, map(_trade, page.rows))
 
 
-def _trade(row: TradeRow) -> shaping.Trade:
-    return shaped(shaping.Trade, row, breaches=row.every_breach)
+def _trade(row: TradeRow) -> trade_shapes.Trade:
+    return shaped(trade_shapes.Trade, row, breaches=row.every_breach)
 
 
 def _day(row: Any) -> shaping.PerformanceDay:  # noqa: ANN401

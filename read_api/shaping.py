@@ -12,8 +12,6 @@ from uuid import UUID
 
 import msgspec
 
-from domain.rejection import Breach
-
 Amount = Annotated[
     str, msgspec.Meta(pattern=r"^-?[0-9]+(\.[0-9]+)?\Z", description="An exact decimal.")
 ]
@@ -125,41 +123,6 @@ class Movement(Shaped, frozen=True):
     recorded_at: datetime
 
 
-class Trade(Shaped, frozen=True):
-    """A capture and what became of it: `booked`, `parked` or `refused`.
-
-    The results are the booking's; `breaches` are the rules it breaks: reasons of a refusal,
-    warnings of an executed trade. `released_position` is there when it had been parked before.
-    """
-
-    position: int
-    trade_id: UUID
-    status: str
-    portfolio: str
-    instrument: str
-    source: str
-    external_id: str
-    intent: str
-    side: str
-    quantity: Amount
-    price: Amount
-    currency: str
-    fee: Amount
-    trade_date: date | None
-    executed_at: datetime | None
-    consideration: Amount | None
-    cash_change: Amount | None
-    realised_gross: Amount | None
-    realised_net: Amount | None
-    is_late: bool | None
-    breaches: tuple[Breach, ...]
-    judged_position: int
-    released_position: int | None
-    booked_position: int | None
-    recorded_at: datetime
-    changed_position: int
-
-
 class Valuation(Shaped, frozen=True):
     """A session's valuation in the portfolio's currency; the return is a fraction.
 
@@ -251,98 +214,90 @@ class Instrument(Shaped, frozen=True):
     changed_position: int
 
 
-class _Page(Shaped, frozen=True):
+class ShapedPage(Shaped, frozen=True):
+    """Items of one log position, and where the next page begins."""
+
     position: int
     market_position: int
     next_cursor: str | None
 
 
-class Portfolios(_Page, frozen=True):
+class Portfolios(ShapedPage, frozen=True):
     """A page of portfolios, by name."""
 
     items: tuple[Portfolio, ...]
 
 
-class Positions(_Page, frozen=True):
+class Positions(ShapedPage, frozen=True):
     """A page of positions, by instrument."""
 
     items: tuple[Position, ...]
 
 
-class Lots(_Page, frozen=True):
+class Lots(ShapedPage, frozen=True):
     """A page of open lots, by instrument, oldest first."""
 
     items: tuple[Lot, ...]
 
 
-class Balances(_Page, frozen=True):
+class Balances(ShapedPage, frozen=True):
     """Balances by currency."""
 
     items: tuple[Balance, ...]
 
 
-class Movements(_Page, frozen=True):
+class Movements(ShapedPage, frozen=True):
     """A page of cash movements, newest first."""
 
     items: tuple[Movement, ...]
 
 
-class Trades(_Page, frozen=True):
-    """A page of captures, newest first."""
-
-    items: tuple[Trade, ...]
-
-
-class PerformanceDays(_Page, frozen=True):
+class PerformanceDays(ShapedPage, frozen=True):
     """A page of sessions, oldest first."""
 
     items: tuple[PerformanceDay, ...]
 
 
-class JudgedCloses(_Page, frozen=True):
+class JudgedCloses(ShapedPage, frozen=True):
     """A page of closes, by instrument and time."""
 
     items: tuple[JudgedClose, ...]
 
 
-class Instruments(_Page, frozen=True):
+class Instruments(ShapedPage, frozen=True):
     """A page of instruments, by name."""
 
     items: tuple[Instrument, ...]
 
 
-class _One(Shaped, frozen=True):
+class ShapedOne(Shaped, frozen=True):
+    """One item of one log position."""
+
     position: int
     market_position: int
 
 
-class OnePortfolio(_One, frozen=True):
+class OnePortfolio(ShapedOne, frozen=True):
     """One portfolio."""
 
     item: Portfolio
 
 
-class OnePosition(_One, frozen=True):
+class OnePosition(ShapedOne, frozen=True):
     """One position."""
 
     item: Position
 
 
-class OneSummary(_One, frozen=True):
+class OneSummary(ShapedOne, frozen=True):
     """One portfolio's summary."""
 
     item: PerformanceSummary
 
 
-class OneTrade(_One, frozen=True):
-    """One trade: booked or waiting, else its last refusal."""
-
-    item: Trade
-
-
 ShapedT = TypeVar("ShapedT", bound=Shaped)
-PageT = TypeVar("PageT", bound=_Page)
-OneT = TypeVar("OneT", bound=_One)
+PageT = TypeVar("PageT", bound=ShapedPage)
+OneT = TypeVar("OneT", bound=ShapedOne)
 
 
 def shaped(kind: type[ShapedT], row: Any, **further: Any) -> ShapedT:  # noqa: ANN401

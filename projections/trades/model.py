@@ -1,26 +1,35 @@
 """The read model `trades`: one row per capture that the log holds, with what became of it.
 
 A row is named by the position at which the trade was captured, parked or refused; a refused name
-can be tried again, so one trade may have several refusals before it is booked.
+can be tried again, so one trade may have several refusals before it is booked. A trade that an
+amend takes to another portfolio has a row in each: the one ends, the other begins with the amend.
+Corrections that came before their trade have a table of their own until it is captured.
 """
 
-from collections.abc import Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from enum import StrEnum
-from typing import Any
-from uuid import UUID
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
-import msgspec
 import psycopg
 
 from domain.event import Event
 from domain.portfolio.events import TradeBooked, TradeUnbooked
-from domain.rejection import Breach
-from domain.trade import Capture, TradeCaptured, TradeParked, TradeRefused, TradeReleased
+from domain.trade import (
+    TradeAmended,
+    TradeAmendHeld,
+    TradeBusted,
+    TradeBustHeld,
+    TradeCaptured,
+    TradeParked,
+    TradeReassigned,
+    TradeRefused,
+    TradeReleased,
+)
 from projections.read_model import Decoded, Fold
 from projections.rows import Tables
+from projections.trades.rows import HeldRow, Status, TradeRow, held_row, new_row, trade_row
 
+# The fold finds the row that a correction meets by its trade, in a rebuild too: so this is a part
+# of the table, where an index would be made at the end.
 _DDL = """
 CREATE TABLE {schema}.trades (
     tenant text COLLATE "C" NOT NULL,
@@ -50,84 +59,63 @@ CREATE TABLE {schema}.trades (
     booked_position bigint,
     recorded_at timestamptz NOT NULL,
     changed_position bigint NOT NULL,
-    PRIMARY KEY (tenant, position)
+    revision bigint,
+    reason text,
+    to_portfolio text COLLATE "C",
+    PRIMARY KEY (tenant, position),
+    UNIQUE (trade_id, position)
 );
 CREATE INDEX ON {schema}.trades (tenant, portfolio, position);
-CREATE INDEX ON {schema}.trades (trade_id);
 CREATE INDEX ON {schema}.trades (tenant, position) WHERE status = 'refused';
+CREATE INDEX ON {schema}.trades (tenant, position) WHERE status = 'busted';
 CREATE INDEX ON {schema}.trades (tenant, position)
-    WHERE status <> 'refused' AND booked_position IS NULL;
+    WHERE status IN ('booked', 'parked', 'amended') AND booked_position IS NULL;
+CREATE TABLE {schema}.held_corrections (
+    tenant text COLLATE "C" NOT NULL,
+    portfolio text COLLATE "C" NOT NULL,
+    trade_id uuid NOT NULL,
+    position bigint NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    external_id text COLLATE "C" NOT NULL,
+    revision bigint,
+    reason text,
+    instrument text COLLATE "C",
+    side text,
+    quantity numeric,
+    price numeric,
+    currency text,
+    trade_date date,
+    received_at timestamptz,
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant, portfolio, trade_id)
+);
 """
-_OPEN = "SELECT * FROM {schema}.trades WHERE status <> 'refused' AND booked_position IS NULL"
-_BOOKED = """
+_OPEN = """
 SELECT * FROM {schema}.trades
-WHERE tenant = %s AND trade_id = %s AND booked_position IS NOT NULL
+WHERE status IN ('booked', 'parked', 'amended') AND booked_position IS NULL
 """
+_ACCEPTED = "SELECT * FROM {schema}.trades WHERE trade_id = ANY(%s) AND status <> 'refused'"
+_HELD = "SELECT * FROM {schema}.held_corrections"
 _KEY = ("tenant", "position")
+_HELD_KEY = ("tenant", "portfolio", "trade_id")
 
-_read_breaches = msgspec.json.Decoder(tuple[Breach, ...]).decode
+Number: TypeAlias = tuple[str, int]
+"""A trade by its tenant and the number of its id, which is hashed many times faster than the id."""
 
-
-class Status(StrEnum):
-    """What became of a capture."""
-
-    BOOKED = "booked"
-    PARKED = "parked"
-    REFUSED = "refused"
-
-
-class TradeRow(msgspec.Struct, gc=False):
-    """A capture and its outcome.
-
-    Results are those of the booking, absent where it was taken out again: `cash_change` includes
-    the fee, realised parts are what the trade realised when it was booked. `judged_position` is
-    the market position it was judged against, `released_position` is there when it had been
-    parked; `breaches` is a JSON array.
-    """
-
-    tenant: str
-    position: int
-    trade_id: UUID
-    status: Status
-    portfolio: str
-    instrument: str
-    source: str
-    external_id: str
-    intent: str
-    side: str
-    quantity: Decimal
-    price: Decimal
-    currency: str
-    fee: Decimal
-    trade_date: date | None
-    executed_at: datetime | None
-    consideration: Decimal | None
-    cash_change: Decimal | None
-    realised_gross: Decimal | None
-    realised_net: Decimal | None
-    is_late: bool | None
-    breaches: str | None
-    judged_position: int
-    released_position: int | None
-    booked_position: int | None
-    recorded_at: datetime
-    changed_position: int
-
-    @property
-    def every_breach(self) -> tuple[Breach, ...]:
-        """The rules it breaks, as structs."""
-        return () if self.breaches is None else _read_breaches(self.breaches)
+Place: TypeAlias = tuple[str, str, int]
+"""A trade in a portfolio: tenant, portfolio, number."""
 
 
 class Trades:
-    """Every capture with its outcome."""
+    """Every capture with its outcome, and the corrections that wait for theirs."""
 
     name = "trades"
-    calculation_version = 2
-    event_types: frozenset[type[Event]] = frozenset(
-        {TradeCaptured, TradeParked, TradeReleased, TradeRefused, TradeBooked, TradeUnbooked}
-    )
-    compared_tables = ("trades",)
+    calculation_version = 3
+    event_types: frozenset[type[Event]] = frozenset({
+        TradeCaptured, TradeParked, TradeReleased, TradeRefused, TradeAmended, TradeAmendHeld,
+        TradeBusted, TradeBustHeld, TradeReassigned, TradeBooked, TradeUnbooked,
+    })  # fmt: skip
+    compared_tables = ("trades", "held_corrections")
 
     def ddl(self, schema: str) -> str:
         """Give the statements that make the tables."""
@@ -139,136 +127,164 @@ class Trades:
 
 
 class TradesFold:
-    """Keeps the rows that wait for their booking, parked ones above all; they are few.
-
-    They go by the number of their trade's id, which is hashed many times faster than the id.
-    """
+    """Keeps the rows that wait for their booking, parked ones above all, and what is held: few."""
 
     def __init__(self, schema: str) -> None:
         self._tables = Tables(schema)
-        self._open: dict[tuple[str, int], TradeRow] | None = None
+        self._open: dict[Number, TradeRow] | None = None
+        self._held: dict[Place, HeldRow] = {}
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
         if self._open is None:
             rows = map(trade_row, self._tables.select(cursor, _OPEN))
             self._open = {(row.tenant, row.trade_id.int): row for row in rows}
-        waiting = self._open
-        fresh: list[TradeRow] = []
-        changed: dict[tuple[str, int], TradeRow] = {}
-        begun = batch[0].position
-        for position, tenant, recorded_at, event in batch:
-            if isinstance(event, TradeBooked):
-                key = (tenant, event.fill.trade_id.int)
-                row = waiting.pop(key)
-                _book(row, event, position)
-            elif isinstance(event, TradeUnbooked):
-                key = (tenant, event.fill.trade_id.int)
-                row = changed.get(key) or self._booked(cursor, fresh, key)
-                waiting[key] = row
-                _unbook(row, position)
-            elif isinstance(event, TradeReleased):
-                key = (tenant, event.trade_id.int)
-                row = waiting[key]
-                _release(row, event, position)
+            held = [HeldRow(*values) for values in self._tables.select(cursor, _HELD)]
+            self._held = {_place(row): row for row in held}
+        folding = _Folding(self._open, self._held, self._met(cursor, batch), batch[0].position)
+        for decoded in batch:
+            folding.take(decoded)
+        self._tables.insert(cursor, "trades", folding.fresh)
+        self._tables.upsert(cursor, "trades", list(folding.changed.values()), key=_KEY)
+        self._write_held(cursor, folding.touched)
+
+    def _met(
+        self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]
+    ) -> dict[Place, TradeRow] | None:
+        """Find the rows of trades that a batch corrects; None where it corrects nothing."""
+        corrected = [
+            event.fill.trade_id if isinstance(event, TradeUnbooked) else event.trade_id
+            for _, _, _, event in batch
+            if isinstance(event, TradeAmended | TradeBusted | TradeReassigned | TradeUnbooked)
+        ]
+        if not corrected:
+            return None
+        assert self._open is not None, "it is loaded before the first batch"
+        met: dict[Place, TradeRow] = {}
+        for row in map(trade_row, self._tables.select(cursor, _ACCEPTED, (corrected,))):
+            waiting = self._open.get((row.tenant, row.trade_id.int))
+            is_same = waiting is not None and waiting.position == row.position
+            met[_place(row)] = waiting if waiting is not None and is_same else row
+        return met
+
+    def _write_held(self, cursor: psycopg.Cursor[Any], touched: Mapping[Place, HeldRow]) -> None:
+        kept = [self._held[place] for place in touched if place in self._held]
+        gone = [row for place, row in touched.items() if place not in self._held]
+        self._tables.upsert(cursor, "held_corrections", kept, key=_HELD_KEY)
+        keys = [(row.tenant, row.portfolio, row.trade_id) for row in gone]
+        self._tables.delete(cursor, "held_corrections", keys, key=_HELD_KEY)
+
+
+class _Folding:
+    """One batch: new rows, rows that change, and the held corrections that it touches.
+
+    `met` are the rows of trades that the batch corrects, by place; new ones join them.
+    """
+
+    def __init__(
+        self,
+        waiting: dict[Number, TradeRow],
+        held: dict[Place, HeldRow],
+        met: dict[Place, TradeRow] | None,
+        begun: int,
+    ) -> None:
+        self.fresh: list[TradeRow] = []
+        self.changed: dict[tuple[str, int], TradeRow] = {}
+        self.touched: dict[Place, HeldRow] = {}
+        self._open = waiting
+        self._held = held
+        self._met = met
+        self._begun = begun
+
+    def take(self, decoded: Decoded) -> None:
+        """Fold one event."""
+        position, tenant, recorded_at, event = decoded
+        match event:
+            case TradeBooked():
+                row = self._open.pop((tenant, event.fill.trade_id.int))
+                row.book(event, position)
+                self._change(row)
+            case TradeCaptured() | TradeRefused():
+                self._begin(new_row(position, tenant, recorded_at, event))
+            case TradeParked():
+                self._park(decoded, event)
+            case TradeReleased():
+                row = self._open[tenant, event.trade_id.int]
+                row.release(event, position)
+                self._change(row)
+            case TradeAmendHeld() | TradeBustHeld():
+                self._hold(held_row(position, tenant, recorded_at, event))
+            case TradeUnbooked() | TradeAmended() | TradeBusted() | TradeReassigned():
+                self._correct(decoded, event)
+            case _:
+                raise AssertionError(f"{type(event).__name__} is not one of the model's own")
+
+    def _begin(self, row: TradeRow) -> None:
+        self.fresh.append(row)
+        if row.status == Status.REFUSED:
+            return
+        self._open[row.tenant, row.trade_id.int] = row
+        if self._held:
+            self._drop(_place(row))
+        if self._met is not None:
+            self._met[_place(row)] = row
+
+    def _park(self, decoded: Decoded, event: TradeParked) -> None:
+        """Begin a row, or let the one that was just amended wait."""
+        row = self._open.get((decoded.tenant, event.trade_id.int))
+        if row is None:
+            self._begin(new_row(decoded.position, decoded.tenant, decoded.recorded_at, event))
+            return
+        row.status = Status.PARKED
+        row.changed_position = decoded.position
+        self._change(row)
+
+    def _correct(
+        self, decoded: Decoded, event: TradeUnbooked | TradeAmended | TradeBusted | TradeReassigned
+    ) -> None:
+        position, tenant = decoded.position, decoded.tenant
+        trade_id = event.fill.trade_id if isinstance(event, TradeUnbooked) else event.trade_id
+        named = event.capture if isinstance(event, TradeAmended) else event
+        place = (tenant, named.portfolio, trade_id.int)
+        assert self._met is not None, "the batch was searched for corrections"
+        row = self._met.get(place)
+        if isinstance(event, TradeAmended):
+            self._amend(decoded, event, row)
+        elif isinstance(event, TradeUnbooked):
+            if row is not None and row.booked_position is not None:
+                row.clear(position)
+                self._change(row)
+        elif row is not None:
+            if isinstance(event, TradeBusted):
+                row.end(Status.BUSTED, position, reason=event.reason)
             else:
-                assert isinstance(event, TradeCaptured | TradeParked | TradeRefused)
-                row = _row(position, tenant, recorded_at, event)
-                fresh.append(row)
-                if row.status is not Status.REFUSED:
-                    waiting[tenant, row.trade_id.int] = row
-                continue
-            if row.position < begun:
-                changed[key] = row
-        self._tables.insert(cursor, "trades", fresh)
-        self._tables.upsert(cursor, "trades", list(changed.values()), key=_KEY)
+                row.end(Status.REASSIGNED, position, to_portfolio=event.to_portfolio)
+            if self._open.get((tenant, trade_id.int)) is row:
+                del self._open[tenant, trade_id.int]
+            self._change(row)
+        if not isinstance(event, TradeUnbooked):
+            self._drop(place)
 
-    def _booked(
-        self, cursor: psycopg.Cursor[Any], fresh: Sequence[TradeRow], key: tuple[str, int]
-    ) -> TradeRow:
-        """Find the row of a booked trade: of this batch, or of the table."""
-        tenant, number = key
-        for row in fresh:
-            if row.trade_id.int == number and row.tenant == tenant and row.booked_position:
-                return row
-        found = self._tables.select(cursor, _BOOKED, (tenant, UUID(int=number)))
-        return trade_row(found[0])
+    def _amend(self, decoded: Decoded, event: TradeAmended, row: TradeRow | None) -> None:
+        if row is None:
+            self._begin(new_row(decoded.position, decoded.tenant, decoded.recorded_at, event))
+            return
+        row.amend(event, decoded.position)
+        self._open[row.tenant, row.trade_id.int] = row
+        self._change(row)
 
+    def _change(self, row: TradeRow) -> None:
+        if row.position < self._begun:
+            self.changed[row.tenant, row.position] = row
 
-def trade_row(values: Sequence[Any]) -> TradeRow:
-    """Make a row of what the table gives."""
-    row = TradeRow(*values)
-    row.status = Status(row.status)
-    return row
+    def _hold(self, row: HeldRow) -> None:
+        self._held[_place(row)] = self.touched[_place(row)] = row
+
+    def _drop(self, place: Place) -> None:
+        row = self._held.pop(place, None)
+        if row is not None:
+            self.touched[place] = row
 
 
-def _row(
-    position: int,
-    tenant: str,
-    recorded_at: datetime,
-    event: TradeCaptured | TradeParked | TradeRefused,
-) -> TradeRow:
-    capture: Capture = event.capture
-    breaches = () if isinstance(event, TradeParked) else event.breaches
-    status = Status.BOOKED
-    if not isinstance(event, TradeCaptured):
-        status = Status.PARKED if isinstance(event, TradeParked) else Status.REFUSED
-    return TradeRow(
-        tenant,
-        position,
-        event.trade_id,
-        status,
-        capture.portfolio,
-        capture.instrument,
-        capture.source,
-        capture.external_id,
-        capture.intent,
-        capture.side,
-        capture.quantity,
-        capture.price,
-        capture.currency,
-        capture.fee,
-        capture.trade_date,
-        capture.executed_at,
-        capture.consideration,
-        None,
-        None,
-        None,
-        None,
-        _json(breaches),
-        event.market_position,
-        None,
-        None,
-        recorded_at,
-        position,
-    )
-
-
-def _json(breaches: tuple[Breach, ...]) -> str | None:
-    return msgspec.json.encode(breaches).decode() if breaches else None
-
-
-def _release(row: TradeRow, released: TradeReleased, position: int) -> None:
-    row.status = Status.BOOKED
-    row.released_position = position
-    row.judged_position = released.market_position
-    row.breaches = _json(released.breaches)
-    row.changed_position = position
-
-
-def _book(row: TradeRow, booked: TradeBooked, position: int) -> None:
-    row.trade_date = booked.fill.trade_date
-    row.consideration = booked.fill.consideration
-    row.cash_change = booked.cash_change
-    row.realised_gross = booked.realised_gross
-    row.realised_net = booked.realised_net
-    row.is_late = booked.is_late
-    row.booked_position = position
-    row.changed_position = position
-
-
-def _unbook(row: TradeRow, position: int) -> None:
-    row.cash_change = row.realised_gross = row.realised_net = None
-    row.is_late = None
-    row.booked_position = None
-    row.changed_position = position
+def _place(row: TradeRow | HeldRow) -> Place:
+    return row.tenant, row.portfolio, row.trade_id.int

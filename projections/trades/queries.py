@@ -4,7 +4,7 @@ from uuid import UUID
 
 from projections.asking import PAGE_ROWS_MAX, Readable, ask
 from projections.paging import Answer, Page, page_of, read_cursor
-from projections.trades.model import Status, TradeRow, trade_row
+from projections.trades.rows import HeldRow, Status, TradeRow, trade_row
 
 _POSITION_MAX = 2**63 - 1
 _TRADES = """
@@ -13,14 +13,24 @@ ORDER BY position DESC LIMIT %s
 """
 _TRADE = """
 * FROM {schema}.trades WHERE tenant = %s AND trade_id = %s
-ORDER BY status = 'refused', position DESC LIMIT 1
+ORDER BY status = 'refused', status = 'reassigned', position DESC LIMIT 1
 """
 # Written out rather than passed in, so that the planner sees the partial indexes apply.
 _BY_STATUS = {
     Status.BOOKED: "AND status = 'booked'",
-    Status.PARKED: "AND status <> 'refused' AND booked_position IS NULL AND status = 'parked'",
+    Status.PARKED: (
+        "AND status IN ('booked', 'parked', 'amended') AND booked_position IS NULL"
+        " AND status = 'parked'"
+    ),
     Status.REFUSED: "AND status = 'refused'",
+    Status.AMENDED: "AND status = 'amended'",
+    Status.BUSTED: "AND status = 'busted'",
+    Status.REASSIGNED: "AND status = 'reassigned'",
 }
+_HELD = """
+* FROM {{schema}}.held_corrections WHERE tenant = %s AND position < %s {filters}
+ORDER BY position DESC LIMIT %s
+"""
 
 
 def blotter(
@@ -58,6 +68,35 @@ def blotter(
     return page_of(question, answered, rows, limit=limit, key=lambda row: row.position)
 
 
+def held_corrections(
+    readable: Readable,
+    *,
+    tenant: str,
+    portfolio: str | None = None,
+    cursor: str | None = None,
+    limit: int = PAGE_ROWS_MAX,
+) -> Page[HeldRow]:
+    """List the corrections that came before their trade, newest first.
+
+    Raises:
+        CursorInvalid: the cursor is not of this question.
+    """
+    question = f"held corrections {tenant} {portfolio}"
+    before = _POSITION_MAX if cursor is None else read_cursor(question, cursor, int)
+    filters = "" if portfolio is None else "AND portfolio = %s"
+    parameters: list[object] = [tenant, before, *([] if portfolio is None else [portfolio])]
+    answered = ask(
+        readable,
+        "trades",
+        _HELD.format(filters=filters),
+        [*parameters, limit + 1],
+        order="ORDER BY answer.position DESC",
+        merge=lambda row: -row[3],
+    )
+    rows = [HeldRow(*values) for values in answered.rows]
+    return page_of(question, answered, rows, limit=limit, key=lambda row: row.position)
+
+
 def trade_of(readable: Readable, *, tenant: str, trade_id: UUID) -> Answer[TradeRow]:
     """Find what became of a trade: booked or waiting, else its last refusal."""
     answered = ask(
@@ -65,7 +104,7 @@ def trade_of(readable: Readable, *, tenant: str, trade_id: UUID) -> Answer[Trade
         "trades",
         _TRADE,
         (tenant, trade_id),
-        merge=lambda row: (row[3] == Status.REFUSED, -row[1]),
+        merge=lambda row: (row[3] == Status.REFUSED, row[3] == Status.REASSIGNED, -row[1]),
     )
     row = trade_row(answered.rows[0]) if answered.rows else None
     return Answer(row, answered.position, answered.market_position)

@@ -16,8 +16,7 @@ from domain.correcting import (
     earlier_amend,
 )
 from domain.lots import CostBasis, Fill
-from domain.portfolio.booking import Booking, Unbooking
-from domain.portfolio.events import TradeBooked, TradeUnbooked
+from domain.portfolio.events import PortfolioEvent, TradeBooked, TradeUnbooked
 from domain.portfolio.state import Portfolio
 from domain.trade import Capture, TradeBustHeld, TradeEvent
 from domain.trade_state import Trade
@@ -60,16 +59,20 @@ Message = Capture | Amend | Bust | Registration
 class Blotter:
     """Decides messages as they come and folds what was decided; every event goes through JSON.
 
-    `commands` are the events decided so far, command by command. Two portfolios are open; AAPL is known from the beginning, LATER only once it is registered.
+    `commands` are the events decided so far, command by command. Two portfolios are open; AAPL is
+    known from the beginning, LATER only once it is registered.
     """
 
     def __init__(self, basis: CostBasis = FIFO) -> None:
         self.portfolios: dict[str, Portfolio] = {}
-        self.commands: list[tuple[TradeEvent | Booking | Unbooking, ...]] = []
+        self.commands: list[tuple[TradeEvent | PortfolioEvent, ...]] = []
         for name in (FUND, OTHER_FUND):
             self.portfolios[name] = Portfolio()
-            self.portfolios[name].apply(opened(basis, portfolio=name))
-            self.portfolios[name].apply(msgspec.structs.replace(deposited(CASH), portfolio=name))
+            begun = opened(basis, portfolio=name)
+            funded = msgspec.structs.replace(deposited(CASH), portfolio=name)
+            self.commands += [(begun,), (funded,)]
+            self.portfolios[name].apply(begun)
+            self.portfolios[name].apply(funded)
         self.instruments = {APPLE: instrument()}
         self.fills: dict[tuple[str, str], dict[UUID, Fill]] = {}
         self.streams: dict[UUID, list[TradeEvent]] = {}

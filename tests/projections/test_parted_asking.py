@@ -18,8 +18,8 @@ from projections.performance.closes import judged_closes
 from projections.performance.queries import changed_performance, daily_performance
 from projections.positions.queries import lots_of, portfolios_of, positions_of
 from projections.read_model import ReadModel
-from projections.trades.model import Status
 from projections.trades.queries import blotter, trade_of
+from projections.trades.rows import Status
 from tests.projections.conftest import Connection
 from tests.projections.story import ACME, DAY_ONE, GLOBEX, Story, closing
 

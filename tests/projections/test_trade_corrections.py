@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -11,10 +12,14 @@ from hypothesis import strategies as st
 
 from domain.correcting import Amend
 from domain.identity import portfolio_stream
+from domain.portfolio.events import PortfolioEvent
 from domain.trade import Capture, TradeEvent
+from eventstore.log import Log
 from eventstore.partitions import partitions
 from infra.database import Database
 from projections.asking import Readable
+from projections.content_checks import Bookkeeping
+from projections.envelope_checks import check_envelope
 from projections.read_model import ReadModel
 from projections.rows import Tables
 from projections.trades.model import Trades
@@ -28,7 +33,7 @@ from tests.domain.blotter import (
     Message,
     booked_in_order,
 )
-from tests.domain.scenes import FUND, name_of, told
+from tests.domain.scenes import FUND, NOON, name_of, told
 from tests.domain.test_trade_correction_laws import stories
 from tests.projections.folding import cut, difference, fold_by_hand
 from tests.projections.story import ACME, Story
@@ -45,20 +50,19 @@ def tables(database: Database) -> Iterator[Connection]:
         yield connection
 
 
+def stream_of(event: TradeEvent | PortfolioEvent) -> UUID:
+    """The stream an event belongs to."""
+    if isinstance(event, TradeEvent):
+        return event.trade_id
+    return portfolio_stream(ACME, event.portfolio)
+
+
 def tell(story: Story, *messages: Message) -> Blotter:
     """Decide messages and tell the events of each command."""
     decided = Blotter()
     decided.tell(*messages)
     for events in decided.commands:
-        trade_id = next(event.trade_id for event in events if isinstance(event, TradeEvent))
-        story.tell(
-            *(
-                (ACME, trade_id, event)
-                if isinstance(event, TradeEvent)
-                else (ACME, portfolio_stream(ACME, event.portfolio), event)
-                for event in events
-            )
-        )
+        story.tell(*((ACME, stream_of(event), event) for event in events))
     return decided
 
 
@@ -87,7 +91,7 @@ class TestCorrecting:
         row = found(connection)
 
         assert (row.status, row.revision, row.reason) == (Status.AMENDED, 2, "wrong_size")
-        assert (row.position, row.quantity, row.cash_change) == (1, Decimal(70), Decimal(-700))
+        assert (row.position, row.quantity, row.cash_change) == (5, Decimal(70), Decimal(-700))
         assert len(blotter(Readable(connection), tenant=ACME, status=Status.AMENDED).rows) == 1
 
     def test_a_busted_trade_has_no_results(
@@ -124,8 +128,7 @@ class TestCorrecting:
         self, story: Story, fold: FoldAll, connection: Connection
     ) -> None:
         """Until that one appears."""
-        messages = [told(), amend(instrument=LATER)]
-        tell(story, *messages)
+        tell(story, told(), amend(instrument=LATER))
         fold(Trades())
 
         (row,) = blotter(Readable(connection), tenant=ACME, status=Status.PARKED).rows
@@ -182,6 +185,27 @@ class TestHolding:
         }
 
 
+class TestVerifying:
+    """What is decided passes every check that the log's own content has to pass."""
+
+    @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(told=stories())
+    def test_finds_nothing_wrong(
+        self, new_log_database: Callable[[], Database], told: tuple[list[Message], list[Capture]]
+    ) -> None:
+        """Order of each trade's events, every booking awaited, cash and lots adding up."""
+        database, story = new_log_database(), Story()
+        tell(story, *told[0])
+        with Log(database.app_conninfo, clock=lambda: NOON, build="test") as log:
+            head = story.append_to(log)
+            bookkeeping = Bookkeeping(log)
+            bookkeeping.advance(head, lambda *_: None)
+        with psycopg.connect(database.app_conninfo) as connection:
+            checks = [*bookkeeping.finish(), *check_envelope(connection, head=head)]
+
+        assert [(check.name, check.difference) for check in checks if not check.ok] == []
+
+
 def rows_of(connection: Connection, schema: str) -> tuple[list[TradeRow], list[HeldRow]]:
     """Both tables, in order."""
     tables = Tables(schema)
@@ -225,14 +249,16 @@ class TestLaws:
         fold_by_hand(tables, model, "pieces", batches, forgets=True)
         assert difference(tables, model, live="pieces", rebuilt="whole") is None
 
-        parted: tuple[list[TradeRow], list[HeldRow]] = ([], [])
+        parted_trades: list[TradeRow] = []
+        parted_held: list[HeldRow] = []
         for part in partitions(2):
             own = [[event for event in batch if part.holds(event)] for batch in batches]
             fold_by_hand(tables, model, "part", [batch for batch in own if batch])
-            for every, found in zip(parted, rows_of(tables, "part"), strict=True):
-                every.extend(found)
-        assert sorted(parted[0], key=lambda row: row.position) == trades
-        assert sorted(parted[1], key=lambda row: row.position) == held
+            of_part = rows_of(tables, "part")
+            parted_trades += of_part[0]
+            parted_held += of_part[1]
+        assert sorted(parted_trades, key=lambda row: row.position) == trades
+        assert sorted(parted_held, key=lambda row: row.position) == held
         assert booked_rows(trades) == sorted(
             (portfolio, instrument, fill.external_id, fill.quantity)
             for (portfolio, instrument), fills in booked_in_order(decided).items()

@@ -11,8 +11,9 @@ from domain.lots import Side
 from domain.trade import Intent
 from projections.asking import Readable
 from projections.read_model import ReadModel
-from projections.trades.model import Status, Trades
+from projections.trades.model import Trades
 from projections.trades.queries import blotter, trade_of
+from projections.trades.rows import Status
 from tests.projections.story import ACME, DAY_ONE, GLOBEX, Story
 
 APPLE, TESLA = "AAPL", "TSLA"
@@ -71,7 +72,7 @@ class TestCapturing:
         assert gone is not None
         assert anew is not None
         assert (gone.cash_change, gone.realised_net, gone.is_late) == (None, None, None)
-        assert (gone.booked_position, gone.changed_position) == (None, 8)
+        assert (gone.booked_position, gone.changed_position) == (None, 7)
         assert (anew.cash_change, anew.consideration) == (Decimal(-21), Decimal(20))
         assert anew.booked_position == 13
 

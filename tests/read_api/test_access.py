@@ -26,12 +26,15 @@ PERMITTED = {
     "/v1/trades": SEEING | {"execution"},
     TRADE: SEEING | {"execution"},
     "/v1/refusals": (SEEING - {"viewer"}) | {"execution"},
+    "/v1/trades/held": (SEEING - {"viewer"}) | {"execution"},
     "/v1/exceptions": (SEEING - {"viewer"}) | {"execution"},
     "/v1/closes": SEEING | {"market_data"},
     "/v1/instruments": SEEING | {"market_data"},
 }
 SHARED = {"/v1/closes", "/v1/instruments"}
-LISTS = {"/v1/portfolios", "/v1/trades", "/v1/refusals", "/v1/exceptions"} | SHARED
+LISTS = {
+    "/v1/portfolios", "/v1/trades", "/v1/trades/held", "/v1/refusals", "/v1/exceptions",
+} | SHARED  # fmt: skip
 
 
 def code_of(addresses: Addresses, bearer: str | None, path: str) -> str:

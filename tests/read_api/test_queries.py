@@ -32,6 +32,7 @@ PATHS = (
     "/v1/portfolios/growth/bridge",
     "/v1/portfolios/growth/realised",
     "/v1/trades",
+    "/v1/trades/held",
     "/v1/refusals",
     "/v1/exceptions",
     "/v1/closes",

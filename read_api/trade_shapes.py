@@ -1,0 +1,85 @@
+"""What callers are told of trades: captures with their outcome, and corrections that wait."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from domain.rejection import Breach
+from read_api.shaping import Amount, Shaped, ShapedOne, ShapedPage
+
+
+class Trade(Shaped, frozen=True):
+    """A capture and what became of it: `booked`, `parked` or `refused`; later perhaps `amended`.
+
+    `amended` is booked as the last revision says, `busted` is taken out for ever, and `reassigned`
+    was taken to `to_portfolio` by an amend. `revision` and `reason` are those of the correction.
+    The results are the booking's; `breaches` are the rules it breaks: reasons of a refusal,
+    warnings of an executed trade. `released_position` is there when it had been parked before.
+    """
+
+    position: int
+    trade_id: UUID
+    status: str
+    portfolio: str
+    instrument: str
+    source: str
+    external_id: str
+    intent: str
+    side: str
+    quantity: Amount
+    price: Amount
+    currency: str
+    fee: Amount
+    trade_date: date | None
+    executed_at: datetime | None
+    consideration: Amount | None
+    cash_change: Amount | None
+    realised_gross: Amount | None
+    realised_net: Amount | None
+    is_late: bool | None
+    breaches: tuple[Breach, ...]
+    judged_position: int
+    released_position: int | None
+    booked_position: int | None
+    recorded_at: datetime
+    changed_position: int
+    revision: int | None
+    reason: str | None
+    to_portfolio: str | None
+
+
+class HeldCorrection(Shaped, frozen=True):
+    """An amend, or a bust (without `revision` and content), whose trade was not captured yet."""
+
+    position: int
+    trade_id: UUID
+    portfolio: str
+    source: str
+    external_id: str
+    revision: int | None
+    reason: str | None
+    instrument: str | None
+    side: str | None
+    quantity: Amount | None
+    price: Amount | None
+    currency: str | None
+    trade_date: date | None
+    received_at: datetime | None
+    recorded_at: datetime
+
+
+class Trades(ShapedPage, frozen=True):
+    """A page of captures, newest first."""
+
+    items: tuple[Trade, ...]
+
+
+class HeldCorrections(ShapedPage, frozen=True):
+    """A page of corrections that wait for their trade, newest first."""
+
+    items: tuple[HeldCorrection, ...]
+
+
+class OneTrade(ShapedOne, frozen=True):
+    """One trade: booked or waiting, else its last refusal."""
+
+    item: Trade
