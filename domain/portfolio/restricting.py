@@ -42,8 +42,8 @@ def close_portfolio(
     """Decide the end of an empty portfolio; where it ended so already, give where that was said.
 
     Raises:
-        Rejection: `portfolio_unknown`, `portfolio_closed` on another date, or `positions_open`
-            and `cash_held` while it is not empty.
+        Rejection: `portfolio_unknown`, `portfolio_closed` on another date, or `positions_open`,
+            `cash_held` and `cash_pending` while it is not empty.
     """
     held = require_portfolio(portfolio, name)
     closed = held.standing.closed
@@ -51,7 +51,7 @@ def close_portfolio(
     if closed is not None and not isinstance(wanted, Said):
         raise Rejection("portfolio_closed", f"Portfolio {name} was closed on another date.")
     if closed is None:
-        refuse(listed(_positions_open(held), _cash_held(held)))
+        refuse(listed(_positions_open(held), _cash_held(held), _cash_pending(held)))
     return wanted
 
 
@@ -70,6 +70,19 @@ def _cash_held(held: Portfolio) -> Breach | None:
     amounts = [f"{held.cash[currency]:f} {currency}" for currency in found]
     message = f"Cash is held: {_named(amounts)}; bring every balance to zero first."
     return Breach("cash_held", message, limit="0", actual=str(len(found)))
+
+
+def _cash_pending(held: Portfolio) -> Breach | None:
+    found = sorted(
+        f"{amount:f} {currency} on {value_date.isoformat()}"
+        for currency, pending in held.pending.items()
+        for value_date, amount in pending.items()
+        if amount
+    )
+    if not found:
+        return None
+    message = f"Cash has yet to settle: {_named(found)}; wait until it has."
+    return Breach("cash_pending", message, limit="0", actual=str(len(found)))
 
 
 def _named(found: list[str]) -> str:

@@ -19,6 +19,7 @@ from tests.domain.scenes import (
     FUND,
     MONDAY,
     TUESDAY,
+    WEDNESDAY,
     Desk,
     bought,
     captured,
@@ -165,6 +166,26 @@ class TestClosing:
                 actual="2",
             ),
         )
+
+    def test_waits_for_what_has_yet_to_settle(self) -> None:
+        """Bought and sold at one price: nothing is left, but it settles on two dates."""
+        held = portfolio()
+        held.pending["USD"] = {MONDAY: Decimal(-30), TUESDAY: Decimal(30), WEDNESDAY: Decimal(0)}
+
+        with pytest.raises(Rejection) as refused:
+            close_portfolio(held, name=FUND, on_date=TUESDAY)
+
+        assert refused.value.breaches == (
+            Breach(
+                "cash_pending",
+                "Cash has yet to settle: -30 USD on 2024-01-08, 30 USD on 2024-01-09; "
+                "wait until it has.",
+                limit="0",
+                actual="2",
+            ),
+        )
+        held.pending["USD"] = {WEDNESDAY: Decimal(0)}
+        assert close_portfolio(held, name=FUND, on_date=TUESDAY) == CLOSED
 
     def test_names_a_few_of_many(self) -> None:
         """A refusal stays readable."""
