@@ -4,7 +4,7 @@ It knows nothing of the code it is compared with: units are matched one by one, 
 """
 
 import copy
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from msgspec import Struct
 from commands.command import Status
 from domain.lots import CostBasis, Side
 from domain.trade import Capture, Intent
+from tests.commands.scenes import MONDAY
 
 NO_TIME = datetime.min.replace(tzinfo=UTC)
 
@@ -57,6 +58,18 @@ class Account:
         self.opening = opening
         self.flows: list[Decimal] = []
         self.booked: list[Capture] = []
+        self.frozen: str | None = None
+        self.closed: date | None = None
+        self.period: date | None = None
+        self.closed_until = date.min
+
+    def restriction(self, dated: date, *, is_frozen_for_it: bool = True) -> str | None:
+        """What refuses something that is asked for, dated so."""
+        if self.frozen is not None and is_frozen_for_it:
+            return "portfolio_frozen"
+        if self.closed is not None:
+            return "portfolio_closed"
+        return "period_closed" if dated <= self.closed_until else None
 
     def cash(self) -> Decimal:
         """Sum everything that ever moved cash."""
@@ -67,6 +80,13 @@ class Account:
         dated = [(each.trade_date or date.min, each) for each in self.booked]
         settled = [[each for day, each in dated if day <= until] for until, _ in dated]
         return sum(self.flows, Decimal(0)) + min(map(self._traded, [[], *settled]))
+
+    def is_pending(self) -> bool:
+        """Whether some day's trades have left something to settle."""
+        days = {each.trade_date for each in self.booked}
+        return any(
+            self._traded([each for each in self.booked if each.trade_date == day]) for day in days
+        )
 
     def _traded(self, captures: list[Capture]) -> Decimal:
         return sum(
@@ -139,7 +159,86 @@ class Model:
             return _rejected("portfolio_unknown")
         if amount < 0 and account.free() < -amount:
             return _rejected("insufficient_cash")
+        code = account.restriction(MONDAY, is_frozen_for_it=amount < 0)
+        if code is not None:
+            return _rejected(code)
         account.flows.append(amount)
+        return ACCEPTED
+
+    def book_fact(self, portfolio: str, amount: Decimal) -> Expected:
+        """Book a fee, interest or an executed exchange: never refused."""
+        account = self.accounts.get(portfolio)
+        if account is None:
+            return _rejected("portfolio_unknown")
+        account.flows.append(amount)
+        return ACCEPTED
+
+    def exchange(self, portfolio: str, sold: Decimal) -> Expected:
+        """Ask to sell dollars."""
+        account = self.accounts.get(portfolio)
+        if account is None:
+            return _rejected("portfolio_unknown")
+        if account.cash() < sold and not account.opening.allows_leverage:
+            return _rejected("insufficient_cash")
+        code = account.restriction(MONDAY)
+        return self.book_fact(portfolio, -sold) if code is None else _rejected(code)
+
+    def freeze(self, portfolio: str, reason: str) -> Expected:
+        """Freeze a portfolio."""
+        account = self.accounts.get(portfolio)
+        if account is None:
+            return _rejected("portfolio_unknown")
+        if account.frozen is not None:
+            return AGAIN if account.frozen == reason else _rejected("portfolio_frozen")
+        account.frozen = reason
+        return ACCEPTED
+
+    def unfreeze(self, portfolio: str) -> Expected:
+        """Lift a freeze."""
+        account = self.accounts.get(portfolio)
+        if account is None:
+            return _rejected("portfolio_unknown")
+        if account.frozen is None:
+            return _rejected("portfolio_not_frozen")
+        account.frozen = None
+        return ACCEPTED
+
+    def close(self, portfolio: str, on_date: date) -> Expected:
+        """End a portfolio; nothing of it settles in these worlds."""
+        account = self.accounts.get(portfolio)
+        if account is None:
+            return _rejected("portfolio_unknown")
+        if account.closed is not None:
+            return AGAIN if account.closed == on_date else _rejected("portfolio_closed")
+        if any(account.held(instrument).quantity for instrument in self.instruments):
+            return _rejected("positions_open")
+        if account.cash():
+            return _rejected("cash_held")
+        if account.is_pending():
+            return _rejected("cash_pending")
+        account.closed = on_date
+        return ACCEPTED
+
+    def close_period(self, portfolio: str, until: date) -> Expected:
+        """Close books."""
+        account = self.accounts.get(portfolio)
+        if account is None:
+            return _rejected("portfolio_unknown")
+        if account.period == until:
+            return AGAIN
+        if until <= account.closed_until:
+            return _rejected("period_already_closed")
+        account.period = account.closed_until = until
+        return ACCEPTED
+
+    def reopen_period(self, portfolio: str, from_date: date) -> Expected:
+        """Open books again."""
+        account = self.accounts.get(portfolio)
+        if account is None:
+            return _rejected("portfolio_unknown")
+        if from_date > account.closed_until:
+            return _rejected("period_not_closed")
+        account.period, account.closed_until = None, from_date - timedelta(days=1)
         return ACCEPTED
 
     def register(self, instrument: str) -> Expected:
@@ -258,7 +357,8 @@ class Model:
         left = account.held(capture.instrument).quantity - capture.quantity
         if is_sale and left < 0 and not account.opening.allows_short:
             return "short_not_allowed"
-        return None
+        assert capture.trade_date is not None, "captures here are dated"
+        return account.restriction(capture.trade_date)
 
 
 def _rejected(code: str) -> Expected:

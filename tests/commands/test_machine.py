@@ -1,7 +1,7 @@
 """The desk against a naive model: any commands in any order, duplicates, batches and restarts."""
 
 import itertools
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -32,9 +32,20 @@ from commands.command import (
     WithdrawCash,
 )
 from commands.desk import Desk
+from commands.portfolio_commands import (
+    BookInterest,
+    ChargeFee,
+    ClosePeriod,
+    ClosePortfolio,
+    ExchangeCash,
+    FreezePortfolio,
+    ReopenPeriod,
+    UnfreezePortfolio,
+)
 from domain.identity import MARKET_TENANT, portfolio_stream, trade_id
 from domain.lots import CostBasis, Side
 from domain.money import Money
+from domain.portfolio.life import FeeKind
 from domain.portfolio.state import Portfolio
 from domain.trade import Capture, Intent
 from eventstore.log import Log
@@ -50,6 +61,7 @@ CLOSE = Fraction(1, 10**9)
 worlds = itertools.count(1)
 portfolios = st.sampled_from(["alpha", "beta"])
 instruments = st.sampled_from(["A", "B"])
+days = st.sampled_from([MONDAY, TUESDAY])
 sizes = st.integers(1, 5).map(Decimal)
 captures = st.builds(
     lambda **fields: capture(**fields).capture,
@@ -97,6 +109,17 @@ def opening_command(portfolio: str, opening: Opening) -> OpenPortfolio:
         cost_basis=opening.basis,
         allows_leverage=opening.allows_leverage,
         allows_short=opening.allows_short,
+    )
+
+
+def exchange_command(portfolio: str, sold: Money, intent: Intent) -> ExchangeCash:
+    """The command that sells dollars for one euro."""
+    return ExchangeCash(
+        portfolio=portfolio,
+        intent=intent,
+        sold=sold,
+        bought=Money(Decimal(1), "EUR"),
+        value_date=MONDAY,
     )
 
 
@@ -151,6 +174,50 @@ class DeskMachine(RuleBasedStateMachine):
             else WithdrawCash(portfolio=portfolio, amount=money, value_date=MONDAY)
         )
         self.do(command, self.model.move(portfolio, amount))
+
+    @rule(portfolio=portfolios, amount=st.integers(-30, 30).filter(bool).map(Decimal))
+    def book_fact(self, portfolio: str, amount: Decimal) -> None:
+        """Tell of interest, of a fee, or of an exchange that was done."""
+        expected = self.model.book_fact(portfolio, amount)
+        money = Money(abs(amount), "USD")
+        command: Command = BookInterest(
+            portfolio=portfolio, amount=Money(amount, "USD"), value_date=MONDAY
+        )
+        if amount % 3 == 0 and amount < 0:
+            command = ChargeFee(
+                portfolio=portfolio, kind=FeeKind.OTHER, amount=money, value_date=MONDAY
+            )
+        elif amount % 3 == 1 and amount < 0:
+            command = exchange_command(portfolio, money, Intent.EXECUTED)
+        self.do(command, expected)
+
+    @rule(portfolio=portfolios, sold=st.integers(1, 60).map(Decimal))
+    def exchange(self, portfolio: str, sold: Decimal) -> None:
+        """Ask to sell dollars for euros."""
+        command = exchange_command(portfolio, Money(sold, "USD"), Intent.PROPOSED)
+        self.do(command, self.model.exchange(portfolio, sold))
+
+    @rule(portfolio=portfolios, reason=st.sampled_from(["audit", "court_order", None, None]))
+    def freeze(self, portfolio: str, reason: str | None) -> None:
+        """Freeze a portfolio, or lift that."""
+        if reason is None:
+            self.do(UnfreezePortfolio(portfolio, "over"), self.model.unfreeze(portfolio))
+        else:
+            self.do(FreezePortfolio(portfolio, reason), self.model.freeze(portfolio, reason))
+
+    @rule(portfolio=portfolios, day=days, is_closing=st.booleans())
+    def close_books(self, portfolio: str, day: date, is_closing: bool) -> None:  # noqa: FBT001
+        """Close the books of a portfolio, or open them again."""
+        if is_closing:
+            self.do(ClosePeriod(portfolio, day), self.model.close_period(portfolio, day))
+        else:
+            reopening = ReopenPeriod(portfolio, day, "late")
+            self.do(reopening, self.model.reopen_period(portfolio, day))
+
+    @rule(portfolio=portfolios, day=days)
+    def close(self, portfolio: str, day: date) -> None:
+        """End a portfolio, which is seldom empty."""
+        self.do(ClosePortfolio(portfolio, day), self.model.close(portfolio, day))
 
     @rule(instrument=instruments)
     def register(self, instrument: str) -> None:
