@@ -1,6 +1,6 @@
 """Laws of amends and busts: what holds in the end decides, not what came when (convention 3)."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from hypothesis import given, settings
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from domain.correcting import Amend
 from domain.lots import CostBasis, Side
+from domain.portfolio.state import Portfolio
 from domain.trade import Capture
 from tests.domain.blotter import (
     LATER,
@@ -57,6 +58,11 @@ def stories(draw: st.DrawFn) -> tuple[list[Message], list[Capture]]:
     return draw(st.permutations([*messages, *again])), final
 
 
+def pending(portfolio: Portfolio) -> dict[date, Decimal]:
+    """What is to settle, by value date; dates on which it comes to nothing left out."""
+    return {day: amount for day, amount in portfolio.pending.get("USD", {}).items() if amount}
+
+
 class TestLaws:
     """What holds in the end decides, not what came when."""
 
@@ -76,6 +82,7 @@ class TestLaws:
         for name, portfolio in expected.portfolios.items():
             found = blotter.portfolios[name]
             assert found.balance("USD") == portfolio.balance("USD")
+            assert pending(found) == pending(portfolio)
             for instrument in (APPLE, LATER):
                 one, other = found.book(instrument), portfolio.book(instrument)
                 assert list(one.lots) == list(other.lots)
