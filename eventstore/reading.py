@@ -4,7 +4,9 @@ A binary cursor reads an event in under 5 µs; COPY TO STDOUT unpacked by hand t
 the driver makes ids and moments in C.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -34,6 +36,15 @@ PARKING: LiteralString = f"{_EVENTS}{PARKING_PREDICATE} AND {_RANGE}"
 OPENED: LiteralString = f"{_EVENTS}{OPENED_PREDICATE} AND {_RANGE}"
 _BY_VERSION: LiteralString = "stream_version > %s ORDER BY stream_version LIMIT %s"
 _STREAM: LiteralString = f"{_EVENTS}stream_id = %s AND {_BY_VERSION}"
+_STREAM_UNTIL: LiteralString = (
+    f"{_EVENTS}stream_id = %s AND position <= %s ORDER BY stream_version LIMIT %s"
+)
+_MOMENT: LiteralString = "SELECT recorded_at FROM log.events WHERE position = %s"
+_LAST_SHARED: LiteralString = (
+    "SELECT position FROM log.events WHERE "  # noqa: S608 - constants only
+    + SHARED_PREDICATE
+    + " AND position <= %s ORDER BY position DESC LIMIT 1"
+)
 _KEY: LiteralString = f"{_EVENTS}stream_id = %s AND key = %s AND {_BY_VERSION}"
 _FIRST: LiteralString = _EVENTS + "stream_id = ANY(%s) AND stream_version = 1"
 # One backward step in the primary key per stream, however long the streams are.
@@ -143,6 +154,35 @@ def read_stream(
 ) -> list[RecordedEvent]:
     """Read a stream's events behind `after_version`, in order."""
     return _fetch(connection, _STREAM, (stream_id, after_version, limit))
+
+
+def read_stream_until(
+    connection: Connection, stream_id: UUID, *, until: int, limit: int
+) -> list[RecordedEvent]:
+    """Read a stream's first events up to position `until`, in order."""
+    return _fetch(connection, _STREAM_UNTIL, (stream_id, until, limit))
+
+
+def read_position_at(connection: Connection, at: datetime) -> int:
+    """Find the last position recorded up to a moment, 0 before the first; moments never go back."""
+
+    def recorded_at(position: int) -> datetime:
+        with connection.cursor(row_factory=tuple_row) as cursor:
+            row = cursor.execute(_MOMENT, (position,)).fetchone()
+        if row is None:
+            raise LogDamaged(f"position {position} is missing")
+        moment: datetime = row[0]
+        return moment
+
+    positions = range(1, read_head(connection).position + 1)
+    return bisect_right(positions, at, key=recorded_at)
+
+
+def read_last_shared(connection: Connection, until: int) -> int:
+    """Find the position of the last event up to `until` that all tenants share; 0 without any."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(_LAST_SHARED, (until,)).fetchone()
+    return row[0] if row else 0
 
 
 def read_key(

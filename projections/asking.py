@@ -33,6 +33,14 @@ class ReadModelMissing(Exception):
     """The read model has no tables yet: no projector has begun with it."""
 
 
+class HistoryTooLong(Exception):
+    """A portfolio has more facts, up to the end asked for, than are folded for one answer."""
+
+    def __init__(self, facts_max: int) -> None:
+        super().__init__(f"more than {facts_max} facts")
+        self.facts_max = facts_max
+
+
 class Answered(NamedTuple):
     """The rows of an answer and the position all of them are of."""
 

@@ -16,7 +16,7 @@ from read_api import shaping, trade_shapes
 from read_api.asking import Asked, Asking, PageAsked
 from read_api.held import Held, HeldAsked
 from read_api.ladders import Ladders
-from read_api.resources import (
+from read_api.parameters import (
     INSTRUMENT,
     PORTFOLIO,
     TRADE,
@@ -28,9 +28,10 @@ from read_api.resources import (
     PortfolioTradesAsked,
     PositionsAsked,
     RangeAsked,
-    Resources,
+    TimeAsked,
     TradesAsked,
 )
+from read_api.resources import Resources
 from read_api.results import OneBridge, RealisedFills
 
 TITLE = "PMS queries"
@@ -108,6 +109,7 @@ def _portfolios(resources: Resources) -> Sequence[Endpoint]:
             shaping.Positions,
             resources.positions,
             PORTFOLIO,
+            problems=("history_too_long",),
         ),
         _query(
             f"{own}/positions/{{instrument}}",
@@ -140,10 +142,11 @@ def _cash(resources: Resources) -> Sequence[Endpoint]:
             "list_balances",
             "A portfolio's cash by currency",
             Action.READ_CASH,
-            Asked,
+            TimeAsked,
             shaping.Balances,
             resources.cash,
             PORTFOLIO,
+            problems=("history_too_long",),
         ),
         _query(
             "/v1/portfolios/{portfolio}/cash/ladder",

@@ -11,9 +11,8 @@ import msgspec
 from eventstore.partitions import Partition
 from gateway.interface import Call, not_found
 from gateway.problem import Problem
-from projections.asking import Readable, ReadModelMissing
+from projections.asking import HistoryTooLong, Readable, ReadModelMissing
 from projections.paging import CursorInvalid
-from projections.performance.history import FACTS_MAX, HistoryTooLong
 from projections.positions.queries import portfolio_of
 from projections.reading import Reading, ReadingUnavailable
 from read_api.waiting import PositionWatch
@@ -160,8 +159,10 @@ class Asking:
                 "Use `next_cursor` as it was given, with the same parameters; or begin anew.",
                 fields=("cursor",),
             ) from None
-        except HistoryTooLong:
-            detail = f"Only {FACTS_MAX} facts are folded for one answer; ask for an earlier end."
+        except HistoryTooLong as error:
+            detail = (
+                f"Only {error.facts_max:,} facts are folded for one answer; ask for an earlier end."
+            )
             raise Problem("history_too_long", detail) from None
         except ReadModelMissing:
             raise _not_ready("The projector has not begun yet; try again.") from None

@@ -1,21 +1,17 @@
 """The endpoints that read: each asks one read model and shapes its answer."""
 
 from collections.abc import Callable
-from datetime import date
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-import msgspec
 from starlette.responses import Response
 
-from gateway.decoding import CurrencyCode, Name
 from gateway.interface import Call, json_response, not_found
-from gateway.openapi import PathParameter
 from projections.asking import Readable
 from projections.cash.queries import balances_of, movements_of
 from projections.performance.bridging import bridge_of
-from projections.performance.closes import CloseStatus, judged_closes
+from projections.performance.closes import judged_closes
 from projections.performance.queries import daily_performance, performance_summary
 from projections.performance.realised import realised_of
 from projections.positions.in_force import instruments_in_force
@@ -29,79 +25,30 @@ from projections.positions.queries import (
 from projections.trades.queries import blotter, trade_of
 from projections.trades.rows import Status, TradeRow
 from read_api import shaping, trade_shapes
-from read_api.asking import Asked, Asking, PageAsked, require_portfolio
+from read_api.as_of import (
+    balances_then,
+    is_of_another_time,
+    positions_then,
+)
+from read_api.asking import Asking, PageAsked, require_portfolio
 from read_api.ladders import ladders_told
+from read_api.parameters import (
+    INSTRUMENT,
+    PORTFOLIO,
+    TRADE,
+    ClosesAsked,
+    ListedAsked,
+    LotsAsked,
+    MovementsAsked,
+    PerformanceAsked,
+    PortfolioTradesAsked,
+    PositionsAsked,
+    RangeAsked,
+    TimeAsked,
+    TradesAsked,
+)
 from read_api.results import OneBridge, RealisedFills, bridge_shaped, realised_shaped
 from read_api.shaping import page_shaped, shaped
-
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}\Z"
-_UUID = r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z"
-PORTFOLIO = PathParameter("portfolio", _NAME, "The portfolio's name.")
-INSTRUMENT = PathParameter("instrument", _NAME, "The instrument's name.")
-TRADE = PathParameter("trade_id", _UUID, "The trade's id, as its acceptance told.")
-
-
-class PositionsAsked(PageAsked, kw_only=True):
-    """Which positions; closed ones on request."""
-
-    include_closed: bool = False
-
-
-class LotsAsked(PageAsked, kw_only=True):
-    """Which lots."""
-
-    instrument: Name | None = None
-
-
-class MovementsAsked(PageAsked, kw_only=True):
-    """Which movements."""
-
-    currency: CurrencyCode | None = None
-
-
-class PortfolioTradesAsked(PageAsked, kw_only=True):
-    """Which captures of one portfolio."""
-
-    instrument: Name | None = None
-    status: Status | None = None
-
-
-class TradesAsked(PortfolioTradesAsked, kw_only=True):
-    """Which captures of the tenant."""
-
-    portfolio: Name | None = None
-
-
-class ListedAsked(PageAsked, kw_only=True):
-    """Which refusals or exceptions."""
-
-    portfolio: Name | None = None
-    instrument: Name | None = None
-
-
-Since = Annotated[date, msgspec.Meta(description="The first session asked for.")]
-Until = Annotated[date, msgspec.Meta(description="The last session asked for.")]
-
-
-class RangeAsked(Asked, kw_only=True):
-    """Which sessions."""
-
-    since: Since | None = None
-    until: Until | None = None
-
-
-class PerformanceAsked(PageAsked, kw_only=True):
-    """Which sessions, page by page."""
-
-    since: Since | None = None
-    until: Until | None = None
-
-
-class ClosesAsked(PageAsked, kw_only=True):
-    """Which closes."""
-
-    status: CloseStatus = CloseStatus.SUSPECT
-    instrument: Name | None = None
 
 
 class Resources:
@@ -136,8 +83,11 @@ class Resources:
     async def positions(self, call: Call) -> Response:
         """List a portfolio's positions with their values."""
         asked: PositionsAsked = call.parameters
+        is_then = is_of_another_time(asked)
 
         def query(readable: Readable, portfolio: str) -> shaping.Positions:
+            if is_then:
+                return positions_then(readable, call, portfolio)
             page = positions_of(
                 readable,
                 portfolio=portfolio,
@@ -183,8 +133,12 @@ class Resources:
 
     async def cash(self, call: Call) -> Response:
         """Tell a portfolio's cash by currency."""
+        asked: TimeAsked = call.parameters
+        is_then = is_of_another_time(asked)
 
         def query(readable: Readable, portfolio: str) -> shaping.Balances:
+            if is_then:
+                return balances_then(readable, call, portfolio)
             page = balances_of(readable, tenant=call.principal.tenant, portfolio=portfolio)
             items = [shaped(shaping.Balance, row) for row in page.rows]
             return page_shaped(shaping.Balances, page, items)

@@ -50,7 +50,8 @@ class Position(Shaped, frozen=True):
 
     `price_source` is `mark`, `write_down`, `trade` (its own last execution) or `none`: then
     `price`, `market_value` and `unrealised_gross` are null. A suspended or delisted name's price
-    is stale until it is written down. `fees` are the opening fees of open lots.
+    is stale until it is written down. `fees` are the opening fees of open lots. As of another time
+    nothing is valued: what only a valuation or the present knows is null.
     """
 
     portfolio: str
@@ -70,9 +71,9 @@ class Position(Shaped, frozen=True):
     price_source: str
     price_at: datetime | None
     price_date: date | None
-    is_stale: bool
-    is_suspended: bool
-    is_delisted: bool
+    is_stale: bool | None
+    is_suspended: bool | None
+    is_delisted: bool | None
     market_value: Amount | None
     unrealised_gross: Amount | None
     changed_position: int

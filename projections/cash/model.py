@@ -128,6 +128,32 @@ class BalanceRow(msgspec.Struct, gc=False):
     exchanged: Decimal = ZERO
     changed_position: int = 0
 
+    @property
+    def sum_of_kinds(self) -> Decimal:
+        """What the legs of all kinds add up to."""
+        flows = self.deposits + self.withdrawals + self.principal + self.fees
+        return flows + self.charges + self.interest + self.exchanged
+
+    def add(self, leg: MovementRow) -> None:
+        """Take a leg in, as the last one."""
+        self.balance = leg.balance_after
+        self.changed_position = leg.position
+        match leg.kind:
+            case MovementKind.PRINCIPAL:
+                self.principal += leg.amount
+            case MovementKind.FEE:
+                self.fees += leg.amount
+            case MovementKind.DEPOSIT:
+                self.deposits += leg.amount
+            case MovementKind.WITHDRAWAL:
+                self.withdrawals += leg.amount
+            case MovementKind.INTEREST:
+                self.interest += leg.amount
+            case MovementKind.EXCHANGE:
+                self.exchanged += leg.amount
+            case _:
+                self.charges += leg.amount
+
 
 class Cash:
     """What moved each portfolio's cash, leg by leg, and what is left."""
@@ -170,24 +196,7 @@ class CashFold:
         touched = {(leg.tenant, leg.portfolio, leg.currency) for leg in movements}
         self._load(cursor, touched - self._balances.keys())
         for leg in movements:
-            balance = self._balances[leg.tenant, leg.portfolio, leg.currency]
-            balance.balance = leg.balance_after
-            balance.changed_position = leg.position
-            match leg.kind:
-                case MovementKind.PRINCIPAL:
-                    balance.principal += leg.amount
-                case MovementKind.FEE:
-                    balance.fees += leg.amount
-                case MovementKind.DEPOSIT:
-                    balance.deposits += leg.amount
-                case MovementKind.WITHDRAWAL:
-                    balance.withdrawals += leg.amount
-                case MovementKind.INTEREST:
-                    balance.interest += leg.amount
-                case MovementKind.EXCHANGE:
-                    balance.exchanged += leg.amount
-                case _:
-                    balance.charges += leg.amount
+            self._balances[leg.tenant, leg.portfolio, leg.currency].add(leg)
         self._tables.insert(cursor, "movements", movements)
         rows = [self._balances[key] for key in touched]
         self._tables.upsert(cursor, "balances", rows, key=_BALANCE_KEY)

@@ -15,7 +15,7 @@ from domain.book import Book
 from domain.bridge import CashMoved, Fact, Part, Prices, Traded, WrittenDown
 from domain.lots import CostBasis, Fill, Matching, Side, match
 from domain.money import ONE
-from projections.asking import Answered, Readable, ReadModelMissing, ask
+from projections.asking import Answered, HistoryTooLong, Readable, ReadModelMissing, ask
 from projections.performance.prices import Prices as MarkedPrices
 from projections.performance.state import Flow
 from projections.performance.valuation import pair_names, rate_to_base
@@ -55,10 +55,6 @@ WHERE status = 'written_down' AND name = ANY(%s) AND marks.at <= %s
 """
 
 AnswerT = TypeVar("AnswerT")
-
-
-class HistoryTooLong(Exception):
-    """More facts than are folded for one answer."""
 
 
 class RateMissing(Exception):
@@ -177,7 +173,7 @@ class History:
         last = self._ends[-1] if self._ends else None
         flows = self.ask(_FLOWS, *behind, last, FACTS_MAX + 1).rows
         if len(self.fills) + len(flows) > FACTS_MAX:
-            raise HistoryTooLong
+            raise HistoryTooLong(FACTS_MAX)
         for on_date, *columns in flows:
             flow = Flow(*columns)
             index = self._session_of(flow.at, on_date)

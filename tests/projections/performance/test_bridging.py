@@ -14,11 +14,10 @@ from hypothesis import given, settings
 from domain.bridge import Part
 from domain.lots import CostBasis
 from domain.portfolio.events import PortfolioOpened, TradeBooked
-from projections.asking import Readable
+from projections.asking import HistoryTooLong, Readable
 from projections.checkpoint import Checkpoint, create_checkpoint
 from projections.performance import history
 from projections.performance.bridging import BridgeView, bridge_of
-from projections.performance.history import HistoryTooLong
 from projections.performance.realised import RealisedFill, realised_of
 from tests.projections.performance.telling import (
     ACME,

@@ -1,0 +1,101 @@
+"""What may be asked: the parameters of queries, and the named parts of addresses."""
+
+from datetime import date
+from typing import Annotated
+
+import msgspec
+
+from gateway.decoding import CurrencyCode, Instant, Name
+from gateway.openapi import PathParameter
+from projections.performance.closes import CloseStatus
+from projections.trades.rows import Status
+from read_api.asking import Asked, PageAsked
+
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}\Z"
+_UUID = r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z"
+PORTFOLIO = PathParameter("portfolio", _NAME, "The portfolio's name.")
+INSTRUMENT = PathParameter("instrument", _NAME, "The instrument's name.")
+TRADE = PathParameter("trade_id", _UUID, "The trade's id, as its acceptance told.")
+
+KnownAt = Annotated[
+    Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | Instant,
+    msgspec.Meta(
+        description="As the log knew it: a log position, or a moment, ISO 8601 with an offset."
+    ),
+]
+ValidAt = Annotated[
+    date,
+    msgspec.Meta(description="As of the end of this business date, in book order."),
+]
+
+
+class TimeAsked(Asked, kw_only=True):
+    """As of which time: as known then, as valid then, or both."""
+
+    known_at: KnownAt | None = None
+    valid_at: ValidAt | None = None
+
+
+class PositionsAsked(PageAsked, kw_only=True):
+    """Which positions, and as of which time; closed ones on request."""
+
+    known_at: KnownAt | None = None
+    valid_at: ValidAt | None = None
+    include_closed: bool = False
+
+
+class LotsAsked(PageAsked, kw_only=True):
+    """Which lots."""
+
+    instrument: Name | None = None
+
+
+class MovementsAsked(PageAsked, kw_only=True):
+    """Which movements."""
+
+    currency: CurrencyCode | None = None
+
+
+class PortfolioTradesAsked(PageAsked, kw_only=True):
+    """Which captures of one portfolio."""
+
+    instrument: Name | None = None
+    status: Status | None = None
+
+
+class TradesAsked(PortfolioTradesAsked, kw_only=True):
+    """Which captures of the tenant."""
+
+    portfolio: Name | None = None
+
+
+class ListedAsked(PageAsked, kw_only=True):
+    """Which refusals or exceptions."""
+
+    portfolio: Name | None = None
+    instrument: Name | None = None
+
+
+Since = Annotated[date, msgspec.Meta(description="The first session asked for.")]
+Until = Annotated[date, msgspec.Meta(description="The last session asked for.")]
+
+
+class RangeAsked(Asked, kw_only=True):
+    """Which sessions."""
+
+    since: Since | None = None
+    until: Until | None = None
+
+
+class PerformanceAsked(PageAsked, kw_only=True):
+    """Which sessions, page by page."""
+
+    since: Since | None = None
+    until: Until | None = None
+
+
+class ClosesAsked(PageAsked, kw_only=True):
+    """Which closes."""
+
+    status: CloseStatus = CloseStatus.SUSPECT
+    instrument: Name | None = None
