@@ -110,7 +110,7 @@ def surroundings_of(issued: Issued, capture: Capture, view: View) -> Surrounding
         view.instrument(capture.instrument),
         view.market.position,
         issued.received_at,
-        lambda: view.fills(stream, capture.instrument),
+        lambda from_version: view.fills(stream, capture.instrument, from_version),
         view.rate_at,
     )
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
+import msgspec
+
 from commands.overlay import Overlay
 from commands.world import EVENTS_PER_READ
 from domain.event import Event
@@ -21,7 +23,19 @@ from domain.trade import TradeEvent
 from domain.trade_state import Trade
 from eventstore.envelope import RecordedEvent
 from eventstore.log import Log
+from schemas.catalogue import EVENT_NAMES
 from schemas.codec import decode
+
+_BOOKED, _UNBOOKED = EVENT_NAMES[TradeBooked], EVENT_NAMES[TradeUnbooked]
+
+
+class _WithFill(msgspec.Struct, gc=False):
+    """What folding history again needs of a booking; the rest is skipped, not made."""
+
+    fill: Fill
+
+
+_read_fill = msgspec.json.Decoder(_WithFill).decode
 
 
 class View:
@@ -82,14 +96,29 @@ class View:
         """Units of `quote` for one of `base` in force at an instant, None when not known."""
         return self.market.rate_at(base, quote, at)
 
-    def fills(self, stream_id: UUID, instrument: str) -> Iterable[Fill]:
-        """Every fill booked in one instrument of one portfolio, those taken out again left out."""
-        fills: dict[UUID, Fill] = {}
-        for event in self.events(stream_id, key=instrument):
-            if isinstance(event, TradeBooked):
-                fills[event.fill.trade_id] = event.fill
-            elif isinstance(event, TradeUnbooked):
-                del fills[event.fill.trade_id]
+    def fills(
+        self, stream_id: UUID, instrument: str, from_version: int
+    ) -> Iterable[tuple[int, Fill]]:
+        """Fills booked in one instrument of one portfolio at a version of its stream, or later.
+
+        Each with its version; those taken out again are left out.
+        """
+        fills: dict[UUID, tuple[int, Fill]] = {}
+        for recorded in self._recorded(stream_id, instrument, from_version - 1, 0):
+            if recorded.event_type == _BOOKED:
+                fill = _read_fill(recorded.data).fill
+                fills[fill.trade_id] = (recorded.stream_version, fill)
+            elif recorded.event_type == _UNBOOKED:
+                fills.pop(_read_fill(recorded.data).fill.trade_id, None)
+        for layer in reversed(self.overlay.layers()):
+            for pending in layer.pending.get(stream_id, ()):
+                if pending.version < from_version or pending.key != instrument:
+                    continue
+                event = pending.event
+                if isinstance(event, TradeBooked):
+                    fills[event.fill.trade_id] = (pending.version, event.fill)
+                elif isinstance(event, TradeUnbooked):
+                    fills.pop(event.fill.trade_id, None)
         return fills.values()
 
     def events(

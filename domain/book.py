@@ -1,11 +1,14 @@
 """The book of one instrument in one portfolio: lots and totals, folded in book order.
 
 A book remembers its last few bookings, so that a fill late by a few of them is put in its place
-without reading history: they are undone, and folded again behind it.
+without reading history: they are undone, and folded again behind it. Of what lies further back it
+keeps checkpoints, the further the fewer, so that only what stands behind one is read and folded.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
+from decimal import Decimal
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -18,6 +21,12 @@ STEPS_MAX = 64
 STEPS_OF_UNTIMED_DAY_MAX = 512
 STEPS_MIN = 2
 REMEMBERED = timedelta(seconds=10)
+CHECKPOINT_FILLS = 1_024
+"""Least number of fills between two checkpoints."""
+
+History: TypeAlias = Callable[[int], Iterable[tuple[int, Fill]]]
+"""Gives the fills booked at a version of the portfolio's stream or later, each with its version;
+those taken out again are left out."""
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -28,13 +37,32 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     touched: tuple[Touched, ...]
 
 
+class Checkpoint(msgspec.Struct, frozen=True, gc=False):
+    """A book as it stood behind a place in book order, after so many fills.
+
+    Every fill that stands later was booked at `from_version` of its stream, or after it.
+    """
+
+    key: BookKey
+    from_version: int
+    folded: int
+    lots: tuple[Lot, ...]
+    quantity: Decimal
+    cost: Decimal
+    fees: Decimal
+    realised_gross: Decimal
+    realised_net: Decimal
+
+
 class Book:
     """The open lots of one instrument, their totals, and the last steps that led there."""
 
     __slots__ = (
         "basis",
+        "checkpoints",
         "cost",
         "fees",
+        "folded",
         "forgotten_key",
         "last_key",
         "lots",
@@ -44,6 +72,7 @@ class Book:
         "realised_net",
         "restating",
         "steps",
+        "worked_out",
     )
 
     def __init__(self, basis: CostBasis) -> None:
@@ -59,9 +88,29 @@ class Book:
         self.forgotten_key: BookKey | None = None
         self.restating: list[Lot] = []
         self.opening: Lot | None = None
+        self.folded = 0
+        self.checkpoints: list[Checkpoint] = []
+        self.worked_out: Refolded | None = None
+
+    @classmethod
+    def standing_at(cls, basis: CostBasis, checkpoints: Sequence[Checkpoint]) -> "Book":
+        """Give the book as it stood at the last of some checkpoints; empty where there is none."""
+        book = cls(basis)
+        if checkpoints:
+            last = checkpoints[-1]
+            book.lots = lots_for(basis, last.lots)
+            book.quantity, book.cost, book.fees = last.quantity, last.cost, last.fees
+            book.realised_gross, book.realised_net = last.realised_gross, last.realised_net
+            book.folded = last.folded
+            book.checkpoints = list(checkpoints)
+            book.last_key = book.forgotten_key = last.key
+        return book
 
     def copy(self) -> "Book":
-        """Copy the book; lots and steps themselves are immutable and shared."""
+        """Copy the book; lots and steps themselves are immutable and shared.
+
+        What was worked out goes with the copy: whoever takes it from there changes it.
+        """
         twin = Book.__new__(Book)
         twin.basis = self.basis
         twin.lots = self.lots.copy()
@@ -75,6 +124,9 @@ class Book:
         twin.forgotten_key = self.forgotten_key
         twin.restating = self.restating.copy()
         twin.opening = self.opening
+        twin.folded = self.folded
+        twin.checkpoints = self.checkpoints.copy()
+        twin.worked_out, self.worked_out = self.worked_out, None
         return twin
 
     def in_closing_order(self, fill: Fill) -> Iterator[Lot]:
@@ -102,9 +154,17 @@ class Book:
         self.realised_gross += matching.realised_gross
         self.realised_net += matching.realised_net
         touched = self.lots.take(matching.closed, matching.opened)
+        self.folded += 1
+        self.worked_out = None
         self.last_key = fill.key
         self.steps.append(Step(fill, matching, touched))
         self._forget(fill)
+
+    def fold(self, fill: Fill) -> Matching:
+        """Match and add a fill that stands last in book order."""
+        matching = match(self, fill)
+        self.add(fill, matching)
+        return matching
 
     def insert(self, fill: Fill) -> tuple[Matching, list[tuple[Step, Matching]]]:
         """Fold a late fill in its place; give what it did, and what each later step did and does.
@@ -115,9 +175,8 @@ class Book:
         undone: list[Step] = []
         while self.steps and fill.key < self.steps[-1].fill.key:
             undone.append(self._undo())
-        own = match(self, fill)
-        self.add(fill, own)
-        return own, self._redo(undone)
+        self.forget_checkpoints(fill.key)
+        return self.fold(fill), self._redo(undone)
 
     def remove(self, fill: Fill) -> tuple[Matching, list[tuple[Step, Matching]]]:
         """Take a fill out of its place; give what it had done, and each later step as `insert`.
@@ -128,29 +187,53 @@ class Book:
         undone: list[Step] = []
         while (step := self._undo()).fill.key != fill.key:
             undone.append(step)
+        self.forget_checkpoints(fill.key)
         self.last_key = self.steps[-1].fill.key if self.steps else self.forgotten_key
         return step.matching, self._redo(undone)
 
     def _redo(self, undone: list[Step]) -> list[tuple[Step, Matching]]:
-        redone = []
-        for step in reversed(undone):
-            matching = match(self, step.fill)
-            self.add(step.fill, matching)
-            redone.append((step, matching))
-        return redone
+        return [(step, self.fold(step.fill)) for step in reversed(undone)]
 
     def replace_lots(self, lots: Iterable[Lot]) -> None:
         """Take lots as they were told, oldest first, and remember no step that led there."""
         self.lots = lots_for(self.basis, lots)
         self.forget_all(self.last_key)
 
+    def keep_checkpoint(self, from_version: int) -> None:
+        """Keep how the book stands now, if enough was folded since the last one.
+
+        Of three of which the outer ones are nearer to each other than to now, the middle one goes.
+        """
+        kept = self.checkpoints
+        if self.folded - (kept[-1].folded if kept else 0) < CHECKPOINT_FILLS:
+            return
+        assert self.last_key is not None, "something was folded"
+        numbers = (self.quantity, self.cost, self.fees, self.realised_gross, self.realised_net)
+        kept.append(
+            Checkpoint(self.last_key, from_version, self.folded, tuple(self.lots), *numbers)
+        )
+        for index in range(len(kept) - 2, 0, -1):
+            if (
+                kept[index + 1].folded - kept[index - 1].folded
+                < self.folded - kept[index + 1].folded
+            ):
+                del kept[index]
+
+    def forget_checkpoints(self, key: BookKey) -> None:
+        """Keep only those before a place at which something changes."""
+        while self.checkpoints and self.checkpoints[-1].key >= key:
+            self.checkpoints.pop()
+
     def forget_all(self, last_key: BookKey | None) -> None:
         """Remember no step: what comes late now is decided from history."""
+        self.worked_out = None
         self.steps.clear()
         self.last_key = self.forgotten_key = last_key
 
     def _undo(self) -> Step:
         step = self.steps.pop()
+        self.folded -= 1
+        self.worked_out = None
         matching = step.matching
         self.lots.give_back(step.touched, matching.opened)
         if matching.opened is not None:
@@ -185,15 +268,25 @@ def _is_near(one: Fill, other: Fill) -> bool:
     return other.executed_at - one.executed_at <= REMEMBERED
 
 
+class Refolded(NamedTuple):
+    """A fill put in its place, or taken out of it, and everything behind it folded again.
+
+    `own` is what it does or did itself, `last_fill` the one last in the book `after`, `redone` what
+    each later fill did and does.
+    """
+
+    fill: Fill
+    own: Matching
+    after: Book
+    last_fill: Fill | None
+    redone: list[tuple[Fill, Matching, Matching]]
+
+
 def refold(fills: Iterable[Fill], basis: CostBasis) -> tuple[Book, list[tuple[Fill, Matching]]]:
     """Fold fills in book order from nothing; give the book and what each fill did."""
     book = Book(basis)
-    steps: list[tuple[Fill, Matching]] = []
-    for fill in sorted(fills, key=lambda each: each.key):
-        matching = match(book, fill)
-        book.add(fill, matching)
-        steps.append((fill, matching))
-    return book, steps
+    in_order = sorted(fills, key=lambda each: each.key)
+    return book, [(fill, book.fold(fill)) for fill in in_order]
 
 
 def lots_between(before: Iterable[Lot], after: Iterable[Lot]) -> tuple[int, int, list[Lot]]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.book import Book
+from domain.book import Book, History
 from domain.calendars import local_date
 from domain.currencies import require_currency
 from domain.instrument import Instrument
@@ -25,15 +25,16 @@ from domain.trade import Capture, Intent, TradeCaptured, TradeParked, TradeRelea
 class Surroundings(msgspec.Struct, frozen=True, gc=False):
     """What a capture is judged against.
 
-    `earlier_fills` gives all fills booked in the instrument; it is called only for a fill that is
-    late in book order. `rate_at` gives units of one currency for one of another at an instant.
+    `history` is that of the instrument in the portfolio; it is asked only for a fill so late in
+    book order that the book forgot. `rate_at` gives units of one currency for one of another at an
+    instant.
     """
 
     portfolio: Portfolio | None
     instrument: Instrument | None
     market_position: int
     now: datetime
-    earlier_fills: Callable[[], Iterable[Fill]]
+    history: History
     rate_at: Callable[[str, str, datetime], Decimal | None]
 
 
@@ -158,7 +159,7 @@ def book_capture(
         instrument=capture.instrument,
         currency=capture.currency,
         fill=fill,
-        earlier=around.earlier_fills,
+        history=around.history,
         rate_to_base=around.rate_at(capture.currency, opened.base_currency, moment_of(fill)),
     )
     return tuple(bookings), breaches

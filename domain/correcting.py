@@ -184,7 +184,7 @@ def _taken_out(
         currency=booked.currency,
         trade_id=trade_id,
         reason=reason,
-        earlier=surroundings.earlier_fills,
+        history=surroundings.history,
     )
     for event in unbookings:
         after.apply(event)
@@ -194,10 +194,10 @@ def _taken_out(
 def _without(around: Surroundings, trade_id: UUID, portfolio: Portfolio) -> Surroundings:
     """Stand on a portfolio as it is without a trade that the log still holds in it."""
 
-    def others() -> Iterable[Fill]:
-        return [fill for fill in around.earlier_fills() if fill.trade_id != trade_id]
+    def others(from_version: int) -> Iterable[tuple[int, Fill]]:
+        return [each for each in around.history(from_version) if each[1].trade_id != trade_id]
 
-    return replace(around, portfolio=portfolio, earlier_fills=others)
+    return replace(around, portfolio=portfolio, history=others)
 
 
 def _amended(revision: int, told: Told, trade_id: UUID, around: Surroundings) -> Corrected:

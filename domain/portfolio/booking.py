@@ -1,14 +1,12 @@
 """Booking a fill: what it does to lots and cash, on time or late in book order."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
 
-import msgspec
-
-from domain.book import Book, lots_between, refold
+from domain.book import Book, History, Refolded, lots_between
 from domain.lots import ClosedLot, Fill, Matching, Side, match
 from domain.money import ZERO, product, within
 from domain.portfolio.events import (
@@ -23,6 +21,7 @@ from domain.portfolio.events import (
     TradeUnbooked,
 )
 from domain.portfolio.state import Portfolio
+from domain.refolding import with_late, without
 
 Booking = TradeBooked | LotsClosed | LotsRestated
 Unbooking = TradeUnbooked | LotsRestated
@@ -46,12 +45,12 @@ def book_fill(
     instrument: str,
     currency: str,
     fill: Fill,
-    earlier: Callable[[], Iterable[Fill]],
+    history: History,
     rate_to_base: Decimal | None,
 ) -> list[Booking]:
     """Decide what a fill does; facts that grow with history come in pages.
 
-    `earlier` gives all fills booked in this instrument so far; called only for a late fill.
+    `history` is that of this instrument; asked only for a fill so late that the book forgot.
 
     Raises:
         Rejection: `out_of_range` when a result cannot be carried.
@@ -63,7 +62,8 @@ def book_fill(
     late = book.is_late(fill)
     restated: list[LotsRestated] = []
     if late:
-        restating = _insert(book, fill, earlier)
+        restating = with_late(book, fill, history, version=portfolio.version + 1)
+        book.worked_out = restating
         matching, totals = restating.own, _totals(restating.after)
         restated = _restatement(opened.portfolio, instrument, currency, fill, book, restating)
     else:
@@ -96,18 +96,19 @@ def unbook_fill(
     currency: str,
     trade_id: UUID,
     reason: Reason,
-    earlier: Callable[[], Iterable[Fill]],
+    history: History,
 ) -> list[Unbooking]:
     """Decide what taking a booked fill out does; facts that grow with history come in pages.
 
-    `earlier` gives all fills booked in this instrument so far; called where the book has forgotten.
+    `history` is that of this instrument; asked where the book has forgotten.
 
     Raises:
         Rejection: `out_of_range` when a result cannot be carried.
     """
     assert portfolio.opened is not None, "only an open portfolio books"
     opened, book = portfolio.opened, portfolio.book(instrument)
-    restating = _remove(book, trade_id, earlier)
+    restating = without(book, trade_id, history, version=portfolio.version + 1)
+    book.worked_out = restating
     fill, own = restating.fill, restating.own
     change = within("cash change", -cash_change(fill))
     unbooked = TradeUnbooked(
@@ -175,53 +176,6 @@ def _totals_after(book: Book, matching: Matching) -> BookTotals:
     )
 
 
-class _Restating(msgspec.Struct, frozen=True):
-    """A fill put in its place, or taken out of it.
-
-    `own` is what it does or did itself, `last_fill` the one last in the book `after`, `changes`
-    what all others realise more, by date.
-    """
-
-    fill: Fill
-    own: Matching
-    after: Book
-    last_fill: Fill | None
-    changes: list[RealisedChange]
-
-
-def _insert(book: Book, late: Fill, earlier: Callable[[], Iterable[Fill]]) -> _Restating:
-    """Put a late fill in its place: from what the book remembers if that reaches, else history."""
-    if book.remembers(late.key):
-        after = book.copy()
-        own, redone = after.insert(late)
-        changes = _changes((step.fill, step.matching, now) for step, now in redone)
-        return _Restating(late, own, after, after.steps[-1].fill, changes)
-    history = list(earlier())
-    known = {fill.trade_id: matching for fill, matching in refold(history, book.basis)[1]}
-    after, steps = refold([*history, late], book.basis)
-    own = next(matching for fill, matching in steps if fill.trade_id == late.trade_id)
-    others = [each for each in steps if each[0].trade_id != late.trade_id]
-    changes = _changes((fill, known[fill.trade_id], now) for fill, now in others)
-    return _Restating(late, own, after, steps[-1][0], changes)
-
-
-def _remove(book: Book, trade_id: UUID, earlier: Callable[[], Iterable[Fill]]) -> _Restating:
-    """Take a fill out of its place: from what the book remembers if that reaches, else history."""
-    found = next((step.fill for step in book.steps if step.fill.trade_id == trade_id), None)
-    if found is not None and len(book.steps) > 1:
-        after = book.copy()
-        own, redone = after.remove(found)
-        changes = _changes((step.fill, step.matching, now) for step, now in redone)
-        return _Restating(found, own, after, after.steps[-1].fill, changes)
-    history = {fill.trade_id: fill for fill in earlier()}
-    known = {fill.trade_id: matching for fill, matching in refold(history.values(), book.basis)[1]}
-    gone = history.pop(trade_id)
-    after, steps = refold(history.values(), book.basis)
-    last_fill = steps[-1][0] if steps else None
-    changes = _changes((fill, known[fill.trade_id], now) for fill, now in steps)
-    return _Restating(gone, known[trade_id], after, last_fill, changes)
-
-
 def _changes(redone: Iterable[tuple[Fill, Matching, Matching]]) -> list[RealisedChange]:
     """Sum, by date, what fills now realise beyond what they did; dates without change left out."""
     changes: dict[date, list[Decimal]] = {}
@@ -245,12 +199,12 @@ def _restatement(
     currency: str,
     fill: Fill,
     before: Book,
-    restating: _Restating,
+    restating: Refolded,
 ) -> list[LotsRestated]:
     totals = _totals(restating.after)
     index, removed, lots = lots_between(before.lots, restating.after.lots)
     lot_pages = _pages(lots, LOTS_PER_EVENT_MAX)
-    change_pages = _pages(restating.changes, CHANGES_PER_EVENT_MAX)
+    change_pages = _pages(_changes(restating.redone), CHANGES_PER_EVENT_MAX)
     pages = max(len(lot_pages), len(change_pages), 1)
     return [
         LotsRestated(

@@ -4,7 +4,8 @@ from datetime import date
 from decimal import Decimal
 
 from domain.book import Book
-from domain.lots import Matching
+from domain.book_order import BookKey
+from domain.lots import Fill, Matching
 from domain.money import ZERO
 from domain.portfolio.events import (
     BookTotals,
@@ -98,11 +99,7 @@ class Portfolio:
         self._pend(event.currency, event.fill.value_date, event.cash_change)
         fill = event.fill
         if event.is_late:
-            book.restating = list(book.lots)
-            if book.remembers(fill.key):
-                book.insert(fill)
-            else:
-                book.forget_all(book.last_key)
+            book = self._restate(event.instrument, book, fill)
         elif event.closed_pages:
             book.lots.take(event.closed, None)
             book.opening = event.opened  # behind the pages of closed lots that follow
@@ -112,18 +109,37 @@ class Portfolio:
                 event.closed, event.opened, event.realised_gross, event.realised_net
             )
             book.add(fill, matching)
+            book.keep_checkpoint(self.version + 2)
         _take_totals(book, event.totals)
 
     def _apply_unbooking(self, event: TradeUnbooked) -> None:
         book = self._own(event.instrument)
         self.cash[event.currency] = event.cash_after
         self._pend(event.currency, event.fill.value_date, event.cash_change)
-        book.restating = list(book.lots)
-        if book.remembers(event.fill.key):
-            book.remove(event.fill)
-        else:
-            book.forget_all(None if event.last_fill is None else event.last_fill.key)
+        last_key = None if event.last_fill is None else event.last_fill.key
+        book = self._restate(event.instrument, book, event.fill, is_gone=True, last_key=last_key)
         _take_totals(book, event.totals)
+
+    def _restate(
+        self,
+        instrument: str,
+        book: Book,
+        fill: Fill,
+        *,
+        is_gone: bool = False,
+        last_key: BookKey | None = None,
+    ) -> Book:
+        """Put a late fill in, or take one out: as it was worked out to decide it, if so here."""
+        before, worked_out = list(book.lots), book.worked_out
+        if worked_out is not None and worked_out.fill == fill:
+            self.books[instrument] = book = worked_out.after
+        elif book.remembers(fill.key):
+            _ = book.remove(fill) if is_gone else book.insert(fill)
+        else:
+            book.forget_checkpoints(fill.key)
+            book.forget_all(last_key if is_gone else book.last_key)
+        book.restating = before
+        return book
 
     def _apply_closing(self, event: LotsClosed) -> None:
         book = self._own(event.instrument)

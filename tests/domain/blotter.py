@@ -29,6 +29,7 @@ from tests.domain.scenes import (
     FUND,
     MONDAY,
     deposited,
+    history_of,
     instrument,
     name_of,
     opened,
@@ -93,7 +94,7 @@ class Blotter:
             instrument=self.instruments.get(capture.instrument),
             market_position=7,
             now=FRIDAY_NOON,
-            earlier_fills=lambda: list(booked.values()),
+            history=history_of(booked.values),
             rate_at=lambda base, quote, _: Decimal(1) if base == quote else None,
         )
 

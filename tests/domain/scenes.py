@@ -1,6 +1,6 @@
 """Words for domain tests: fills, portfolios and bookings with every field given a plain value."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.book import Book
+from domain.book import Book, History
 from domain.identity import trade_id
 from domain.instrument import (
     AssetClass,
@@ -111,6 +111,11 @@ def deposited(amount: Number, balance: Number | None = None) -> CashDeposited:
     )
 
 
+def history_of(fills: Callable[[], Iterable[Fill]]) -> History:
+    """A history that gives every fill, whatever is asked: more than needed, never less."""
+    return lambda _from_version: [(1, each) for each in fills()]
+
+
 class Desk:
     """A portfolio that books fills of AAPL as they arrive, keeping what it booked and decided."""
 
@@ -131,7 +136,7 @@ class Desk:
             instrument=APPLE,
             currency="USD",
             fill=wanted,
-            earlier=lambda: self.fills,
+            history=history_of(lambda: self.fills),
             rate_to_base=rate,
         )
 

@@ -23,6 +23,7 @@ from domain.portfolio.events import (
     TradeUnbooked,
 )
 from domain.portfolio.state import Portfolio
+from tests.domain.scenes import history_of
 
 NOON = datetime(2024, 1, 8, 12, tzinfo=UTC)
 MONDAY = date(2024, 1, 8)
@@ -89,7 +90,7 @@ def arrive(portfolio: Portfolio, fills: list[Fill]) -> list[TradeBooked | LotsRe
             instrument="AAPL",
             currency="USD",
             fill=each,
-            earlier=lambda before=before: before,  # type: ignore[misc]
+            history=history_of(lambda before=before: before),  # type: ignore[misc]
             rate_to_base=Decimal(1),
         )
         for event in booked:
@@ -205,7 +206,7 @@ def bust(portfolio: Portfolio, gone: Fill, booked: list[Fill]) -> list[Unbooking
         currency="USD",
         trade_id=gone.trade_id,
         reason=Reason.BUSTED,
-        earlier=lambda: booked,
+        history=history_of(lambda: booked),
     )
     for event in events:
         portfolio.apply(event)
@@ -232,7 +233,7 @@ def arrive_last(portfolio: Portfolio, fills: list[Fill]) -> list[TradeBooked | L
         instrument="AAPL",
         currency="USD",
         fill=fills[-1],
-        earlier=lambda: fills[:-1],
+        history=history_of(lambda: fills[:-1]),
         rate_to_base=Decimal(1),
     )
     for event in events:

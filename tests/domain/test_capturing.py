@@ -28,6 +28,7 @@ from tests.domain.scenes import (
     bought,
     captured,
     exact,
+    history_of,
     instrument,
     instrument_after,
     name_of,
@@ -51,13 +52,13 @@ def around(
         instrument=known,
         market_position=7,
         now=FRIDAY_NOON,
-        earlier_fills=_never_asked,
+        history=_never_asked,
         rate_at=lambda base, quote, _: Decimal(1) if base == quote else None,
     )
     return replace(plain, **changes)
 
 
-def _never_asked() -> Iterable[Fill]:
+def _never_asked(_from_version: int) -> Iterable[tuple[int, Fill]]:
     pytest.fail("history is read for a late fill only")
 
 
@@ -211,7 +212,9 @@ class TestReleasing:
         done = release_trade(
             self.PARKED,
             trade_id=NAME,
-            around=around(meanwhile.portfolio, instrument(), earlier_fills=lambda: meanwhile.fills),
+            around=around(
+                meanwhile.portfolio, instrument(), history=history_of(lambda: meanwhile.fills)
+            ),
         )
 
         first, page = done.bookings

@@ -22,6 +22,7 @@ from tests.domain.scenes import (
     TUESDAY,
     WEDNESDAY,
     captured,
+    history_of,
     instrument,
     name_of,
     portfolio,
@@ -147,7 +148,7 @@ class TestAClosedPeriod:
             instrument=instrument(),
             market_position=0,
             now=FRIDAY_NOON,
-            earlier_fills=tuple,
+            history=history_of(tuple),
             rate_at=lambda *_: Decimal(1),
         )
         asked, told = (captured(intent=intent, trade_date=dated) for intent in Intent)

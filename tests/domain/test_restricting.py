@@ -23,6 +23,7 @@ from tests.domain.scenes import (
     Desk,
     bought,
     captured,
+    history_of,
     instrument,
     name_of,
     portfolio,
@@ -50,7 +51,7 @@ def breaches_of_a_trade(held: Portfolio, intent: Intent) -> tuple[str, ...]:
         instrument=instrument(),
         market_position=0,
         now=FRIDAY_NOON,
-        earlier_fills=tuple,
+        history=history_of(tuple),
         rate_at=lambda *_: Decimal(1),
     )
     try:

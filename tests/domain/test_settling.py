@@ -25,6 +25,7 @@ from tests.domain.scenes import (
     Desk,
     Number,
     bought,
+    history_of,
     name_of,
     sold,
 )
@@ -62,7 +63,7 @@ def unbook(desk: Desk, external_id: str) -> None:
         currency="USD",
         trade_id=name_of(external_id),
         reason=Reason.BUSTED,
-        earlier=lambda: desk.fills,
+        history=history_of(lambda: desk.fills),
     )
     for event in events:
         desk.portfolio.apply(event)
