@@ -10,6 +10,7 @@ import pytest
 from commands.command import (
     AmendTrade,
     BustTrade,
+    ChangeInstrument,
     CloseSession,
     Command,
     CorrectClose,
@@ -23,6 +24,7 @@ from commands.command import (
     fingerprint_of,
 )
 from commands.deciding import HANDLERS
+from domain.instrument import InstrumentDelisted
 from domain.lots import CostBasis
 from domain.market import Close, Mark, Rate
 from domain.money import Money
@@ -77,6 +79,9 @@ GOLDEN: dict[str, Command] = {
     ),
     "e5fb9ea87d7881d81a6d91f5a2f61b05ea80549b946322cef4b44f2043836765": CorrectClose(
         calendar="XNYS", session=MONDAY, instrument=APPLE, price=None, reason="typo"
+    ),
+    "6edef01f6a895e9deef304712747a340db4c0f6a9015c8198fad74cb408e4c40": ChangeInstrument(
+        InstrumentDelisted(instrument=APPLE, on_date=MONDAY)
     ),
     **PORTFOLIO_GOLDEN,
 }
