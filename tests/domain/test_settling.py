@@ -162,6 +162,12 @@ class TestWithdrawingBeforeSettlement:
             ),
         )
 
+    def test_names_the_first_date_that_binds(self) -> None:
+        """As low on Wednesday as on Friday."""
+        held = climbing(1_000, [(WEDNESDAY, -800), (THURSDAY, 20), (FRIDAY, -20)])
+
+        assert lowest_balance(held, currency="USD", on=MONDAY) == (Decimal(200), WEDNESDAY)
+
     def test_pays_it_out_on_the_day_it_comes(self) -> None:
         """A withdrawal for Thursday counts what is due by then."""
         desk = desk_with(
