@@ -16,6 +16,10 @@ from domain.money import ONE, ZERO, canonical
 from domain.pnl import LotsInBase, Realised
 
 
+class RateMissing(Exception):
+    """A fact, or something held where a bridge begins or ends, has no rate to base."""
+
+
 class Part(StrEnum):
     """The parts of a bridge, named as its fields are."""
 
@@ -139,7 +143,12 @@ class Account:
         return lots.take(fact.matching, fee=fact.fee, rate=fact.rate)
 
     def bridge(self, facts: Iterable[Fact], *, start: Prices, end: Prices) -> Bridge:
-        """Fold the facts between two moments and explain the change of NAV between them."""
+        """Fold the facts between two moments and explain the change of NAV between them.
+
+        Raises:
+            RateMissing: a currency held then has none; a NAV may do without, where cash owed and
+                positions of a currency come to nothing, but its parts do not.
+        """
         nav_start, price_before, fx_before = self._valued(start)
         parts = dict.fromkeys(Part, ZERO)
         for currency, amount in self._cash.items():
@@ -188,7 +197,11 @@ class Account:
         return nav, price_part, fx_part
 
     def _rate(self, at: Prices, currency: str) -> Decimal:
-        return ONE if currency == self._base_currency else at.rates[currency]
+        if currency == self._base_currency:
+            return ONE
+        if currency not in at.rates:
+            raise RateMissing
+        return at.rates[currency]
 
     def _any_rate(self, at: Prices, currency: str) -> Decimal:
         """Give a rate; where it is missing there is no cash then, and any number comes to that."""

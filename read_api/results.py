@@ -15,7 +15,7 @@ class Bridge(Shaped, frozen=True):
 
     The parts are in `currency`, signed as they change the NAV, and add up exactly; `realised_net`
     stands beside them. All are null where there is a `reason`: `no_session` in the range,
-    `nav_incomplete` at an end, `rate_missing` of a fact.
+    `nav_incomplete` at an end, `rate_missing` of a fact or of what is held at an end.
     """
 
     portfolio: str

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from domain.bridge import Account, Bridge, Prices
+from domain.bridge import Account, Bridge, Prices, RateMissing
 from projections.asking import Readable
 from projections.paging import Answer
-from projections.performance.history import History, RateMissing, of_portfolio
+from projections.performance.history import History, of_portfolio
 
 _DAYS = """
 session, ends_at, nav FROM (
@@ -30,7 +30,8 @@ session, ends_at, nav FROM (
 class BridgeView(msgspec.Struct, frozen=True):
     """A bridge from the end of one session, or from nothing, to the end of another.
 
-    Without a bridge `reason` says why: `no_session`, `nav_incomplete`, `rate_missing` of a fact.
+    Without a bridge `reason` says why: `no_session`, `nav_incomplete`, `rate_missing` of
+    a fact, or of what is held at an end.
     """
 
     portfolio: str

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from domain.book import Book
-from domain.bridge import CashMoved, Fact, Part, Prices, Traded, WrittenDown
+from domain.bridge import CashMoved, Fact, Part, Prices, RateMissing, Traded, WrittenDown
 from domain.lots import CostBasis, Fill, Matching, Side, match
 from domain.money import ONE
 from projections.asking import Answered, HistoryTooLong, Readable, ReadModelMissing, ask
@@ -55,10 +55,6 @@ WHERE status = 'written_down' AND name = ANY(%s) AND marks.at <= %s
 """
 
 AnswerT = TypeVar("AnswerT")
-
-
-class RateMissing(Exception):
-    """A fact has no rate to base, at its time or at the end of any session since."""
 
 
 class Execution(NamedTuple):
@@ -199,8 +195,7 @@ class History:
         """
         falls = self._write_downs()
         for each, matching in self.matched():
-            started = self._started(each)
-            while falls and falls[0][0] < started:
+            while falls and self._place(falls[0][0]) < self._place_of(each):
                 yield self._fall(*falls.pop(0))
             traded = Traded(
                 each.instrument, each.currency, matching, each.fee, each.cash, self.rate_of(each)
@@ -244,12 +239,16 @@ class History:
     def _session_of(self, at: datetime | None, on_date: date) -> int:
         return bisect_left(self._sessions, on_date) if at is None else bisect_right(self._ends, at)
 
-    def _started(self, fill: Execution) -> datetime:
-        """Give when a fill was made; one without a time of day, when its session began."""
-        if fill.at is not None:
-            return fill.at
+    def _place(self, at: datetime) -> tuple[int, datetime]:
+        """Place a mark among the fills: by session, then by time."""
+        return bisect_left(self._ends, at), at
+
+    def _place_of(self, fill: Execution) -> tuple[int, datetime]:
+        """Place a fill; one without a time of day stands where its session began."""
         index = bisect_left(self._sessions, fill.on_date)
-        return self._starts[index] if index < len(self._starts) else fill.moment
+        if fill.at is not None or index == len(self._sessions):
+            return index, fill.moment
+        return index, self._starts[index]
 
     def _write_downs(self) -> list[tuple[datetime, str, Decimal]]:
         """Give, by time, by how much the price of what was ever held fell in write-downs."""
@@ -264,8 +263,9 @@ class History:
         return sorted(falls)
 
     def _last_executed(self, name: str, at: datetime) -> Decimal | None:
+        place = self._place(at)
         before = [
-            each for each in self.fills if each.instrument == name and self._started(each) <= at
+            each for each in self.fills if each.instrument == name and self._place_of(each) <= place
         ]
         return before[-1].price if before else None
 

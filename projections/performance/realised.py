@@ -7,12 +7,13 @@ from uuid import UUID
 
 import msgspec
 
+from domain.bridge import RateMissing
 from domain.lots import Matching
 from domain.money import ZERO, canonical
 from domain.pnl import LotsInBase, Realised
 from projections.asking import PAGE_ROWS_MAX, Readable
 from projections.paging import Page, page_of, read_cursor
-from projections.performance.history import Execution, History, RateMissing, of_portfolio
+from projections.performance.history import Execution, History, of_portfolio
 
 
 class RealisedFill(msgspec.Struct, frozen=True):

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from domain.book import Book
-from domain.bridge import Account, Bridge, CashMoved, Fact, Part, Prices, Traded, WrittenDown
+from domain.bridge import (
+    Account,
+    Bridge,
+    CashMoved,
+    Fact,
+    Part,
+    Prices,
+    RateMissing,
+    Traded,
+    WrittenDown,
+)
 from domain.lots import CostBasis, Fill, match
 from domain.money import ZERO
 from domain.portfolio.booking import cash_change
@@ -175,7 +185,7 @@ class TestExamples:
 
     def test_refuses_to_value_without_a_rate(self) -> None:
         """Cash that is there has to have one: a NAV is never made up."""
-        with pytest.raises(KeyError):
+        with pytest.raises(RateMissing):
             bridged([moved("100", "EUR", "1.10")], EMPTY)
 
 

@@ -10,6 +10,7 @@ import msgspec
 import psycopg
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain.bridge import Part
 from domain.lots import CostBasis
@@ -18,7 +19,6 @@ from projections.asking import HistoryTooLong, Readable
 from projections.checkpoint import Checkpoint, create_checkpoint
 from projections.performance import history
 from projections.performance.bridging import BridgeView, bridge_of
-from projections.performance.realised import RealisedFill, realised_of
 from tests.projections.performance.telling import (
     ACME,
     BOOK,
@@ -77,6 +77,17 @@ def rated(told: Told, rate: str) -> Told:
     tenant, event = told
     assert isinstance(event, TradeBooked)
     return tenant, msgspec.structs.replace(event, rate_to_base=Decimal(rate))
+
+
+def varied(told: Told, basis: CostBasis, rates: list[str | None]) -> Told:
+    """The same under another cost basis, with trades that know their rate or do not."""
+    tenant, event = told
+    if isinstance(event, PortfolioOpened):
+        return tenant, msgspec.structs.replace(event, cost_basis=basis)
+    if isinstance(event, TradeBooked):
+        rate = rates[int(event.fill.quantity) % len(rates)]
+        return told if rate is None else rated(told, rate)
+    return told
 
 
 class TestTheExamples:
@@ -139,77 +150,15 @@ class TestTheExamples:
 
         assert parts(asked(connection)) == {"unrealised_price": -2, "write_downs": -800}
 
-
-class TestRealised:
-    """What each fill realised."""
-
-    STORY = (
-        opened(),
-        trade("SAP", "10", "100", 1, moment=at(1, 15), currency="EUR", fee="2"),
-        trade("AAPL", "5", "10", 1),
-        closed(1),
-        trade("SAP", "-4", "120", 2, moment=at(2, 15), currency="EUR", fee="1"),
-        trade("AAPL", "-5", "11", 3),
-    )
-    RATES = (marked(at(1, 14), {"EUR/USD": "1.10"}), marked(at(2, 14), {"EUR/USD": "1.20"}))
-
-    def rows(self, connection: Connection, **asked: Any) -> list[RealisedFill]:
-        """The fills that closed something."""
-        return realised_of(Readable(connection), tenant=ACME, portfolio=BOOK, **asked).rows
-
-    def test_is_split_by_price_and_currency(self, connection: Connection) -> None:
-        """4 SAP from 100 at 1.10 to 120 at 1.20; 5 AAPL in base: no currency part."""
-        told(connection, [*self.STORY, *self.RATES])
-
-        sap, apple = self.rows(connection)
-
-        assert [sap.closed, sap.realised_gross, sap.realised_net] == [4, 80, Decimal("78.2")]
-        assert [sap.price_part, sap.fx_part, sap.base_gross] == [96, 40, 136]
-        assert sap.base_fees == Decimal("1.2") + Decimal("0.8") * Decimal("1.1")
-        assert sap.base_net == Decimal("133.92")
-        assert apple.trade_date == day(3)
-        assert [apple.price_part, apple.fx_part] == [5, 0]
-
-    def test_has_no_parts_without_a_rate(self, connection: Connection) -> None:
-        """What it realised in its own currency is known all the same."""
-        told(connection, self.STORY)
-
-        sap, apple = self.rows(connection)
-
-        assert sap.realised_gross == 80
-        assert [sap.rate_to_base, sap.price_part, sap.base_net] == [None, None, None]
-        assert apple.base_net == 5
-
-    def test_closes_the_lots_that_a_fill_names(self, connection: Connection) -> None:
-        """SPECIFIC: of two lots the second, which cost 20."""
-        owner, opening = opened()
-        assert isinstance(opening, PortfolioOpened)
-        specific = msgspec.structs.replace(opening, cost_basis=CostBasis.SPECIFIC)
-        second = trade("AAPL", "1", "20", 1, name="second")
-        _, sale = trade("AAPL", "-1", "30", 2)
-        assert isinstance(second[1], TradeBooked)
-        assert isinstance(sale, TradeBooked)
-        fill = msgspec.structs.replace(sale.fill, closes=(second[1].fill.trade_id,))
-        naming = msgspec.structs.replace(sale, fill=fill)
+    def test_a_write_down_behind_a_trade_of_an_earlier_date(self, connection: Connection) -> None:
+        """A trade of day 1 is held on day 2, whatever hour its source gives it."""
         told(connection, [
-            (owner, specific), trade("AAPL", "1", "10", 1, name="first"), second, (owner, naming),
+            opened(), trade("AAPL", "10", "100", 1, moment=at(3, 12)), closed(1, {"AAPL": "100"}),
+            written_down("AAPL", "20", at(2, 12)), closed(2), closed(3),
         ])  # fmt: skip
 
-        (row,) = self.rows(connection)
-
-        assert row.price_part == 10
-
-    def test_is_of_the_trade_dates_asked_for(self, connection: Connection) -> None:
-        """Both ends included, open sessions too; page by page the same."""
-        told(connection, [*self.STORY, *self.RATES])
-        both = self.rows(connection)
-
-        assert self.rows(connection, since=day(2), until=day(2)) == both[:1]
-        assert self.rows(connection, since=day(3)) == both[1:]
-        page = realised_of(Readable(connection), tenant=ACME, portfolio=BOOK, limit=1)
-        assert page.rows == both[:1]
-        assert self.rows(connection, cursor=page.next_cursor) == both[1:]
-        assert not self.rows(connection, since=day(4))
+        assert parts(asked(connection, 2, 2)) == {"write_downs": -800}
+        assert parts(asked(connection)) == {"write_downs": -800}
 
 
 class TestAnInterval:
@@ -310,6 +259,15 @@ class TestWithoutABridge:
 
         assert asked(connection).reason == "rate_missing"
 
+    def test_of_positions_that_make_up_for_the_cash_owed(self, connection: Connection) -> None:
+        """100 euros owed for shares worth 100: a NAV of 0 at any rate, but no parts at none."""
+        told(connection, [
+            opened(), rated(trade("SAP", "10", "10", 1, currency="EUR"), "1.1"),
+            closed(1, {"SAP": "10"}),
+        ])  # fmt: skip
+
+        assert asked(connection).reason == "rate_missing"
+
     def test_of_too_many_facts(
         self, connection: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -327,12 +285,20 @@ class TestAnyStory:
     """Whatever happened in whatever order."""
 
     @settings(max_examples=60)
-    @given(story=stories())
+    @given(
+        story=stories(),
+        basis=st.sampled_from(CostBasis),
+        rates=st.lists(st.sampled_from([None, "0.9", "1.3"]), min_size=1, max_size=5),
+    )
     def test_adds_up_between_any_two_sessions(
-        self, connection: Connection, story: list[Told]
+        self,
+        connection: Connection,
+        story: list[Told],
+        basis: CostBasis,
+        rates: list[str | None],
     ) -> None:
         """To the NAVs of `days`, exactly; and intervals that meet add up part by part."""
-        tables = told(connection, story)
+        tables = told(connection, [varied(each, basis, rates) for each in story])
         for tenant, portfolio in BOOKS:
             query = "SELECT tenant, portfolio, session, nav, flows FROM {schema}.{table}"
             rows = [
