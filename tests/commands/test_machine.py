@@ -50,6 +50,7 @@ from domain.portfolio.state import Portfolio
 from domain.trade import Capture, Intent
 from eventstore.log import Log
 from schemas.codec import decode
+from tests.commands.books_kept import require_books_kept
 from tests.commands.naive_model import Expected, Held, Model, Opening
 from tests.commands.scenes import MONDAY, NOON, TUESDAY, WAIT_SECONDS, capture, issue, register
 
@@ -359,3 +360,5 @@ class TestTheDesk:
                 suppress_health_check=list(HealthCheck),
             ),
         )
+
+        require_books_kept(log)

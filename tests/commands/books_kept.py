@@ -1,0 +1,40 @@
+"""What has to hold of any log a desk wrote: the books it keeps, judged from the log alone."""
+
+from domain.portfolio.events import is_portfolio_event
+from domain.portfolio.state import Portfolio
+from eventstore.log import Log
+from projections.as_of import Books
+from projections.batches import decode_batch
+from projections.content_checks import Bookkeeping
+from projections.read_model import Decoded
+from projections.verification import ignore_watch
+from schemas.catalogue import EVENT_NAMES
+
+
+def require_books_kept(log: Log) -> None:
+    """Verification finds nothing in what the desk wrote; facts folded anew give its state."""
+    bookkeeping = Bookkeeping(log)
+    bookkeeping.advance(log.head().position, ignore_watch)
+    assert [str(check.difference) for check in bookkeeping.finish() if not check.ok] == []
+    streams: dict[tuple[str, str], list[Decoded]] = {}
+    for decoded in decode_batch(log.read(0, log.head().position), EVENT_NAMES).decoded:
+        if is_portfolio_event(decoded.event):
+            streams.setdefault((decoded.tenant, decoded.event.portfolio), []).append(decoded)
+    assert streams
+    for events in streams.values():
+        state = Portfolio()
+        for each in events:
+            state.apply(each.event)  # type: ignore[arg-type]
+        books = Books(events)
+        assert {row.currency: row.balance for row in books.balances() if row.balance} == {
+            currency: amount for currency, amount in state.cash.items() if amount
+        }
+        views = books.positions(include_closed=True)
+        assert {view.instrument for view in views} == {
+            instrument for instrument, book in state.books.items() if book.last_key is not None
+        }
+        for view in views:
+            book = state.book(view.instrument)
+            assert (view.quantity, view.cost, view.fees) == (book.quantity, book.cost, book.fees)
+            assert view.realised_gross == book.realised_gross
+            assert view.realised_net == book.realised_net
