@@ -62,6 +62,15 @@ def wire() -> None:
 
 
 @bench.command()
+def book() -> None:
+    """Trades folded a second by cost basis and open lots, and what a late one costs."""
+    benchmark: Any = importlib.import_module("benchmarks.book")
+    with progress_bar("folding") as progress:
+        result: dict[str, object] = benchmark.run(progress=progress)
+    print_result(result)
+
+
+@bench.command()
 def pipeline(
     feed: Annotated[
         Feed, typer.Option("--feed", help="What the projectors read: the log, or Kafka.")
