@@ -13,61 +13,36 @@ turns, each leading every other round, into topics of their own.
 
 import os
 import platform
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from statistics import median
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import psycopg
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from commands.command import (
-    CaptureTrade,
-    Command,
-    DepositCash,
-    Issued,
-    MarkMarket,
-    OpenPortfolio,
-    Outcome,
-    RegisterInstrument,
-    Status,
-    fingerprint_of,
-)
-from commands.desk import Desk
-from domain.identity import MARKET_TENANT
-from domain.instrument import AssetClass
-from domain.lots import CostBasis, Side
-from domain.market import Mark
-from domain.money import Money
-from domain.trade import Capture, Intent
+from benchmarks.history import write_history
+from benchmarks.pipeline.costs import POSTGRESQL, Processors, microseconds_per_trade
 from eventstore.kafka.delivering import CONFIGURATION
-from eventstore.kafka.outgoing import prepared_event, read_outgoing
+from eventstore.kafka.outgoing import read_rows
 from eventstore.kafka.parting import Chains, OutgoingRecord, Parting
 from eventstore.kafka.preparing import prepared
 from eventstore.kafka.relay import Relay
 from eventstore.kafka.topic_creation import create_topics
 from eventstore.kafka.topics import Topics
-from eventstore.log import Log
 from eventstore.tables import CHANNEL, create_log
 from schemas.avro_codec import AvroEncoder
 from schemas.registry import register_schemas
 
-TENANT = "benchmark"
-PORTFOLIOS = 200
-INSTRUMENTS = 50
-COMMANDS_AT_ONCE = 500
-TRADES_PER_MARKS = 50
-MARKS = 10
 PARTITIONS = 6
-SEED = 20_260_103
 REGISTRY = "mock://benchmark"
 LOOK_SECONDS = 0.02
 PATIENCE_SECONDS = 120.0
+COST_TOLD_MIN = 0.05
 _ACKNOWLEDGED = "SELECT max(position) FROM relay.progress WHERE topic = %s"
 
 
@@ -87,7 +62,12 @@ class Acknowledged:
 class Rounds:
     """The history set aside, and the two ways of bringing it to Kafka."""
 
-    def __init__(self, owner_conninfo: str, app_conninfo: str, bootstrap: str) -> None:
+    def __init__(
+        self, owner_conninfo: str, app_conninfo: str, bootstrap: str, broker: int | None
+    ) -> None:
+        self.costs: dict[str, list[dict[str, float]]] = {"relay": [], "bare": []}
+        self._broker = broker
+        self._processors = Processors(app_conninfo, self._process_ids)
         self._app_conninfo = app_conninfo
         self._bootstrap = bootstrap
         self._owner = psycopg.connect(owner_conninfo, autocommit=True)
@@ -110,6 +90,16 @@ class Rounds:
         """The version of PostgreSQL."""
         number = self._owner.info.server_version
         return f"{number // 10_000}.{number % 10_000}"
+
+    def _process_ids(self) -> dict[str, int]:
+        """Name the processes whose time is told; the second one of a relay is our only child."""
+        ours = psutil.Process()
+        server = psutil.Process(self._app.info.backend_pid).parent()
+        found = {"producing": ours.pid, POSTGRESQL: 0 if server is None else server.pid}
+        for child in ours.children():
+            if "eventstore.kafka.preparing" in child.cmdline():
+                found["preparing"] = child.pid
+        return found if self._broker is None else found | {"kafka": self._broker}
 
     def set_aside(self, opening: int) -> None:
         """Take what follows the opening out of the log, to come back in one instant."""
@@ -141,10 +131,12 @@ class Rounds:
         relay = Relay(self._app_conninfo, topics, bootstrap=self._bootstrap, registry_url=REGISTRY)
         with _running(relay):
             self._wait_until_acknowledged(topics, self._opening)
+            before = self._processors.used()
             self._exchange()
             began = time.perf_counter()
             self._wait_until_acknowledged(topics, self._head)
             seconds = time.perf_counter() - began
+            self._note_cost("relay", before)
         self._exchange()
         return seconds
 
@@ -168,10 +160,9 @@ class Rounds:
         chains = Chains(topics)
         parting = Parting(chains, log_id=row[0], encoder=encoder, previous=[0] * len(chains.places))
         self._exchange()
-        events = read_outgoing(self._owner, after=self._opening, limit=self.events)
+        events = read_rows(self._owner, after=self._opening, limit=self.events)
         self._exchange()
-        ready = [prepared_event(row) for row in prepared(events, encoder)]
-        return list(parting.records(ready, is_whole=True))
+        return list(parting.records(prepared(events, encoder), is_whole=True))
 
     def bare(self) -> float:
         """Produce the same records bare into new topics; give the seconds to the last ack."""
@@ -184,23 +175,25 @@ class Rounds:
         producer.produce(topics.market, b"warm", partition=0)
         producer.flush()
         acknowledged = Acknowledged()
+        before = self._processors.used()
         began = time.perf_counter()
         produce, hear = producer.produce, acknowledged.hear
-        for topic, partition, key, value, timestamp, headers in records:
+        for topic, partition, key, value, timestamp, headers, _ in records:
             while True:
                 try:
-                    produce(
-                        topic, value, key, partition,
-                        on_delivery=hear, timestamp=timestamp,
-                        headers=headers,  # type: ignore[arg-type]  # a list is not covariant
-                    )  # fmt: skip
+                    produce(topic, value, key, partition, hear, None, timestamp, headers)  # type: ignore[arg-type]  # a dict is not covariant
                     break
                 except BufferError:
                     producer.poll(LOOK_SECONDS)
         producer.flush()
         seconds = time.perf_counter() - began
         assert acknowledged.count == len(records), "every record was acknowledged"
+        self._note_cost("bare", before)
         return seconds
+
+    def _note_cost(self, side: str, before: dict[str, float]) -> None:
+        after = self._processors.used()
+        self.costs[side].append(microseconds_per_trade(before, after, trades=self.events))
 
 
 @contextmanager
@@ -220,14 +213,15 @@ def run(
     app_conninfo: str,
     bootstrap: str,
     *,
+    broker: int | None = None,
     trades: int = 50_000,
     rounds: int = 4,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Measure, on a database and a broker of the benchmark's own."""
+    """Measure, on a database and a broker (a process id) of the benchmark's own."""
     create_log(owner_conninfo)
     opening = write_history(app_conninfo, trades=trades)
-    sides = Rounds(owner_conninfo, app_conninfo, bootstrap)
+    sides = Rounds(owner_conninfo, app_conninfo, bootstrap, broker)
     try:
         sides.set_aside(opening)
         records = len(sides.records(Topics("counted", PARTITIONS)))
@@ -243,6 +237,7 @@ def run(
                 progress(number + 1, rounds)
         version = sides.server_version
         return _result(relayed, bare, events=sides.events, records=records) | {
+            "cpu_us_per_event": {side: _medians(each) for side, each in sides.costs.items()},
             "parameters": {"trades": trades, "rounds": rounds, "partitions": PARTITIONS},
             "machine": {
                 "cpu_count": os.cpu_count(),
@@ -252,6 +247,13 @@ def run(
         }
     finally:
         sides.close()
+
+
+def _medians(costs: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Give what each process costs in the median turn, the first turn (which warms) left out."""
+    names = sorted({name for each in costs for name in each})
+    found = {name: median(each.get(name, 0.0) for each in costs[1:]) for name in names}
+    return {name: round(cost, 1) for name, cost in found.items() if cost > COST_TOLD_MIN}
 
 
 def _result(
@@ -267,108 +269,3 @@ def _result(
         "seconds": [round(each, 3) for each in relayed],
         "bare_seconds": [round(each, 3) for each in bare],
     }
-
-
-def write_history(conninfo: str, *, trades: int) -> int:
-    """Have a desk write the history into an empty log; give the position of the books' opening."""
-    draw = random.Random(SEED)
-    with Log(conninfo, clock=lambda: datetime.now(UTC), build="benchmark") as log:
-        desk = Desk(log)
-        desk.start()
-        began = datetime.now(UTC)
-        _submit(desk, list(opening_commands(began)))
-        opening = log.head().position
-        wanted: list[Issued] = []
-        for command in trading_commands(draw, trades, began):
-            wanted.append(command)
-            if len(wanted) == COMMANDS_AT_ONCE:
-                _submit(desk, wanted)
-                wanted = []
-        _submit(desk, wanted)
-        desk.stop()
-    return opening
-
-
-def opening_commands(began: datetime) -> Iterator[Issued]:
-    """Register the instruments, open the portfolios and fund them."""
-    for number in range(INSTRUMENTS):
-        name = f"I{number:03}"
-        yield issue(
-            RegisterInstrument(
-                instrument=name,
-                symbol=name,
-                currency="USD",
-                asset_class=AssetClass.EQUITY,
-                calendar="24/7",
-            ),
-            tenant=MARKET_TENANT,
-        )
-    for number in range(PORTFOLIOS):
-        name = f"P{number:03}"
-        cash = Money(Decimal(10) ** 12, "USD")
-        yield issue(OpenPortfolio(portfolio=name, base_currency="USD", cost_basis=CostBasis.FIFO))
-        yield issue(DepositCash(portfolio=name, amount=cash, value_date=began.date()))
-
-
-def trading_commands(draw: random.Random, trades: int, began: datetime) -> Iterator[Issued]:
-    """Draw trades with marks between them."""
-    for number in range(trades):
-        at = began + timedelta(microseconds=number)
-        yield issue(capture(draw, number, at))
-        if number % TRADES_PER_MARKS == 0:
-            yield issue(marks(draw, at), tenant=MARKET_TENANT)
-
-
-def capture(draw: random.Random, number: int, at: datetime) -> CaptureTrade:
-    """Draw a fill: three purchases for one sale."""
-    return CaptureTrade(
-        Capture(
-            portfolio=f"P{draw.randrange(PORTFOLIOS):03}",
-            source="benchmark",
-            external_id=f"execution-{number:09}",
-            intent=Intent.EXECUTED,
-            instrument=f"I{draw.randrange(INSTRUMENTS):03}",
-            side=Side.SELL if draw.random() < 0.25 else Side.BUY,
-            quantity=Decimal(draw.randrange(1, 1_000)),
-            price=price(draw),
-            currency="USD",
-            fee=Decimal("1.25"),
-            executed_at=at,
-        )
-    )
-
-
-def marks(draw: random.Random, at: datetime) -> MarkMarket:
-    """Draw new prices of a few instruments."""
-    names = draw.sample(range(INSTRUMENTS), MARKS)
-    return MarkMarket(
-        source="benchmark",
-        at=at,
-        marks=tuple(Mark(instrument=f"I{name:03}", price=price(draw)) for name in names),
-    )
-
-
-def price(draw: random.Random) -> Decimal:
-    """Draw a price of two places."""
-    return Decimal(draw.randrange(100, 100_000)).scaleb(-2)
-
-
-def issue(command: Command, *, tenant: str = TENANT) -> Issued:
-    """Wrap a command as the gateway would."""
-    name = uuid4()
-    return Issued(
-        command_id=name,
-        tenant=tenant,
-        actor="benchmark",
-        correlation_id=name,
-        received_at=datetime.now(UTC),
-        fingerprint=fingerprint_of(command),
-        command=command,
-    )
-
-
-def _submit(desk: Desk, wanted: list[Issued]) -> None:
-    outcomes: list[Outcome] = desk.submit_batch(wanted, is_atomic=False).result()
-    refused = [each for each in outcomes if each.status is not Status.ACCEPTED]
-    if refused:
-        raise RuntimeError(f"the benchmark's own command was not accepted: {refused[0]}")

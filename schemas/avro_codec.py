@@ -17,7 +17,7 @@ import msgspec
 from domain.event import Event
 from schemas.avro_reading import Read, make_reader
 from schemas.avro_schemas import WIRE_TYPES, derive, record_name
-from schemas.avro_writing import make_writer
+from schemas.avro_writing import Write, make_writer
 from schemas.codec import UnknownEventType
 from schemas.watermark import WATERMARK, Watermark
 
@@ -50,11 +50,19 @@ class AvroEncoder:
         Raises:
             UnknownEventType: the name is not in the catalogue.
         """
+        prefix, write = self.writer(event_type)
+        return prefix + write(data)[0]
+
+    def writer(self, event_type: str) -> tuple[bytes, Write]:
+        """Give how each value of this type begins, and what writes the rest of it.
+
+        Raises:
+            UnknownEventType: the name is not in the catalogue.
+        """
         try:
-            prefix, write = self._writers[event_type]
+            return self._writers[event_type]
         except KeyError as error:
             raise UnknownEventType(f"This build knows no event named {event_type!r}.") from error
-        return prefix + write(data)
 
     def encode_watermark(self, position: int, recorded_at: datetime) -> bytes:
         """Write a watermark."""

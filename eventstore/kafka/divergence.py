@@ -23,7 +23,7 @@ from eventstore.kafka.records import (
     HeaderWriter,
     RecordHeaders,
     WatermarkHeaders,
-    in_partition,
+    add_place,
     read_headers,
 )
 from eventstore.kafka.topics import Topics
@@ -47,6 +47,13 @@ class LastRecord(NamedTuple):
     offset: int
 
 
+class ChainEnd(NamedTuple):
+    """The position of the record furthest in the log, 0 for none, and the offset behind all."""
+
+    position: int
+    offset: int
+
+
 class _Chain(NamedTuple):
     topic: str
     partition: int
@@ -65,8 +72,8 @@ def require_no_divergence(
     decoder: AvroDecoder,
     progress: Progress | None,
     market_progress: Progress | None,
-) -> list[int]:
-    """Hold every chain against the log; give the position of the last record of each, 0 for none.
+) -> list[ChainEnd]:
+    """Hold every chain against the log; tell where each ends.
 
     Raises:
         TopicDiverged: they do not fit.
@@ -95,21 +102,33 @@ def require_no_divergence(
         }
     )
     try:
-        last_records = _last_records(consumer, chains)
+        ends = _offsets(consumer, chains)
+        last_records = _last_records(consumer, chains, ends)
     finally:
         consumer.close()
     for chain, last in zip(chains, last_records, strict=True):
         if last is not None:
             _require_of_log(chain, last, connection, log_id=log_id, decoder=decoder)
-    return [0 if last is None else last.told.position for last in last_records]
+    return [
+        ChainEnd(0 if last is None else last.told.position, ends[chain][1])
+        for chain, last in zip(chains, last_records, strict=True)
+    ]
 
 
-def _last_records(consumer: Consumer, chains: Sequence[_Chain]) -> list[LastRecord | None]:
+def _offsets(consumer: Consumer, chains: Sequence[_Chain]) -> dict[_Chain, tuple[int, int]]:
+    """Ask for each chain's first offset, and the one behind its last."""
+    return {
+        chain: consumer.get_watermark_offsets(
+            TopicPartition(chain.topic, chain.partition), timeout=ASK_SECONDS
+        )
+        for chain in chains
+    }
+
+
+def _last_records(
+    consumer: Consumer, chains: Sequence[_Chain], ends: Mapping[_Chain, tuple[int, int]]
+) -> list[LastRecord | None]:
     """Find, among the last ones of each chain, the record furthest in the log."""
-    ends = {}
-    for chain in chains:
-        place = TopicPartition(chain.topic, chain.partition)
-        ends[chain] = consumer.get_watermark_offsets(place, timeout=ASK_SECONDS)
     spans = {chain: (high - 1, high) for chain, (low, high) in ends.items() if low < high}
     last = _furthest(consumer, spans)
     behind = {
@@ -199,8 +218,8 @@ def _is_event(
 ) -> bool:
     """Compare content, not bytes: an earlier build wrote the same fact by an earlier schema."""
     headers, _ = writer.event(event)
-    written = in_partition(headers, told.previous, is_command_end=told.is_command_end)
-    if read_headers(written) != told:
+    add_place(headers, b"%d" % told.previous, is_command_end=told.is_command_end)
+    if read_headers(headers.items()) != told:
         return False
     try:
         return decoded(value) == decode(told.event_type, event.data)

@@ -9,7 +9,7 @@ from prometheus_client import Counter
 from eventstore.connections import Connection
 from eventstore.following import wait_for_hint
 from eventstore.kafka.delivering import Delivery
-from eventstore.kafka.outgoing import OutgoingEvent, PreparedEvent, read_outgoing
+from eventstore.kafka.outgoing import POSITION, OutgoingEvent, PreparedEvent, read_outgoing
 from eventstore.kafka.parting import Parting
 from eventstore.kafka.preparing import Batch, Preparer
 from eventstore.kafka.progress import Progress, ProgressTaken, move_progress
@@ -21,6 +21,7 @@ SILENCE_SECONDS = 0.1
 
 PROGRESS_SECONDS = 0.05
 _LOOK_SECONDS = 0.05
+_DUE_SECONDS_MIN = 0.005
 
 RECORDS = Counter("pms_relay_records", "Records handed to the producer, repeats included")
 
@@ -79,14 +80,18 @@ class Leadership:
             batch = self._preparer.take()
             if batch.has_more:
                 # The next batch is prepared while this one is sent.
-                self._preparer.ask(batch.events[-1].position)
+                self._preparer.ask(batch.events[-1][POSITION])
             if batch.events:
                 self._send(batch, stop)
             self._send_watermarks(stop)
-            self._delivery.poll()
+            if batch.has_more:
+                self._delivery.poll()
+            else:
+                # Nothing comes that a record could wait for: batches form by themselves under load.
+                self._delivery.flush(_LOOK_SECONDS)
             self._keep_progress()
             if not batch.has_more:
-                wait_for_hint(self._connection, _LOOK_SECONDS)
+                wait_for_hint(self._connection, self._wait_seconds())
                 self._preparer.ask(self._reached.position)
 
     def _send(self, batch: Batch, stop: threading.Event) -> None:
@@ -96,10 +101,10 @@ class Leadership:
         if stop.is_set():
             return  # Perhaps in the middle of them: a successor sends them again.
         previous = tuple(self._parting.previous)
-        self._reached = Progress(self._reached.log_id, events[-1].position, previous)
+        self._reached = Progress(self._reached.log_id, events[-1][POSITION], previous)
         self._delivery.mark(self._reached)
         if is_whole:
-            self._settled = events[-1]
+            self._settled = PreparedEvent(*events[-1])
         now = time.monotonic()
         for partition, position in enumerate(previous[: len(self._told)]):
             if position > self._told[partition]:
@@ -121,6 +126,13 @@ class Leadership:
         RECORDS.inc(self._delivery.send(watermarks, stop))
         for partition in silent:
             self._told[partition], self._told_at[partition] = settled.position, now
+
+    def _wait_seconds(self) -> float:
+        """Say how long to wait for a hint: until there is progress to keep, if that is sooner."""
+        if self._kept.position == self._reached.position:
+            return _LOOK_SECONDS
+        due = self._kept_at + PROGRESS_SECONDS - time.monotonic()
+        return min(max(due, _DUE_SECONDS_MIN), _LOOK_SECONDS)
 
     def _keep_progress(self) -> None:
         """Move what is kept to what is acknowledged, not more often than it is worth."""

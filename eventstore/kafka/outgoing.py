@@ -6,19 +6,21 @@ again: reading and heading an event costs half of what it does by way of `Record
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from struct import Struct
-from typing import Any, LiteralString, NamedTuple, TypeVar
+from typing import Any, LiteralString, NamedTuple, TypeAlias, TypeVar
 
-from psycopg import Cursor
-from psycopg.rows import RowMaker
+from psycopg.rows import tuple_row
 from psycopg.types.string import ByteaBinaryLoader
 
 from eventstore.connections import Connection
 from eventstore.failures import LogDamaged
 from eventstore.packing import moment
 
-EventT = TypeVar("EventT", "OutgoingEvent", "PreparedEvent")
+Row: TypeAlias = tuple[Any, ...]
+"""The fields of an `OutgoingEvent` or a `PreparedEvent`, in order. A plain tuple where they are
+many: making a named one of it takes as long as reading it."""
+
+RowT = TypeVar("RowT", bound=Row)
 
 
 class OutgoingEvent(NamedTuple):
@@ -72,29 +74,28 @@ SELECT position, position::text AS position_text, recorded_at, stream_id::text,
 FROM log.events WHERE position > %s ORDER BY events.position LIMIT %s
 """
 _moment = Struct(">q").unpack
-# What `_make` does, without a call of a Python function for each row.
-_outgoing_event: RowMaker[OutgoingEvent] = partial(tuple.__new__, OutgoingEvent)
-prepared_event: RowMaker[PreparedEvent] = partial(tuple.__new__, PreparedEvent)
-"""Makes a prepared event of its fields in order."""
+POSITION = PreparedEvent._fields.index("position")
+COMMAND_ID = PreparedEvent._fields.index("command_id")
 
 
-def read_outgoing(connection: Connection, *, after: int, limit: int) -> list[OutgoingEvent]:
-    """Read up to `limit` events behind position `after`, in order.
+def read_rows(connection: Connection, *, after: int, limit: int) -> list[Row]:
+    """Read up to `limit` events behind position `after`, in order, as plain tuples.
 
     Raises:
         LogDamaged: a position is missing.
     """
-    with connection.cursor(binary=True, row_factory=_outgoing_events) as cursor:
+    with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
         cursor.adapters.register_loader("text", ByteaBinaryLoader)
         cursor.adapters.register_loader("timestamptz", ByteaBinaryLoader)
-        events: list[OutgoingEvent] = cursor.execute(_SELECT, (after, limit)).fetchall()
-    if events and events[-1].position != after + len(events):
-        raise LogDamaged(f"a position is missing between {after} and {events[-1].position}")
-    return events
+        rows = cursor.execute(_SELECT, (after, limit)).fetchall()
+    if rows and rows[-1][POSITION] != after + len(rows):
+        raise LogDamaged(f"a position is missing between {after} and {rows[-1][POSITION]}")
+    return rows
 
 
-def _outgoing_events(_cursor: Cursor[Any]) -> RowMaker[OutgoingEvent]:
-    return _outgoing_event
+def read_outgoing(connection: Connection, *, after: int, limit: int) -> list[OutgoingEvent]:
+    """Read events as `read_rows` does, with their fields' names."""
+    return [OutgoingEvent(*row) for row in read_rows(connection, after=after, limit=limit)]
 
 
 def stored(moment_bytes: bytes) -> datetime:
@@ -102,15 +103,15 @@ def stored(moment_bytes: bytes) -> datetime:
     return moment(_moment(moment_bytes)[0])
 
 
-def whole_commands(events: Sequence[EventT], *, limit: int) -> tuple[Sequence[EventT], bool]:
+def whole_commands(events: Sequence[RowT], *, limit: int) -> tuple[Sequence[RowT], bool]:
     """Leave out the last command where the limit may have cut it.
 
     False says that there is no other, and it goes on behind these events.
     """
     if len(events) < limit:
         return events, True
-    last_command = events[-1].command_id
+    last_command = events[-1][COMMAND_ID]
     kept = len(events) - 1
-    while kept and events[kept - 1].command_id == last_command:
+    while kept and events[kept - 1][COMMAND_ID] == last_command:
         kept -= 1
     return (events[:kept], True) if kept else (events, False)

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import BinaryIO, NamedTuple, TypeAlias, cast
+from io import BufferedReader
+from typing import BinaryIO, NamedTuple, cast
 
 import msgspec
 import psycopg
@@ -23,13 +24,13 @@ from eventstore.collecting import rare_collections
 from eventstore.connections import connect
 from eventstore.failures import LogDamaged, LogUnavailable
 from eventstore.kafka.outgoing import (
-    OutgoingEvent,
+    POSITION,
     PreparedEvent,
-    prepared_event,
-    read_outgoing,
+    Row,
+    read_rows,
     whole_commands,
 )
-from eventstore.kafka.topics import portfolio_of
+from eventstore.kafka.topics import portfolio_in
 from schemas.avro_codec import AvroEncoder
 from schemas.codec import UnknownEventType
 
@@ -44,10 +45,9 @@ _LENGTH = struct.Struct(">Q")
 PIPE_BYTES = 2**20
 """Room for a whole batch, so that it can be left there and the next one begun."""
 
+_EVENT_TYPE = PreparedEvent._fields.index("event_type")
 _PATIENCE_SECONDS = 5.0
 _PROGRAM = (sys.executable, "-m", "eventstore.kafka.preparing")
-
-_Rows: TypeAlias = list[tuple[object, ...]]
 
 
 class PreparerLost(Exception):
@@ -63,23 +63,26 @@ _TOLD: dict[str, type[Exception]] = {
 class Batch(NamedTuple):
     """Consecutive events; unless they are whole, their last command goes on behind them."""
 
-    events: Sequence[PreparedEvent]
+    events: Sequence[Row]
     is_whole: bool
     has_more: bool
 
 
-def prepared(events: Sequence[OutgoingEvent], encoder: AvroEncoder) -> _Rows:
-    """Find each event's portfolio and write its value; gives the fields of `PreparedEvent`.
+def prepared(events: Sequence[Row], encoder: AvroEncoder) -> list[Row]:
+    """Find each event's portfolio and write its value: makes prepared events of outgoing ones.
 
     Raises:
         UnknownEventType, msgspec.DecodeError: this build cannot read an event.
     """
-    rows: _Rows = []
-    encode = encoder.encode
+    rows: list[Row] = []
+    writers = {
+        name: (*encoder.writer(name.decode()), portfolio_in(name.decode()))
+        for name in {event[_EVENT_TYPE] for event in events}
+    }
     for event in events:
-        event_type, data = event.event_type.decode(), event.data
-        portfolio = portfolio_of(event_type, data)
-        rows.append((*event[:-1], portfolio, encode(event_type, data)))
+        prefix, write, named = writers[event[_EVENT_TYPE]]
+        body, fields = write(event[-1])
+        rows.append((*event[:-1], named(fields), prefix + body))
     return rows
 
 
@@ -90,6 +93,7 @@ class Preparer:
         self._process = subprocess.Popen(
             _PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=PIPE_BYTES
         )
+        self._room = bytearray()
         # An address may hold a password, so it is no argument that others could see.
         self._tell((conninfo, dict(ids), batch_events_max))
 
@@ -120,13 +124,13 @@ class Preparer:
             UnknownEventType, msgspec.DecodeError: this build cannot read an event.
             PreparerLost: the process has ended.
         """
-        answer = read_message(self._output)
+        answer = read_message(self._output, self._room)
         if answer is None:
             raise PreparerLost("the process that prepares events has ended")
         failure, told, is_whole, has_more = cast("tuple[str, object, bool, bool]", answer)
         if failure:
             raise _TOLD[failure](told)
-        return Batch(list(map(prepared_event, cast("_Rows", told))), is_whole, has_more)
+        return Batch(cast("list[Row]", told), is_whole, has_more)
 
     def _tell(self, message: object) -> None:
         try:
@@ -151,20 +155,28 @@ def write_message(stream: BinaryIO, message: object) -> None:
     stream.flush()
 
 
-def read_message(stream: BinaryIO) -> object:
-    """Read one message; None when the other side has ended."""
+def read_message(stream: BinaryIO, room: bytearray) -> object:
+    """Read one message; None when the other side has ended.
+
+    The room, which grows as it has to, is for the bytes of one message after the other: freeing
+    as many each time makes all later memory dearer.
+    """
     length = stream.read(_LENGTH.size)
     if len(length) < _LENGTH.size:
         return None
     (expected,) = _LENGTH.unpack(length)
-    written = stream.read(expected)
-    # Both ends are this program: nobody else writes to these pipes.
-    return marshal.loads(written) if len(written) == expected else None  # noqa: S302
+    if expected > len(room):
+        room.extend(bytes(expected - len(room)))
+    with memoryview(room)[:expected] as message:
+        filled = cast("BufferedReader", stream).readinto(message)
+        # Both ends are this program: nobody else writes to these pipes.
+        return marshal.loads(message) if filled == expected else None  # noqa: S302
 
 
 def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     """Answer a parent until its end, or until a failure, which it is told."""
-    opening = read_message(questions)
+    room = bytearray()
+    opening = read_message(questions, room)
     if opening is None:
         return
     conninfo, ids, limit = cast("tuple[str, dict[str, int], int]", opening)
@@ -174,9 +186,9 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
             connect(conninfo, application_name="pms relay reader") as connection,
             ThreadPoolExecutor(1, "read ahead") as ahead,
         ):
-            read = partial(read_outgoing, connection, limit=limit)
+            read = partial(read_rows, connection, limit=limit)
             expected = NOWHERE
-            while (after := read_message(questions)) is not None:
+            while (after := read_message(questions, room)) is not None:
                 if after != expected:
                     coming = ahead.submit(read, after=cast("int", after))
                 events = coming.result()
@@ -184,7 +196,7 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
                 has_more = len(events) == limit
                 if has_more:
                     # The database works on the next ones while these are encoded.
-                    expected = whole[-1].position
+                    expected = whole[-1][POSITION]
                     coming = ahead.submit(read, after=expected)
                 else:
                     expected = NOWHERE

@@ -13,15 +13,16 @@ from uuid import UUID
 
 import msgspec
 
-from eventstore.kafka.outgoing import OutgoingEvent, PreparedEvent, stored
+from eventstore.kafka.outgoing import OutgoingEvent, Row, stored
 from schemas.watermark import WATERMARK
 
 Header: TypeAlias = tuple[str, bytes]
+Headers: TypeAlias = dict[str, bytes]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_COMMAND_END: Header = ("ce_commandend", b"1")
-"""Marks the last record of one command within its partition."""
+_ENVELOPE = OutgoingEvent._fields.index("data")
+"""So many fields come before what the event says."""
 
 
 class RecordHeaders(msgspec.Struct, frozen=True, gc=False):
@@ -79,76 +80,73 @@ class HeaderWriter:
     """
 
     def __init__(self, log_id: UUID) -> None:
-        self._of_log: tuple[Header, ...] = (
-            ("ce_specversion", b"1.0"),
-            ("content-type", b"application/avro"),
-            ("ce_source", f"/pms/logs/{log_id}".encode()),
-            ("ce_logid", str(log_id).encode()),
-        )
+        self._of_log: Headers = {
+            "ce_specversion": b"1.0",
+            "content-type": b"application/avro",
+            "ce_source": f"/pms/logs/{log_id}".encode(),
+            "ce_logid": str(log_id).encode(),
+        }
         self._recurring = lru_cache(maxsize=4_096)(self._recurring_headers)
         self._timed = lru_cache(maxsize=256)(_timed)
 
-    def event(self, event: OutgoingEvent | PreparedEvent) -> tuple[list[Header], int]:
-        """Write what an event's records in all partitions have in common.
+    def event(self, event: Row) -> tuple[Headers, int]:
+        """Write what records of an outgoing or prepared event have in common in all partitions.
 
         Gives the headers, and the timestamp in milliseconds since 1970.
         """
         (_, position, moment, stream_id, stream_version, command_id, correlation_id, causation_id,
-         event_type, tenant, actor, build, key, trace_context, *_) = event  # fmt: skip
-        recurring = self._recurring(event_type, tenant, actor, build)
-        time, timestamp = self._timed(moment)
-        headers = [
-            *recurring,
-            time,
-            ("ce_id", position),
-            ("ce_position", position),
-            ("ce_subject", stream_id),
-            ("ce_streamversion", stream_version),
-            ("ce_commandid", command_id),
-        ]
+         event_type, tenant, actor, build, key, trace_context) = event[:_ENVELOPE]  # fmt: skip
+        headers = self._recurring(event_type, tenant, actor, build).copy()
+        headers["ce_time"], timestamp = self._timed(moment)
+        headers["ce_id"] = headers["ce_position"] = position
+        headers["ce_subject"] = stream_id
+        headers["ce_streamversion"] = stream_version
+        headers["ce_commandid"] = command_id
         if key is not None:
-            headers.append(("ce_instrument", key))
+            headers["ce_instrument"] = key
         if correlation_id is not None:
-            headers.append(("ce_correlationid", correlation_id))
+            headers["ce_correlationid"] = correlation_id
         if causation_id is not None:
-            headers.append(("ce_causationid", causation_id))
+            headers["ce_causationid"] = causation_id
         if trace_context is not None:
-            headers.append(("ce_traceparent", trace_context))
+            headers["ce_traceparent"] = trace_context
         return headers, timestamp
 
     def _recurring_headers(
         self, event_type: bytes, tenant: bytes, actor: bytes, build: bytes
-    ) -> tuple[Header, ...]:
-        own = (
-            ("ce_type", event_type),
-            ("ce_tenant", tenant),
-            ("ce_actor", actor),
-            ("ce_build", build),
-        )
-        return self._of_log + own
+    ) -> Headers:
+        return self._of_log | {
+            "ce_type": event_type,
+            "ce_tenant": tenant,
+            "ce_actor": actor,
+            "ce_build": build,
+        }
 
-    def watermark(self, position: int, recorded_at: datetime, previous: int) -> list[Header]:
+    def watermark(self, position: int, recorded_at: datetime, previous: int) -> Headers:
         """Write the headers of a watermark; `recorded_at` is that of the event at `position`."""
-        return [
-            *self._of_log,
-            ("ce_type", WATERMARK.encode()),
-            ("ce_id", b"watermark-%d" % position),
-            ("ce_time", moment_text(recorded_at).encode()),
-            ("ce_position", b"%d" % position),
-            ("ce_previous", b"%d" % previous),
-        ]
+        return self._of_log | {
+            "ce_type": WATERMARK.encode(),
+            "ce_id": b"watermark-%d" % position,
+            "ce_time": moment_text(recorded_at).encode(),
+            "ce_position": b"%d" % position,
+            "ce_previous": b"%d" % previous,
+        }
 
 
-def in_partition(headers: list[Header], previous: int, *, is_command_end: bool) -> list[Header]:
-    """Add to an event's headers what differs from partition to partition."""
-    own = ("ce_previous", b"%d" % previous)
-    return [*headers, own, _COMMAND_END] if is_command_end else [*headers, own]
+def add_place(headers: Headers, previous: bytes, *, is_command_end: bool) -> None:
+    """Add to an event's headers what differs from partition to partition.
+
+    The last record of a command within a partition says that it is that.
+    """
+    headers["ce_previous"] = previous
+    if is_command_end:
+        headers["ce_commandend"] = b"1"
 
 
-def _timed(stored_moment: bytes) -> tuple[Header, int]:
-    """Write a stored moment as a header and as milliseconds since 1970."""
+def _timed(stored_moment: bytes) -> tuple[bytes, int]:
+    """Write a stored moment as text and as milliseconds since 1970."""
     at = stored(stored_moment)
-    return ("ce_time", moment_text(at).encode()), milliseconds(at)
+    return moment_text(at).encode(), milliseconds(at)
 
 
 def read_headers(headers: Iterable[Header] | None) -> RecordHeaders | WatermarkHeaders:

@@ -36,7 +36,7 @@ from eventstore.reading import read_log_id
 from schemas.avro_codec import AvroDecoder, AvroEncoder
 from schemas.registry import RegistryUnavailable, fetch_schema, register_schemas
 
-BATCH_EVENTS_MAX = 1_000
+BATCH_EVENTS_MAX = 2_000
 FAILURES = Counter("pms_relay_failures", "Times the relay began anew after a failure")
 
 _RETRIED = (
@@ -122,7 +122,7 @@ class Relay:
         create_topics(self._bootstrap, topics, replication_factor=self._replication_factor)
         kept = read_progress(connection, topics)
         market = read_market_progress(connection, topics)
-        last = require_no_divergence(
+        ends = require_no_divergence(
             self._bootstrap,
             topics,
             connection,
@@ -131,6 +131,7 @@ class Relay:
             progress=kept,
             market_progress=market,
         )
+        last = [end.position for end in ends]
         market_after = 0 if market is None else market.position
         progress = kept or resumed(
             connection, topics, log_id=log_id, last=last, market_after=market_after
@@ -142,17 +143,19 @@ class Relay:
         if market is not None and market.position > progress.position:
             previous[-1] = market.market_previous
         self._logger.info("relay_leads", topic=topics.portfolios, position=progress.position)
+        chains = Chains(topics, market_after=market_after)
+        offsets = [end.offset for end in ends]
         return Leadership(
             connection,
             topics,
             Parting(
-                Chains(topics, market_after=market_after),
+                chains,
                 log_id=log_id,
                 encoder=AvroEncoder(ids),
                 previous=previous,
             ),
             Preparer(self._conninfo, ids, batch_events_max=self._batch_events_max),
-            Delivery(self._bootstrap),
+            Delivery(self._bootstrap, dict(zip(chains.places, offsets, strict=True))),
             progress,
             told=last,
         )

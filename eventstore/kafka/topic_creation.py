@@ -1,5 +1,7 @@
 """Making the topics of a log, and refusing those that are not as the log needs them."""
 
+import time
+
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
@@ -7,6 +9,7 @@ from confluent_kafka.cimpl import NewTopic
 from eventstore.kafka.topics import Topics
 
 ASK_SECONDS = 10.0
+LOOK_SECONDS = 0.05
 # Events are kept for ever, and every record as it was.
 _KEPT = {
     "retention.ms": "-1",
@@ -53,10 +56,14 @@ def create_topics(bootstrap: str, topics: Topics, *, replication_factor: int = -
 
 
 def _require_partitions(client: AdminClient, name: str, partitions: int) -> None:
+    deadline = time.monotonic() + ASK_SECONDS
     topic = client.list_topics(name, timeout=ASK_SECONDS).topics[name]
-    if topic.error is not None:
+    while topic.error is not None:
         # A topic just made is known to every broker a moment later.
-        raise KafkaException(topic.error)
+        if time.monotonic() > deadline:
+            raise KafkaException(topic.error)
+        time.sleep(LOOK_SECONDS)
+        topic = client.list_topics(name, timeout=ASK_SECONDS).topics[name]
     found = len(topic.partitions)
     if found != partitions:
         raise TopicUnsuitable(

@@ -5,7 +5,10 @@ each partition is a complete sub-log in log order. Events of the tenant `market`
 topic of their own for readers outside.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 
@@ -46,6 +49,11 @@ class _WithCapture(msgspec.Struct, gc=False):
 _OWN = {name for name, kind in EVENT_TYPES.items() if "portfolio" in kind.__struct_fields__}
 _CAPTURED = {name for name, kind in EVENT_TYPES.items() if "capture" in kind.__struct_fields__}
 _SHARED = EVENT_TYPES.keys() - _OWN - _CAPTURED
+_NAMED: dict[str, Callable[[Any], str | None]] = {
+    **dict.fromkeys(_OWN, attrgetter("portfolio")),
+    **dict.fromkeys(_CAPTURED, attrgetter("capture.portfolio")),
+    **dict.fromkeys(_SHARED, lambda _: None),
+}
 # Of the log's JSON only this one field is made; everything else is skipped in C.
 _portfolio = msgspec.json.Decoder(_WithPortfolio).decode
 _capture = msgspec.json.Decoder(_WithCapture).decode
@@ -65,6 +73,18 @@ def portfolio_of(event_type: str, data: bytes) -> str | None:
     if event_type in _SHARED:
         return None
     raise UnknownEventType(f"This build knows no event named {event_type!r}.")
+
+
+def portfolio_in(event_type: str) -> Callable[[Any], str | None]:
+    """Give what names the portfolio as `portfolio_of` does, from an event's fields.
+
+    Raises:
+        UnknownEventType: this build cannot say.
+    """
+    try:
+        return _NAMED[event_type]
+    except KeyError as error:
+        raise UnknownEventType(f"This build knows no event named {event_type!r}.") from error
 
 
 @lru_cache(maxsize=65_536)

@@ -127,7 +127,7 @@ def relay(
         with progress_bar("relaying") as progress:
             result: dict[str, object] = benchmark.run(
                 database.owner_conninfo, database.app_conninfo, broker.bootstrap,
-                trades=trades, rounds=rounds, progress=progress,
+                broker=broker.process_id, trades=trades, rounds=rounds, progress=progress,
             )  # fmt: skip
     print_result(result)
 

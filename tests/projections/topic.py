@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from eventstore.envelope import RecordedEvent
 from eventstore.kafka.outgoing import OutgoingEvent
 from eventstore.kafka.reader import GroupReader
-from eventstore.kafka.records import Header, HeaderWriter, in_partition
+from eventstore.kafka.records import Headers, HeaderWriter, add_place
 from eventstore.kafka.topic_creation import create_topics
 from eventstore.kafka.topics import Topics
 from eventstore.packing import microseconds
@@ -87,11 +87,8 @@ class HandmadeTopic:
             own = [event for event in events if belongs(event, partition)]
             for event, following in itertools.zip_longest(own, own[1:]):
                 ends = following is None or following.command_id != event.command_id
-                headers = in_partition(
-                    self._headers.event(outgoing(event))[0],
-                    previous=self._previous[partition],
-                    is_command_end=ends,
-                )
+                headers, _ = self._headers.event(outgoing(event))
+                add_place(headers, b"%d" % self._previous[partition], is_command_end=ends)
                 self._previous[partition] = event.position
                 self._produce(partition, event, headers)
         self._flush()
@@ -115,7 +112,7 @@ class HandmadeTopic:
             partition=partition.number,
             timestamp=int(event.recorded_at.timestamp() * 1_000),
             headers=cast(
-                "list[tuple[str, str | bytes | None]]",
+                "dict[str, str | bytes | None]",
                 self._headers.watermark(
                     event.position, event.recorded_at, self._previous[partition]
                 ),
@@ -131,7 +128,7 @@ class HandmadeTopic:
         ).values()
         done.result(30)
 
-    def _produce(self, partition: Partition, event: RecordedEvent, headers: list[Header]) -> None:
+    def _produce(self, partition: Partition, event: RecordedEvent, headers: Headers) -> None:
         try:
             value = self._encoder.encode(event.event_type, event.data)
         except msgspec.DecodeError:
@@ -141,7 +138,7 @@ class HandmadeTopic:
             value,
             partition=partition.number,
             timestamp=int(event.recorded_at.timestamp() * 1_000),
-            headers=cast("list[tuple[str, str | bytes | None]]", headers),
+            headers=cast("dict[str, str | bytes | None]", headers),
         )
 
     def _flush(self) -> None:

@@ -124,7 +124,7 @@ class TestAnEventOnTheWire:
         """Negative ones too, to both ends of 64 bits."""
         schema = {"type": "record", "name": "Counted", "fields": [{"name": "n", "type": "long"}]}
 
-        body = make_writer(schema)(b'{"n":%d}' % number)
+        body, _ = make_writer(schema)(b'{"n":%d}' % number)
 
         assert body == varint(number) == body_by_fastavro(schema, {"n": number})
         assert make_reader(schema)(body, 0) == ({"n": number}, len(body))
@@ -137,6 +137,19 @@ class TestAnEventOnTheWire:
         )
 
         assert DECODER.decode(value) == MARKED
+
+    @pytest.mark.parametrize("source", ["Zürich", "東京", 'a\n"b"\\', "\x1f", "😀", "x" * 20_000])
+    @pytest.mark.parametrize("is_escaped", [True, False])
+    def test_keeps_every_letter(self, source: str, *, is_escaped: bool) -> None:
+        """Beyond ASCII too, long texts, and letters that somebody else's JSON wrote as escapes."""
+        event = MarketMarked(source=source, at=MONDAY)
+        stored = json.dumps({"source": source, "at": MONDAY.isoformat()}, ensure_ascii=is_escaped)
+
+        value = ENCODER.encode("market.marked.v1", stored.encode())
+
+        assert DECODER.decode(value) == event
+        assert value == written(event)
+        assert read_by_fastavro("market.marked.v1", value)["source"] == source
 
     def test_is_refused_by_an_unknown_name(self) -> None:
         """A newer log, an older relay: it stops and says so."""

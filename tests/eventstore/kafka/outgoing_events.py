@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 
 from eventstore.envelope import RecordedEvent
-from eventstore.kafka.outgoing import OutgoingEvent, PreparedEvent, prepared_event
+from eventstore.kafka.outgoing import OutgoingEvent, Row
 from eventstore.kafka.preparing import prepared
 from eventstore.packing import microseconds
 from schemas.avro_codec import AvroEncoder
@@ -35,7 +35,6 @@ def outgoing(event: RecordedEvent) -> OutgoingEvent:
     )
 
 
-def prepare(events: Sequence[RecordedEvent], encoder: AvroEncoder) -> list[PreparedEvent]:
+def prepare(events: Sequence[RecordedEvent], encoder: AvroEncoder) -> list[Row]:
     """Prepare recorded events as the relay's second process does."""
-    rows = prepared([outgoing(event) for event in events], encoder)
-    return [prepared_event(row) for row in rows]
+    return prepared([outgoing(event) for event in events], encoder)

@@ -147,8 +147,8 @@ def chains_of(
     """Read what each chain holds."""
     chains: dict[tuple[str, int], list[tuple[int, int, bool]]] = defaultdict(list)
     for record in records:
-        topic, partition, *_, headers = record
-        told = read_headers(headers)
+        topic, partition, *_, headers, _ = record
+        told = read_headers(headers.items())
         assert isinstance(told, RecordHeaders)
         chains[topic, partition].append((told.position, told.previous, told.is_command_end))
     return dict(chains)
@@ -189,15 +189,30 @@ class TestParting:
         by_position = {event.position: event for event in recorded(history)}
         decoder = AvroDecoder(lambda _number: "", IDS)
 
-        for _, _, key, value, timestamp, headers in part(
+        for _, _, key, value, timestamp, headers, _ in part(
             history, Topics("pms", partitions), limit=1_000
         ):
-            told = read_headers(headers)
+            told = read_headers(headers.items())
             event = by_position[told.position]
             portfolio = getattr(decoder.decode(value), "portfolio", None)
             assert timestamp == event.recorded_at.timestamp() * 1_000
             assert encode(decoder.decode(value)) == event.data  # type: ignore[arg-type]
             assert key == "/".join(filter(None, (event.tenant, portfolio))).encode()
+
+    @given(history=histories, partitions=partition_counts)
+    def test_the_last_record_of_a_partition_counts_those_of_it(
+        self, history: list[list[Fact]], partitions: int
+    ) -> None:
+        """Among the records made together; the others count none."""
+        topics = Topics("pms", partitions)
+        events = prepare(recorded(history), AvroEncoder(IDS))
+        counted: dict[tuple[str, int], list[int]] = defaultdict(list)
+
+        for topic, partition, *_, count in parting(topics).records(events, is_whole=True):
+            counted[topic, partition].append(count)
+
+        for counts in counted.values():
+            assert counts == [0] * (len(counts) - 1) + [len(counts)]
 
     @given(history=histories, market_after=st.integers(0, 60))
     def test_what_the_market_topic_has_is_not_sent_again(
@@ -219,10 +234,11 @@ class TestParting:
         topics = Topics("pms", 3)
         event = outgoing(recorded([[Fact("acme", "a")]])[0])
 
-        topic, partition, key, value, _, headers = parting(topics).watermark(2, event)
+        topic, partition, key, value, _, headers, count = parting(topics).watermark(2, event)
 
         assert (topic, partition, key) == ("pms.portfolios", 2, None)
         told = WatermarkHeaders(LOG_ID, 1, MONDAY + timedelta(seconds=1), 0)
-        assert read_headers(headers) == told
+        assert read_headers(headers.items()) == told
+        assert count == 1
         mark = AvroDecoder(lambda _number: "", IDS).decode(value)
         assert (mark.position, mark.recorded_at) == (1, told.recorded_at)  # type: ignore[union-attr]
