@@ -48,7 +48,11 @@ class TestCapturing:
         told = assert_problem(answer, 422, "insufficient_cash")
         assert told["outcome"] == "rejected"
         rules = [breach["rule"] for breach in told["breaches"]]
-        assert rules == ["insufficient_cash", "trade_from_the_future"]
+        assert rules == [
+            "insufficient_cash",
+            "trade_from_the_future",
+            "settlement_date_unknown",
+        ]
         assert told["breaches"][0]["limit"] == "100000"
         assert Decimal(told["breaches"][0]["actual"]) == 150_250
 
