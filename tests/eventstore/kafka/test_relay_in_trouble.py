@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 
@@ -45,11 +46,13 @@ class RelayProcess:
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.url = f"http://127.0.0.1:{(port := free_port())}"
+        # A file: into a pipe that nobody empties it could not say all that it says at its start.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `kill`
         self._process = subprocess.Popen(
             [sys.executable, "-m", "infra.cli", "process", "relay"],
             env=os.environ | environment | {"PMS_RELAY_PORT": str(port)},
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdout=self._said,
         )
 
     @property
@@ -76,13 +79,15 @@ class RelayProcess:
 
     def end(self) -> tuple[int, str]:
         """Wait for its end; the exit status and what it said."""
-        told, complained = self._process.communicate(timeout=SECONDS)
-        return self._process.returncode, (told + complained).decode()
+        self._process.wait(SECONDS)
+        self._said.seek(0)
+        return self._process.returncode, self._said.read().decode()
 
     def kill(self) -> None:
         """Make sure that it is gone."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        self._said.close()
 
 
 @pytest.fixture
