@@ -18,7 +18,8 @@ from domain.instrument import differing_fields
 from domain.lots import Fill
 from domain.portfolio.booking import Booking, Unbooking, unbook_fill
 from domain.portfolio.cash import require_open
-from domain.portfolio.events import Reason
+from domain.portfolio.events import Reason, TradeUnbooked
+from domain.portfolio.standing import listed
 from domain.portfolio.state import Portfolio
 from domain.rejection import Breach, Conflict, Rejection
 from domain.trade import (
@@ -106,12 +107,13 @@ def amend_trade(trade: Trade, amend: Amend, *, trade_id: UUID, around: Around) -
         )
         return Corrected((held,))
     booked = trade.capture if trade.is_booked else None
-    unbookings, after = _taken_out(booked, trade_id, around, Reason.AMENDED)
-    if after is not None and booked is not None and booked.portfolio == amend.capture.portfolio:
-        surroundings = _without(surroundings, trade_id, after)
+    unbookings, shut = _taken_out(booked, trade_id, around, Reason.AMENDED)
+    if booked is not None and booked.portfolio == amend.capture.portfolio:
+        surroundings = _without(surroundings, trade_id, booked.instrument, unbookings)
     amended = _amended(amend.revision, told, trade_id, surroundings)
     moved = _reassigned(trade.portfolios, amend.capture, trade_id)
-    return Corrected((*amended.trade, *moved), (*unbookings, *amended.bookings), amended.breaches)
+    breaches = tuple(dict.fromkeys((*shut, *amended.breaches)))
+    return Corrected((*amended.trade, *moved), (*unbookings, *amended.bookings), breaches)
 
 
 def bust_trade(
@@ -131,9 +133,10 @@ def bust_trade(
     capture = trade.capture
     assert capture is not None, "only a bust takes a trade's content away, and there was none"
     booked = capture if trade.is_booked else None
-    unbookings, _ = _taken_out(booked, bust.trade_id, around, Reason.BUSTED)
+    unbookings, shut = _taken_out(booked, bust.trade_id, around, Reason.BUSTED)
     busted = _busted(capture, bust.trade_id, bust.reason, bust.received_at)
-    return Corrected((busted, *_reassigned(trade.portfolios, capture, bust.trade_id)), unbookings)
+    moved = _reassigned(trade.portfolios, capture, bust.trade_id)
+    return Corrected((busted, *moved), unbookings, shut)
 
 
 def capture_corrected(
@@ -171,33 +174,44 @@ def _require_understood(capture: Capture, around: Surroundings) -> None:
 
 def _taken_out(
     booked: Capture | None, trade_id: UUID, around: Around, reason: Reason
-) -> tuple[tuple[Unbooking, ...], Portfolio | None]:
-    """Take a trade out of the books; give the events, and the portfolio as they leave it."""
+) -> tuple[tuple[Unbooking, ...], tuple[Breach, ...]]:
+    """Take a trade out of the books; give the events, and what they touch that is closed."""
     if booked is None:
-        return (), None
+        return (), ()
     surroundings = around(booked)
     assert surroundings.portfolio is not None, "a trade is booked in an open portfolio"
-    after = surroundings.portfolio.fork()
     unbookings = unbook_fill(
-        after,
+        surroundings.portfolio,
         instrument=booked.instrument,
         currency=booked.currency,
         trade_id=trade_id,
         reason=reason,
         history=surroundings.history,
     )
+    gone, standing = unbookings[0], surroundings.portfolio.standing
+    assert isinstance(gone, TradeUnbooked), "the trade comes first, then what it restates"
+    period = standing.period_breach(gone.fill.trade_date)
+    return tuple(unbookings), listed(standing.closed_breach(), period)
+
+
+def _without(
+    around: Surroundings, trade_id: UUID, instrument: str, unbookings: Iterable[Unbooking]
+) -> Surroundings:
+    """Stand on a portfolio as it is without a trade that the log still holds in it.
+
+    What was worked out to take the trade out stays with the portfolio, which will take it out.
+    """
+    assert around.portfolio is not None, "the trade was taken out of it"
+    book = around.portfolio.book(instrument)
+    worked_out, after = book.worked_out, around.portfolio.fork()
     for event in unbookings:
         after.apply(event)
-    return tuple(unbookings), after
-
-
-def _without(around: Surroundings, trade_id: UUID, portfolio: Portfolio) -> Surroundings:
-    """Stand on a portfolio as it is without a trade that the log still holds in it."""
+    book.worked_out = worked_out
 
     def others(from_version: int) -> Iterable[tuple[int, Fill]]:
         return [each for each in around.history(from_version) if each[1].trade_id != trade_id]
 
-    return replace(around, portfolio=portfolio, history=others)
+    return replace(around, portfolio=after, history=others)
 
 
 def _amended(revision: int, told: Told, trade_id: UUID, around: Surroundings) -> Corrected:

@@ -37,7 +37,8 @@ OPENED: LiteralString = f"{_EVENTS}{OPENED_PREDICATE} AND {_RANGE}"
 _BY_VERSION: LiteralString = "stream_version > %s ORDER BY stream_version LIMIT %s"
 _STREAM: LiteralString = f"{_EVENTS}stream_id = %s AND {_BY_VERSION}"
 _STREAM_UNTIL: LiteralString = (
-    f"{_EVENTS}stream_id = %s AND position <= %s ORDER BY stream_version LIMIT %s"
+    # Versions have no gap, so the bound leaves nothing out and spares the rest of a long stream.
+    f"{_EVENTS}stream_id = %s AND position <= %s AND stream_version <= %s ORDER BY stream_version"
 )
 _MOMENT: LiteralString = "SELECT recorded_at FROM log.events WHERE position = %s"
 _LAST_SHARED: LiteralString = (

@@ -33,11 +33,7 @@ def is_of_another_time(asked: TimeAsked | PositionsAsked) -> bool:
         Problem: `parameter_invalid` where nothing can be as of `known_at` and of `min_position`.
     """
     if isinstance(asked.known_at, int) and asked.known_at < asked.min_position:
-        raise Problem(
-            "parameter_invalid",
-            "Give `known_at` at or behind `min_position`, or only one of them.",
-            fields=("known_at", "min_position"),
-        )
+        raise _too_early()
     return asked.known_at is not None or asked.valid_at is not None
 
 
@@ -55,6 +51,7 @@ def positions_then(readable: Readable, call: Call, portfolio: str) -> shaping.Po
     )
     if page is None:
         raise not_found()
+    _require_known(page.position, call)
     items = [
         shaped(shaping.Position, row, price_source=PriceSource.NONE, **_NOT_VALUED)
         for row in page.rows
@@ -73,5 +70,20 @@ def balances_then(readable: Readable, call: Call, portfolio: str) -> shaping.Bal
     )
     if page is None:
         raise not_found()
+    _require_known(page.position, call)
     items = [shaped(shaping.Balance, row) for row in page.rows]
     return page_shaped(shaping.Balances, page, items)
+
+
+def _require_known(position: int, call: Call) -> None:
+    """Refuse what was known before `min_position`: a moment, or the page that a cursor goes on."""
+    if position < call.parameters.min_position:
+        raise _too_early()
+
+
+def _too_early() -> Problem:
+    return Problem(
+        "parameter_invalid",
+        "Give `known_at` at or behind `min_position`, or only one of them.",
+        fields=("known_at", "min_position"),
+    )

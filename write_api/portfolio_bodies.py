@@ -44,7 +44,7 @@ Subject = Annotated[
 ]
 
 
-class TitleBody(Body, frozen=True):
+class PortfolioTitleBody(Body, frozen=True):
     """What a portfolio is shown as; the name in its address stays."""
 
     title: Line
@@ -130,7 +130,7 @@ class PeriodReopeningBody(Body, frozen=True):
     reason: Reason
 
 
-def title_command(body: TitleBody, portfolio: str) -> RenamePortfolio:
+def title_command(body: PortfolioTitleBody, portfolio: str) -> RenamePortfolio:
     """Build a renaming."""
     return RenamePortfolio(portfolio, body.title)
 

@@ -47,7 +47,7 @@ DEEDS = (
         "rename_portfolio",
         "Show a portfolio under another title",
         (Action.MANAGE_PORTFOLIO,),
-        bodies.TitleBody,
+        bodies.PortfolioTitleBody,
         bodies.title_command,
     ),
     Deed(

@@ -20,7 +20,9 @@ from schemas.catalogue import EVENT_NAMES
 from schemas.codec import decode
 
 ACTOR = "reaction:settlement"
-ASKED_MAX = 1_000
+ASKED_MAX = 25
+"""Settlements under way at a time: trades that wait beside them wait for so many at most."""
+
 UNDECIDED = frozenset({Status.NOT_ATTEMPTED, Status.UNKNOWN})
 _FOLDED = {EVENT_NAMES[kind] for kind in (PortfolioOpened, SessionClosed)}
 

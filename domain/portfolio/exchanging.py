@@ -6,6 +6,7 @@ from decimal import Decimal
 from domain.money import Money, canonical, ratio, within
 from domain.portfolio.cash import flow_date, require_amount, require_open, require_portfolio
 from domain.portfolio.life import CashExchanged
+from domain.portfolio.settling import insufficient_cash
 from domain.portfolio.standing import listed, refuse
 from domain.portfolio.state import Portfolio
 from domain.rejection import Breach, Rejection
@@ -53,7 +54,11 @@ def exchange_cash(
     )
     standing, needs_cash = held.standing, not opened.allows_leverage
     breaches = listed(
-        *(_insufficient_cash(held, each, changes[each]) for each in changes if needs_cash),
+        *(
+            insufficient_cash(held, Money(-change, currency), on=event.value_date)
+            for currency, change in changes.items()
+            if needs_cash and change < 0
+        ),
         None if rate is None or intent is Intent.EXECUTED else _rate_mismatch(event),
         standing.frozen_breach(),
         standing.closed_breach(),
@@ -83,18 +88,6 @@ def _changes(sold: Money, bought: Money, fee: Money | None) -> dict[str, Decimal
     if fee is not None:
         changes[fee.currency] -= fee.amount
     return changes
-
-
-def _insufficient_cash(held: Portfolio, currency: str, change: Decimal) -> Breach | None:
-    balance = held.balance(currency)
-    if change >= 0 or balance + change >= 0:
-        return None
-    return Breach(
-        "insufficient_cash",
-        f"{-change:f} {currency} needed, {balance:f} held.",
-        limit=f"{balance:f}",
-        actual=f"{-change:f}",
-    )
 
 
 def _rate_mismatch(event: CashExchanged) -> Breach | None:

@@ -1,5 +1,6 @@
 """Exchanging cash: asked for or told, both amounts and the fee in one event."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -116,13 +117,21 @@ class TestAskingForIt:
         assert rules_of(portfolio(cash=cash), fee=money(fee, "USD")) == rules
 
     def test_says_what_is_needed_and_held(self) -> None:
-        """As a trade does."""
+        """As a withdrawal does."""
         with pytest.raises(Rejection) as refused:
             exchanging(portfolio(cash=50))
 
         assert refused.value.breaches == (
-            Breach("insufficient_cash", "100 USD needed, 50 held.", limit="50", actual="100"),
+            Breach("insufficient_cash", "100 USD asked, 50 held.", limit="50", actual="100"),
         )
+
+    def test_spends_no_cash_that_has_not_settled(self) -> None:
+        """50 are settled, 100 come in two days: what leaves today is there today."""
+        held = portfolio(cash=150)
+        held.pending["USD"] = {MONDAY + timedelta(days=2): Decimal(100)}
+
+        assert rules_of(held) == ["insufficient_cash"]
+        assert rules_of(held, value_date=MONDAY + timedelta(days=2)) == []
 
     def test_may_overdraw_where_trades_may(self) -> None:
         """Leverage is allowed at the opening."""

@@ -1,11 +1,14 @@
 """Amends and busts of trades: before their trade or after, in any order (convention 3)."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from domain.correcting import Amend
+from domain import book
+from domain.correcting import Amend, amend_trade, bust_trade
+from domain.portfolio.life import PeriodClosed
 from domain.rejection import Conflict, Rejection
 from domain.trade import (
     TradeAmended,
@@ -339,3 +342,54 @@ class TestComingBeforeTheTrade:
 
         assert [type(event) for event in events] == [TradeCaptured, TradeAmended, TradeParked]
         assert held_in(blotter, instrument=LATER) == 0
+
+
+class TestInClosedBooks:
+    """Facts are booked there too, and say that they touch what is closed."""
+
+    @pytest.mark.parametrize("is_bust", [True, False])
+    def test_names_the_period_it_restates(self, *, is_bust: bool) -> None:
+        """A bust, and an amend that takes the trade out of the period."""
+        blotter = Blotter()
+        blotter.tell(told())
+        held = blotter.portfolios[FUND]
+        held.apply(PeriodClosed(portfolio=FUND, until=FRIDAY_NOON.date()))
+        trade = blotter.trade("t-1")
+
+        if is_bust:
+            bust = TradeBustHeld(
+                trade_id=NAME,
+                portfolio=FUND,
+                source=DESK,
+                external_id="t-1",
+                reason="cancelled_by_venue",
+                received_at=FRIDAY_NOON,
+            )
+            decided = bust_trade(trade, bust, named=held, around=blotter.around)
+        else:
+            later = amend(trade_date=FRIDAY_NOON.date() + timedelta(days=3), executed_at=None)
+            decided = amend_trade(trade, later, trade_id=NAME, around=blotter.around)
+
+        assert "period_closed" in [breach.rule for breach in decided.breaches]
+
+
+class TestWorkedOutOnce:
+    """What deciding a correction worked out is taken over when its events are folded."""
+
+    def test_keeps_the_checkpoints_of_a_long_book(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After a bust and an amend far back, as it would after a late trade."""
+        monkeypatch.setattr(book, "CHECKPOINT_FILLS", 10)
+        blotter = Blotter()
+        for number in range(100):
+            at = FRIDAY_NOON + timedelta(hours=number)
+            blotter.tell(told(f"t-{number}", executed_at=at, trade_date=at.date()))
+
+        blotter.tell(Bust("t-20"))
+        held = blotter.portfolios[FUND].book(APPLE)
+        assert len(held.checkpoints) >= 2
+        content = told("t-30", executed_at=FRIDAY_NOON + timedelta(hours=31), quantity=Decimal(5))
+        blotter.tell(Amend(1, content, None))
+
+        held = blotter.portfolios[FUND].book(APPLE)
+        assert len(held.checkpoints) >= 2
+        assert held.steps
