@@ -76,15 +76,17 @@ def _realised(history: History) -> Iterator[RealisedFill]:
     unrated: set[str] = set()
     for fill, matching in history.matched():
         instrument = lots.setdefault(fill.instrument, LotsInBase(history.basis))
-        rate = realised = None
+        rate = None
+        realised: Realised | None = None
         try:
             rate = history.rate_of(fill)
-            realised = instrument.take(matching, fee=fill.fee, rate=rate)
         except RateMissing:
             unrated.add(fill.instrument)
+        # Behind a fill without a rate nobody knows what the lots cost in base.
+        if rate is not None and fill.instrument not in unrated:
+            realised = instrument.take(matching, fee=fill.fee, rate=rate)
         if matching.closed:
-            known = None if fill.instrument in unrated else realised
-            yield _row(history.base_currency, fill, matching, rate, known)
+            yield _row(history.base_currency, fill, matching, rate, realised)
 
 
 def _row(

@@ -56,6 +56,20 @@ class TestRealised:
         assert [sap.rate_to_base, sap.price_part, sap.base_net] == [None, None, None]
         assert apple.base_net == 5
 
+    def test_has_none_where_only_the_opening_has_no_rate(self, connection: Connection) -> None:
+        """The first rate came between the two: what the lot cost in base is not known."""
+        told(connection, [
+            opened(),
+            trade("SAP", "10", "100", 1, moment=at(1, 15), currency="EUR"),
+            marked(at(1, 16), {"EUR/USD": "1.10"}),
+            trade("SAP", "-4", "120", 1, moment=at(1, 17), currency="EUR"),
+        ])  # fmt: skip
+
+        (row,) = self.rows(connection)
+
+        assert row.realised_gross == 80
+        assert [row.rate_to_base, row.price_part, row.base_net] == [Decimal("1.10"), None, None]
+
     def test_closes_the_lots_that_a_fill_names(self, connection: Connection) -> None:
         """SPECIFIC: of two lots the second, which cost 20."""
         owner, opening = opened()
