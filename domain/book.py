@@ -21,8 +21,11 @@ STEPS_MAX = 64
 STEPS_OF_UNTIMED_DAY_MAX = 512
 STEPS_MIN = 2
 REMEMBERED = timedelta(seconds=10)
-CHECKPOINT_FILLS = 1_024
+CHECKPOINT_FILLS = 64
 """Least number of fills between two checkpoints."""
+
+CHECKPOINT_LOTS = 16
+"""At most so many lots are copied a fill: a book of very many lots keeps fewer checkpoints."""
 
 History: TypeAlias = Callable[[int], Iterable[tuple[int, Fill]]]
 """Gives the fills booked at a version of the portfolio's stream or later, each with its version;
@@ -205,7 +208,8 @@ class Book:
         Of three of which the outer ones are nearer to each other than to now, the middle one goes.
         """
         kept = self.checkpoints
-        if self.folded - (kept[-1].folded if kept else 0) < CHECKPOINT_FILLS:
+        spacing = max(CHECKPOINT_FILLS, len(self.lots) // CHECKPOINT_LOTS)
+        if self.folded - (kept[-1].folded if kept else 0) < spacing:
             return
         assert self.last_key is not None, "something was folded"
         numbers = (self.quantity, self.cost, self.fees, self.realised_gross, self.realised_net)

@@ -178,7 +178,7 @@ class Model:
         account = self.accounts.get(portfolio)
         if account is None:
             return _rejected("portfolio_unknown")
-        if account.cash() < sold and not account.opening.allows_leverage:
+        if account.free() < sold and not account.opening.allows_leverage:
             return _rejected("insufficient_cash")
         code = account.restriction(MONDAY)
         return self.book_fact(portfolio, -sold) if code is None else _rejected(code)

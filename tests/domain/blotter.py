@@ -29,7 +29,6 @@ from tests.domain.scenes import (
     FUND,
     MONDAY,
     deposited,
-    history_of,
     instrument,
     name_of,
     opened,
@@ -76,6 +75,7 @@ class Blotter:
             self.portfolios[name].apply(funded)
         self.instruments = {APPLE: instrument()}
         self.fills: dict[tuple[str, str], dict[UUID, Fill]] = {}
+        self.versions: dict[UUID, int] = {}
         self.streams: dict[UUID, list[TradeEvent]] = {}
 
     def trade(self, external_id: str) -> Trade:
@@ -94,7 +94,11 @@ class Blotter:
             instrument=self.instruments.get(capture.instrument),
             market_position=7,
             now=FRIDAY_NOON,
-            history=history_of(booked.values),
+            history=lambda from_version: [
+                (version, each)
+                for each in booked.values()
+                if (version := self.versions[each.trade_id]) >= from_version
+            ],
             rate_at=lambda base, quote, _: Decimal(1) if base == quote else None,
         )
 
@@ -167,6 +171,7 @@ class Blotter:
             if isinstance(event, TradeBooked):
                 assert event.fill.trade_id not in booked, "a trade is booked once"
                 booked[event.fill.trade_id] = event.fill
+                self.versions[event.fill.trade_id] = self.portfolios[event.portfolio].version
             elif isinstance(event, TradeUnbooked):
                 assert booked.pop(event.fill.trade_id) == event.fill, "what was booked is taken out"
         return decided.trade
