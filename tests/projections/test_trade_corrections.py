@@ -1,5 +1,6 @@
 """The read model `trades` under amends and busts, before their trade and after."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -224,6 +225,17 @@ def booked_rows(rows: Iterable[TradeRow]) -> list[tuple[str, str, str, Decimal]]
     )
 
 
+def assert_busted_once(decided: Blotter, rows: Iterable[TradeRow]) -> None:
+    """A busted trade is so in one portfolio; those it was in before say that it went elsewhere."""
+    by_trade: defaultdict[str, list[Status]] = defaultdict(list)
+    for row in rows:
+        by_trade[row.external_id].append(Status(row.status))
+    for external_id, statuses in by_trade.items():
+        if decided.trade(external_id).bust is not None:
+            assert statuses.count(Status.BUSTED) == 1
+            assert set(statuses) <= {Status.BUSTED, Status.REASSIGNED}
+
+
 class TestLaws:
     """Whatever came in whatever order, in batches of any size, in parts or whole."""
 
@@ -268,7 +280,8 @@ class TestLaws:
             trade = decided.trade(row.external_id)
             is_here = trade.capture is not None and trade.capture.portfolio == row.portfolio
             assert (row.status == Status.PARKED) == (is_here and trade.is_parked)
-            assert (row.status == Status.BUSTED) == (trade.bust is not None)
+            assert row.status != Status.BUSTED or trade.bust is not None
+        assert_busted_once(decided, trades)
         assert {row.trade_id for row in held} == {
             name for name in decided.streams if decided.trade_of(name).accepted is None
         }
