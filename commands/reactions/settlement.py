@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from datetime import date
 from itertools import islice
 from typing import NamedTuple
+from uuid import UUID
 
 from commands.command import Issued, Outcome, SettleCash, Status, fingerprint_of
 from commands.desk import Desk
@@ -99,12 +100,17 @@ class SettlementOnValueDate:
                     del self._owed[owner]
 
 
+def settlement_id(owner: Owner, *, closed_at: int) -> UUID:
+    """Name the settlement of a portfolio that follows from the session's end at a log position."""
+    return derive("reaction", "settlement", str(closed_at), *owner)
+
+
 def settlement(owner: Owner, closing: Closing) -> Issued:
     """Issue the settlement of a portfolio; its name follows from the cause and the target."""
     session, cause = closing
     command = SettleCash(portfolio=owner.portfolio, until=session)
     return Issued(
-        command_id=derive("reaction", "settlement", str(cause.position), *owner),
+        command_id=settlement_id(owner, closed_at=cause.position),
         tenant=owner.tenant,
         actor=ACTOR,
         correlation_id=cause.correlation_id,

@@ -12,6 +12,9 @@ import msgspec
 import psycopg
 
 from commands.deciding import outcome_of
+from commands.reactions.settlement import Owner, settlement_id
+from domain.market import SessionClosed
+from domain.portfolio.events import PortfolioOpened
 from domain.trade import TradeCaptured, TradeParked
 from eventstore.envelope import Receipt, RecordedEvent
 from eventstore.log import Log
@@ -23,6 +26,7 @@ EVENTS_PER_READ = 10_000
 _RECEIPTS = """
 SELECT command_id, tenant, fingerprint, outcome, position, recorded_at FROM log.receipts
 """
+_OPENED, _CLOSED = EVENT_NAMES[PortfolioOpened], EVENT_NAMES[SessionClosed]
 _NAMING = frozenset({EVENT_NAMES[TradeCaptured], EVENT_NAMES[TradeParked]})
 
 _WITHOUT_TRACE = frozenset({Answer.MALFORMED, Answer.NOT_ATTEMPTED})
@@ -40,6 +44,10 @@ class _WithCapture(msgspec.Struct):
     capture: _Named
 
 
+class _WithPortfolio(msgspec.Struct):
+    portfolio: str
+
+
 class Span(msgspec.Struct):
     """The events of one command: where they begin and end, how many, and whether we sent it."""
 
@@ -55,6 +63,8 @@ class Evidence(msgspec.Struct):
     events: int = 0
     spans: dict[UUID, Span] = msgspec.field(default_factory=dict)
     trades: Counter[TradeName] = msgspec.field(default_factory=Counter)
+    owners: list[Owner] = msgspec.field(default_factory=list)
+    closings: list[int] = msgspec.field(default_factory=list)
 
     def take(self, recorded: RecordedEvent) -> None:
         """Take one event, the next in order."""
@@ -71,9 +81,22 @@ class Evidence(msgspec.Struct):
         if recorded.event_type in _NAMING:
             named = _capture(recorded.data).capture
             self.trades[recorded.tenant, named.source, named.external_id] += 1
+        elif recorded.event_type == _OPENED:
+            self.owners.append(Owner(recorded.tenant, _opened(recorded.data).portfolio))
+        elif recorded.event_type == _CLOSED:
+            self.closings.append(recorded.position)
+
+    def settlements(self) -> set[UUID]:
+        """Name every settlement a session's end may have asked for; many settle nothing."""
+        return {
+            settlement_id(owner, closed_at=position)
+            for position in self.closings
+            for owner in self.owners
+        }
 
 
 _capture = msgspec.json.Decoder(_WithCapture).decode
+_opened = msgspec.json.Decoder(_WithPortfolio).decode
 
 
 def read_evidence(log: Log) -> Evidence:
@@ -147,6 +170,7 @@ def check_nothing_unasked(
     """Check that every event and receipt belongs to a command that was sent, or to a reaction."""
     check = Check("nothing is in the log that nobody sent")
     reactions = {name for name, span in evidence.spans.items() if span.is_reaction}
+    reactions |= evidence.settlements()
     for command_id in {*evidence.spans, *truths} - reactions:
         check.counted += 1
         check.must(command_id in asked, lambda name=command_id: f"nobody sent {name}")  # type: ignore[misc]

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from commands.reactions.settlement import Owner, settlement_id
 from eventstore.envelope import RecordedEvent
 from eventstore.log import Log
 from infra.clock import now
@@ -142,6 +143,15 @@ class TestCheckingWhatNobodySent:
         assert check_nothing_unasked(evidence(recorded(1, ONE)), [ONE], asked).ok
         assert not check_nothing_unasked(HELD, [ONE], asked).ok
         assert not check_nothing_unasked(evidence(recorded(1, ONE)), [ONE, OTHER], asked).ok
+
+    def test_knows_the_settlements_that_settle_nothing(self) -> None:
+        """They leave a receipt alone; their names follow from the session's end and the owner."""
+        held = Evidence(owners=[Owner("north", "alpha")], closings=[7])
+        ours = settlement_id(Owner("north", "alpha"), closed_at=7)
+        others = settlement_id(Owner("north", "alpha"), closed_at=8)
+
+        assert check_nothing_unasked(held, [ours], {}).ok
+        assert not check_nothing_unasked(held, [others], {}).ok
 
     def test_lets_reactions_pass(self) -> None:
         """They are caused by an event, and asked for by nobody."""
