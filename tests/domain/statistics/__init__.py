@@ -1,0 +1,1 @@
+"""Statistics against oracles of other hands, or a second implementation by another algorithm."""
