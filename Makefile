@@ -5,7 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install run check test lock clean
+# Where nothing may be kept of what was compiled, each process that a test starts compiles it anew.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help install run static check test lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -22,22 +25,25 @@ $(INSTALLED): requirements.lock pyproject.toml
 	    echo "Python's venv module is incomplete here. On Debian or Ubuntu: apt install python3-venv" >&2; \
 	    exit 1; }; }
 	@echo "Installing the pinned packages (about a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	  --only-binary :all: -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
 run: install ## Start everything with a live demo market (Ctrl-C stops it cleanly)
 	@$(BIN)/pms demo
 
-check: install ## The static gate: format, lint, types, import contracts, fast tests
+static: install ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -m "not services and not slow and not crash"
+
+check: static ## The fast gate: all that is static, and the fast tests
+	$(BIN)/pytest -q -n 2 -m "not services and not slow and not crash"
 
 test: install ## The whole suite, against real PostgreSQL, Valkey and Kafka
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 lock: ## Resolve requirements.in anew (needs uv on the path)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

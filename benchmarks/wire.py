@@ -20,9 +20,10 @@ import fastavro
 import msgspec
 
 from domain.event import Event
+from domain.held import BookTotals
 from domain.identity import trade_id
 from domain.lots import ClosedLot, Fill, Side
-from domain.portfolio.events import BookTotals, TradeBooked
+from domain.portfolio.events import TradeBooked
 from domain.trade import Capture, Intent, TradeCaptured
 from schemas import codec
 from schemas.avro_codec import PREFIX, AvroDecoder, AvroEncoder

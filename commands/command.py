@@ -12,10 +12,12 @@ from uuid import UUID
 
 import msgspec
 
+from domain.block import Allotment, Block
 from domain.instrument import AssetClass, InstrumentChange
 from domain.lots import CostBasis
 from domain.market import Close, Mark, Rate
 from domain.money import Money
+from domain.portfolio.events import SettlementPolicy
 from domain.rejection import Breach
 from domain.source import NamingScope
 from domain.trade import Capture
@@ -39,18 +41,41 @@ class AmendTrade(Command, frozen=True, kw_only=True, tag="amend_trade"):
     reason: str | None = None
 
 
-class BustTrade(Command, frozen=True, kw_only=True, tag="bust_trade"):
-    """Tell that a source cancelled a trade; `reason` is a short code.
+class TradeNamed(Command, frozen=True, kw_only=True):
+    """A fact told of a trade by its name: its source, and the source's own id of it.
 
     `trade_date` is a part of the name where the source names trades per date. `portfolio` is where
-    the bust is listed while its trade is unknown.
+    the fact is listed while its trade is unknown.
     """
 
     source: str
     external_id: str
     portfolio: str
+    trade_date: date | None = None
+
+
+class AllocateBlock(Command, frozen=True, tag="allocate_block"):
+    """Allocate a block over several portfolios, proposed or executed."""
+
+    block: Block
+
+
+class BustBlock(Command, frozen=True, kw_only=True, tag="bust_block"):
+    """Tell that a source cancelled a block: every trade of it. `reason` is a short code.
+
+    `trade_date` is a part of the name where the source names trades per date.
+    """
+
+    source: str
+    external_id: str
     reason: str
     trade_date: date | None = None
+
+
+class BustTrade(TradeNamed, frozen=True, kw_only=True, tag="bust_trade"):
+    """Tell that a source cancelled a trade; `reason` is a short code."""
+
+    reason: str
 
 
 class ReleaseTrade(Command, frozen=True, tag="release_trade"):
@@ -68,6 +93,8 @@ class OpenPortfolio(Command, frozen=True, kw_only=True, tag="open_portfolio"):
     calendar: str | None = None
     allows_leverage: bool = False
     allows_short: bool = False
+    settlement: SettlementPolicy = SettlementPolicy.CONTRACTUAL
+    auto_exchange: bool = False
 
 
 class DepositCash(Command, frozen=True, kw_only=True, tag="deposit_cash"):
@@ -141,6 +168,21 @@ class CloseSession(Command, frozen=True, kw_only=True, tag="close_session"):
     closes: tuple[Close, ...] = ()
 
 
+class ReachTime(Command, frozen=True, tag="reach_time"):
+    """Let business time come to an instant."""
+
+    at: datetime
+
+
+class ApplyCorporateActions(Command, frozen=True, tag="apply_corporate_actions"):
+    """Apply to a portfolio what is effective, and take back what is reversed; by a reaction only.
+
+    Each command that trades in the portfolio would do so first; this one does nothing else.
+    """
+
+    portfolio: str
+
+
 class CorrectClose(Command, frozen=True, kw_only=True, tag="correct_close"):
     """Replace a close of a closed session; `price` None cancels it. `reason` is a short code."""
 
@@ -155,6 +197,8 @@ class Issued(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A command on its way: its name, its tenant and sender, and when it was received.
 
     `fingerprint` is `fingerprint_of(command)`: the same name with another one is refused.
+    `expected_version`, where it is there, is that of what the command acts on: it is decided only
+    if that is so then, and may come again under the same name with another expectation.
     """
 
     command_id: UUID
@@ -167,6 +211,7 @@ class Issued(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source: str | None = None
     causation_id: UUID | None = None
     trace_context: str | None = None
+    expected_version: int | None = None
 
 
 class Status(StrEnum):
@@ -186,7 +231,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     `position` is that of the command's last event; `market_position` that of the market state it
     was judged against. `replayed` says that this is an earlier outcome, told again. A trade
     `is_parked` until its instrument is registered; a correction `is_held` until its trade is
-    captured, and `is_superseded` where a higher revision or a bust stands over it.
+    captured, and `is_superseded` where a higher revision or a bust stands over it. `allotments` are
+    those of a block, `limit_version` the version of a limit that was proposed or decided on.
     """
 
     status: Status
@@ -205,6 +251,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     is_parked: bool = False
     is_held: bool = False
     is_superseded: bool = False
+    allotments: tuple[Allotment, ...] = ()
+    limit_version: int | None = None
 
 
 def refusal(issued: Issued, status: Status, code: str, message: str) -> Outcome:

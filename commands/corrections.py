@@ -5,7 +5,7 @@ from commands.decision import AlreadyDecided, Decision
 from commands.trades import accepted_trade, name_trade, surroundings_of, with_pinned_scope
 from commands.view import View
 from domain import correcting
-from domain.correcting import Amend
+from domain.correcting import Amend, followed
 from domain.trade import TradeBustHeld
 
 
@@ -23,8 +23,9 @@ def amend_trade(issued: Issued, command: AmendTrade, view: View) -> Decision | A
         trade,
         amend,
         trade_id=name,
-        around=lambda content: surroundings_of(issued, content, view),
+        around=lambda content: surroundings_of(issued, name, content, view),
     )
+    decided = followed(trade, decided, name)
     begins = trade.version == 0
     accepted = accepted_trade(issued, name, decided, view, begins_stream=begins)
     return accepted if scope is not None else with_pinned_scope(issued, capture.source, accepted)
@@ -48,8 +49,9 @@ def bust_trade(issued: Issued, command: BustTrade, view: View) -> Decision | Alr
             received_at=issued.received_at,
         ),
         named=view.portfolio(issued.tenant, command.portfolio),
-        around=lambda content: surroundings_of(issued, content, view),
+        around=lambda content: surroundings_of(issued, name, content, view),
     )
+    decided = followed(trade, decided, name)
     begins = trade.version == 0
     accepted = accepted_trade(issued, name, decided, view, begins_stream=begins)
     return accepted if scope is not None else with_pinned_scope(issued, command.source, accepted)

@@ -1,5 +1,6 @@
 """Deciding commands into a layer: probe receipts and names, call the handler, encode the events."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -7,14 +8,31 @@ from uuid import UUID
 
 import msgspec
 
+from commands import (
+    benchmarks,
+    blocks,
+    controls,
+    corrections,
+    market,
+    portfolio_life,
+    portfolios,
+    settlements,
+    trades,
+    transfers,
+)
 from commands import command as commands
-from commands import corrections, market, portfolio_life, portfolios, trades
-from commands.command import CaptureTrade, Issued, Outcome, Status
+from commands.command import AllocateBlock, CaptureTrade, Issued, Outcome, Status
 from commands.decision import Addressed, AlreadyDecided, Decision
+from commands.expecting import mismatch_of
+from commands.observing import ObserveUsage, observe_usage
 from commands.overlay import Overlay
+from commands.portfolio_commands import ChangeCostBasis, TransferLots
+from commands.reviewing import ReviewLimits, review_limits
+from commands.striking import StrikeFigures, strike_figures
 from commands.view import View
-from domain.portfolio.events import is_portfolio_event
+from domain.portfolio.events import TradeBooked, TradeUnbooked
 from domain.rejection import Conflict, Rejection
+from domain.source import NamingScope
 from eventstore.envelope import EVENT_BYTES_MAX, NewEvent, NewReceipt, Receipt, RecordedEvent
 from eventstore.log import Log
 from schemas.codec import encode, event_name
@@ -25,26 +43,39 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.CaptureTrade: trades.capture_trade,
     commands.AmendTrade: corrections.amend_trade,
     commands.BustTrade: corrections.bust_trade,
+    commands.AllocateBlock: blocks.allocate_block,
+    commands.BustBlock: blocks.bust_block,
     commands.ReleaseTrade: trades.release_trade,
     commands.OpenPortfolio: portfolios.open_portfolio,
     commands.DepositCash: portfolios.deposit_cash,
     commands.WithdrawCash: portfolios.withdraw_cash,
     commands.SettleCash: portfolios.settle_cash,
+    commands.ApplyCorporateActions: portfolios.apply_corporate_actions,
+    ChangeCostBasis: portfolios.change_cost_basis,
+    TransferLots: transfers.transfer_lots,
     **portfolio_life.HANDLERS,
+    **settlements.HANDLERS,
+    **controls.HANDLERS,
+    ObserveUsage: observe_usage,
+    ReviewLimits: review_limits,
     commands.RegisterSource: portfolios.register_source,
     commands.RegisterInstrument: market.register_instrument,
     commands.ChangeInstrument: market.change_instrument,
     commands.MarkMarket: market.mark_market,
+    commands.ReachTime: market.reach_time,
     commands.CloseSession: market.close_session,
     commands.CorrectClose: market.correct_close,
+    benchmarks.DeclareBenchmark: benchmarks.declare_benchmark,
+    StrikeFigures: strike_figures,
 }
 
+_BOOKINGS = frozenset({TradeBooked, TradeUnbooked})
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Outcome)
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """What the log already knows of some commands: receipts, and first events of named trades."""
+    """What the log knows of some commands: receipts, first events of named trades and blocks."""
 
     receipts: Mapping[UUID, Receipt]
     first_events: Mapping[UUID, RecordedEvent]
@@ -54,11 +85,13 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
     """A command's outcome, and where its last event stands in the layer; None: nothing written.
 
     `told_again` names the command whose outcome this is, where that one is not yet in the log.
+    What `holds_at_head` is told only once it is certain that nobody else had appended meanwhile.
     """
 
     outcome: Outcome
     last_event: int | None = None
     told_again: UUID | None = None
+    holds_at_head: bool = False
 
 
 class Judgement(msgspec.Struct, frozen=True, gc=False):
@@ -87,17 +120,27 @@ class Layer(msgspec.Struct):
 
 
 def names_of(log: Log, issued: Sequence[Issued], overlay: Overlay) -> tuple[list[UUID], list[UUID]]:
-    """Give the ids of commands, and those of the trades they capture."""
+    """Give the ids of commands, and those of the trades they capture and blocks they allocate."""
     view = View(overlay, log, {})
+    scopes: dict[tuple[str, str], NamingScope | None] = {}
+
+    def scope_of(tenant: str, source: str) -> NamingScope | None:
+        if (tenant, source) not in scopes:
+            scopes[tenant, source] = view.source(tenant, source).naming_scope
+        return scopes[tenant, source]
+
     names: list[UUID] = []
     for each in issued:
         wanted = each.command
-        if isinstance(wanted, CaptureTrade):
-            scope = view.source(each.tenant, wanted.capture.source).naming_scope
-            try:
+        try:
+            if isinstance(wanted, CaptureTrade):
+                scope = scope_of(each.tenant, wanted.capture.source)
                 names.append(trades.name_trade(each.tenant, wanted.capture, scope))
-            except Rejection:
-                continue
+            elif isinstance(wanted, AllocateBlock):
+                scope = scope_of(each.tenant, wanted.block.source)
+                names += blocks.names_in(each.tenant, wanted.block, scope)
+        except Rejection:
+            continue
     return [each.command_id for each in issued], names
 
 
@@ -113,16 +156,25 @@ def probe_of(log: Log, known: AbstractSet[UUID]) -> Probe:
     return Probe(log.receipts(known), log.first_events(known))
 
 
-def judge(issued: Issued, overlay: Overlay, log: Log, known: Probe) -> Decided | Judgement:
-    """Decide one command: its earlier outcome again, or a judgement that is to be written."""
+def judge(
+    issued: Issued, overlay: Overlay, log: Log, known: Probe, *, entries_max: float = math.inf
+) -> Decided | Judgement:
+    """Decide one command: its earlier outcome again, or a judgement that is to be written.
+
+    Raises:
+        TakesLong: more than `entries_max` entries of a book's history are to be read for it.
+    """
     earlier = known.receipts.get(issued.command_id)
     if earlier is not None:
         return Decided(_told_again(issued, earlier))
     pending = _pending_receipt(overlay, issued.command_id)
     if pending is not None:
         return _told_with_this_append(issued, pending)
-    view = View(overlay, log, known.first_events)
+    view = View(overlay, log, known.first_events, entries_max=entries_max)
     try:
+        mismatch = mismatch_of(issued, view)
+        if mismatch is not None:
+            return Decided(mismatch, holds_at_head=True)
         decision = HANDLERS[type(issued.command)](issued, issued.command, view)
     except Rejection as rejection:
         return Judgement(_nothing(issued), (), rejection)
@@ -160,6 +212,8 @@ def write(issued: Issued, judgement: Judgement, layer: Layer, log: Log) -> Decid
         is_parked=decision.is_parked,
         is_held=decision.is_held,
         is_superseded=decision.is_superseded,
+        allotments=decision.allotments,
+        limit_version=decision.limit_version,
     )
     last_event = len(layer.events) - 1 if decision.events else None
     receipt = NewReceipt(
@@ -176,19 +230,16 @@ def write(issued: Issued, judgement: Judgement, layer: Layer, log: Log) -> Decid
 
 def _take(issued: Issued, layer: Layer, addressed: Addressed, data: bytes, log: Log) -> int:
     """Fold one event into the overlay and queue it for the append; give its stream version."""
-    overlay, stream_id = layer.overlay, addressed.stream_id
-    if is_portfolio_event(addressed.event):
-        version = overlay.own_portfolio(stream_id, log).version + 1
-    elif addressed.begins_stream:
-        version = 1
-    else:
-        version = overlay.current_version(stream_id, log) + 1
-    overlay.take(addressed, version, issued.command_id)
+    event = addressed.event
+    version = layer.overlay.admit(addressed, issued.command_id, log)
+    if type(event) in _BOOKINGS:
+        assert isinstance(event, TradeBooked | TradeUnbooked), "it is of that type"
+        layer.overlay.note_booking(issued.tenant, event, issued.received_at, log)
     layer.events.append(
         NewEvent(
-            stream_id,
+            addressed.stream_id,
             version,
-            event_name(addressed.event),
+            event_name(event),
             data,
             addressed.key,
             addressed.tenant,

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.block import Allotment
 from domain.event import Event
 from domain.rejection import Breach, Rejection
 
@@ -36,6 +37,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     is_parked: bool = False
     is_held: bool = False
     is_superseded: bool = False
+    allotments: tuple[Allotment, ...] = ()
+    limit_version: int | None = None
 
 
 class AlreadyDecided(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from commands.command import (
     CorrectClose,
     Issued,
     MarkMarket,
+    ReachTime,
     RegisterInstrument,
 )
 from commands.decision import Addressed, AlreadyDecided, Decision
@@ -19,7 +20,13 @@ from commands.view import View
 from domain import instrument as instruments
 from domain import instrument_changes, marking
 from domain.event import Event
-from domain.identity import MARKET_TENANT, instrument_stream, marks_stream, sessions_stream
+from domain.identity import (
+    MARKET_TENANT,
+    instrument_stream,
+    marks_stream,
+    sessions_stream,
+    time_stream,
+)
 from domain.instrument import InstrumentRegistered
 from domain.market import Close, CloseCorrected, SessionClosed
 from domain.rejection import Rejection
@@ -48,7 +55,7 @@ def register_instrument(
 def change_instrument(
     issued: Issued, command: ChangeInstrument, view: View
 ) -> Decision | AlreadyDecided:
-    """Change terms, suspend, resume, delist or write down a registered instrument."""
+    """Change terms, suspend, resume, delist, write down, or declare and reverse an action."""
     _require_market_tenant(issued)
     wanted = command.change
     instrument = view.instrument(wanted.instrument)
@@ -56,10 +63,20 @@ def change_instrument(
         message = f"Instrument {wanted.instrument} is not registered."
         raise Rejection("instrument_unknown", message)
     stream = instrument_stream(wanted.instrument)
-    change = instrument_changes.change_instrument(instrument, wanted, now=issued.received_at)
+    change = instrument_changes.change_instrument(
+        instrument, wanted, now=issued.received_at, instrument_of=view.instrument
+    )
     if change is None:
         return AlreadyDecided(stream, instrument.told[wanted])
     return _on_market(stream, change)
+
+
+def reach_time(issued: Issued, command: ReachTime, view: View) -> Decision:
+    """Let business time go on; where it is there already, nothing is written."""
+    _require_market_tenant(issued)
+    reached = marking.reach_time(view.market, at=command.at, now=issued.received_at)
+    stream = time_stream()
+    return Decision(events=(), of_stream=stream) if reached is None else _on_market(stream, reached)
 
 
 def mark_market(issued: Issued, command: MarkMarket, view: View) -> Decision:
@@ -80,7 +97,7 @@ def close_session(issued: Issued, command: CloseSession, view: View) -> Decision
     """End a session with its closes."""
     _require_market_tenant(issued)
     stream = sessions_stream(command.calendar)
-    earlier = _session(view, command.calendar, command.session)
+    earlier = session_closed(view, command.calendar, command.session)
     if earlier is not None:
         marking.require_same_content(earlier, command.starts_at, command.ends_at, command.closes)
         version = view.market.calendar(command.calendar).versions[command.session]
@@ -103,14 +120,14 @@ def correct_close(issued: Issued, command: CorrectClose, view: View) -> Decision
     """Correct or cancel a close of a closed session."""
     _require_market_tenant(issued)
     stream = sessions_stream(command.calendar)
-    closed = _session(view, command.calendar, command.session)
+    closed = session_closed(view, command.calendar, command.session)
     if closed is None:
         message = f"Session {command.session} of {command.calendar} is not closed."
         raise Rejection("session_not_closed", message)
     if command.instrument not in view.instruments:
         message = f"Instrument {command.instrument} is not registered."
         raise Rejection("instrument_unknown", message)
-    now = _close_now(view, closed, command.instrument)
+    now = close_now(view, closed, command.instrument)
     before = _neighbour(view, command, step=-1)
     corrected = marking.correct_close(
         closed=closed,
@@ -130,7 +147,8 @@ def correction_key(session: date, instrument: str) -> str:
     return f"{session.isoformat()}/{instrument}"
 
 
-def _session(view: View, calendar: str, session: date) -> SessionClosed | None:
+def session_closed(view: View, calendar: str, session: date) -> SessionClosed | None:
+    """Give the end of a session, None while it is not closed."""
     version = view.market.calendar(calendar).versions.get(session)
     if version is None:
         return None
@@ -140,7 +158,7 @@ def _session(view: View, calendar: str, session: date) -> SessionClosed | None:
     return event
 
 
-def _close_now(view: View, closed: SessionClosed, instrument: str) -> Close | None:
+def close_now(view: View, closed: SessionClosed, instrument: str) -> Close | None:
     """Give a close as it stands, corrections included; None when there is none."""
     found = next((each for each in closed.closes if each.instrument == instrument), None)
     stream = sessions_stream(closed.calendar)
@@ -161,8 +179,8 @@ def _neighbour(view: View, command: CorrectClose, *, step: int) -> tuple[date, C
     for _ in range(NEIGHBOURS_SEARCHED):
         if not 0 <= index < len(sessions):
             return None
-        closed = _session(view, command.calendar, sessions[index])
-        close = None if closed is None else _close_now(view, closed, command.instrument)
+        closed = session_closed(view, command.calendar, sessions[index])
+        close = None if closed is None else close_now(view, closed, command.instrument)
         if close is not None:
             return sessions[index], close
         index += step

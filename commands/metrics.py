@@ -23,6 +23,15 @@ COMMIT_SECONDS = Histogram(
 )
 REDECIDED = Counter("pms_commands_redecided", "Commands decided anew, another writer was faster")
 UNKNOWN = Counter("pms_commits_unknown", "Commits whose answer was lost")
+LOAD_SECONDS = Histogram(
+    "pms_portfolio_load_seconds",
+    "Loading a portfolio that was not in memory, from its snapshot and the events behind it",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30),
+)
+SNAPSHOTS = Counter("pms_snapshots", "Snapshots: used, missing, damaged, kept or failed", ["what"])
+BREAKER = Gauge("pms_desk_breaker_open", "Whether callers are refused: the log does not answer")
+BREAKER_OPENED = Counter("pms_desk_breaker_opened", "How often callers began to be refused so")
+ABANDONED = Counter("pms_commands_abandoned", "Commands whose caller was answered before the desk")
 POSITION = Gauge("pms_desk_position", "Position of the last event the desk has folded")
 
 

@@ -8,9 +8,11 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from commands.command import Command
+from domain.lots import CostBasis
 from domain.money import Money
 from domain.portfolio.life import FeeKind
 from domain.trade import Intent
+from domain.transfers import NamedLot
 
 
 class RenamePortfolio(Command, frozen=True, tag="rename_portfolio"):
@@ -33,6 +35,31 @@ class AssignBenchmark(Command, frozen=True, tag="assign_benchmark"):
     portfolio: str
     benchmark: str
     from_date: date
+
+
+class ChangeCostBasis(Command, frozen=True, kw_only=True, tag="change_cost_basis"):
+    """Take lots by another cost basis from the start of a date on."""
+
+    portfolio: str
+    cost_basis: CostBasis
+    from_date: date
+
+
+class TransferLots(Command, frozen=True, kw_only=True, tag="transfer_lots"):
+    """Transfer lots of one instrument to another portfolio; `transfer` names it for ever.
+
+    A quantity of lots by the cost basis, or the lots that are named: just one of the two is there.
+    At least one of `trade_date` and `at` is there.
+    """
+
+    portfolio: str
+    transfer: str
+    to_portfolio: str
+    instrument: str
+    quantity: Decimal | None = None
+    lots: tuple[NamedLot, ...] = ()
+    trade_date: date | None = None
+    at: datetime | None = None
 
 
 class ChargeFee(Command, frozen=True, kw_only=True, tag="charge_fee"):

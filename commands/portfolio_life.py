@@ -62,6 +62,7 @@ def charge_fee(issued: Issued, command: ChargeFee, view: View) -> Decision:
         amount=command.amount,
         value_date=command.value_date,
         at=command.at,
+        received_at=issued.received_at,
     )
     return _decided(issued, command.portfolio, charged, breaches)
 
@@ -74,6 +75,7 @@ def book_interest(issued: Issued, command: BookInterest, view: View) -> Decision
         amount=command.amount,
         value_date=command.value_date,
         at=command.at,
+        received_at=issued.received_at,
     )
     return _decided(issued, command.portfolio, booked, breaches)
 
@@ -90,6 +92,7 @@ def exchange_cash(issued: Issued, command: ExchangeCash, view: View) -> Decision
         fee=command.fee,
         value_date=command.value_date,
         at=command.at,
+        received_at=issued.received_at,
     )
     return _decided(issued, command.portfolio, exchanged, breaches)
 

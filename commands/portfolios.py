@@ -1,6 +1,9 @@
 """Handlers of portfolios and sources: open, cash in and out, how a source names its trades."""
 
+from collections.abc import Sequence
+
 from commands.command import (
+    ApplyCorporateActions,
     DepositCash,
     Issued,
     OpenPortfolio,
@@ -9,10 +12,14 @@ from commands.command import (
     WithdrawCash,
 )
 from commands.decision import Addressed, AlreadyDecided, Decision
+from commands.portfolio_commands import ChangeCostBasis
 from commands.view import View
 from domain.event import Event
 from domain.identity import portfolio_stream, source_stream
-from domain.portfolio import cash, settling
+from domain.portfolio import acting, cash, overdue, rebasing, settling
+from domain.portfolio.events import PortfolioEvent, book_of
+from domain.portfolio.standing import Said
+from domain.portfolio.working import Working
 from domain.source import SourceRegistered
 from domain.source import register_source as decide_source
 
@@ -27,6 +34,8 @@ def open_portfolio(issued: Issued, command: OpenPortfolio, view: View) -> Decisi
         calendar=command.calendar,
         allows_leverage=command.allows_leverage,
         allows_short=command.allows_short,
+        settlement=command.settlement,
+        auto_exchange=command.auto_exchange,
     )
     if opened is None:
         return AlreadyDecided(portfolio_stream(issued.tenant, command.portfolio))
@@ -41,6 +50,7 @@ def deposit_cash(issued: Issued, command: DepositCash, view: View) -> Decision:
         amount=command.amount,
         value_date=command.value_date,
         at=command.at,
+        received_at=issued.received_at,
     )
     return _on_portfolio(issued, command.portfolio, deposited)
 
@@ -53,20 +63,63 @@ def withdraw_cash(issued: Issued, command: WithdrawCash, view: View) -> Decision
         amount=command.amount,
         value_date=command.value_date,
         at=command.at,
+        received_at=issued.received_at,
     )
     return _on_portfolio(issued, command.portfolio, withdrawn)
 
 
 def settle_cash(issued: Issued, command: SettleCash, view: View) -> Decision:
-    """Settle what is due; nothing is, as often as not."""
+    """Settle what is due, and pay dividends; nothing is due, as often as not."""
+    working = _caught_up(issued, command.portfolio, view)
+    settled = settling.settle_due(working.portfolio, name=command.portfolio, until=command.until)
+    return _on_books(issued, command.portfolio, [*working.events, *settled])
+
+
+def apply_corporate_actions(issued: Issued, command: ApplyCorporateActions, view: View) -> Decision:
+    """Apply what is effective; commands before may have done it."""
+    working = _caught_up(issued, command.portfolio, view)
+    return _on_books(issued, command.portfolio, working.events)
+
+
+def change_cost_basis(
+    issued: Issued, command: ChangeCostBasis, view: View
+) -> Decision | AlreadyDecided:
+    """Change the basis, and put the change into the books that have come to its date."""
     name = command.portfolio
-    portfolio = view.portfolio(issued.tenant, name)
-    cash.require_open(portfolio, name)
-    assert portfolio is not None, "an open portfolio is there"
+    working = _caught_up(issued, name, view)
+    changed = rebasing.change_cost_basis(
+        working.portfolio, name=name, cost_basis=command.cost_basis, from_date=command.from_date
+    )
+    if isinstance(changed, Said):
+        return AlreadyDecided(portfolio_stream(issued.tenant, name), changed.version)
+    working.fold([changed])
+    acting.catch_up(working, view.acting)
+    return _on_books(issued, name, working.events)
+
+
+def working_on(issued: Issued, name: str, view: View) -> Working:
+    """Begin a decision on a portfolio that is there."""
     stream = portfolio_stream(issued.tenant, name)
-    settled = settling.settle_due(portfolio, name=name, until=command.until)
-    events = tuple(Addressed(stream, issued.tenant, event) for event in settled)
-    return Decision(events=events, of_stream=stream)
+    return Working(
+        cash.require_portfolio(view.portfolio(issued.tenant, name), name),
+        history_of=lambda instrument: lambda start: view.entries(stream, instrument, start),
+        instrument_of=view.instrument,
+        rate_at=view.rate_at,
+    )
+
+
+def _caught_up(issued: Issued, name: str, view: View) -> Working:
+    """Begin a decision on a portfolio with what its books lack."""
+    working = working_on(issued, name, view)
+    if overdue.is_behind(working.portfolio, view.acting):
+        acting.catch_up(working, view.acting)
+    return working
+
+
+def _on_books(issued: Issued, name: str, events: Sequence[PortfolioEvent]) -> Decision:
+    stream = portfolio_stream(issued.tenant, name)
+    addressed = tuple(Addressed(stream, issued.tenant, event, book_of(event)) for event in events)
+    return Decision(events=addressed, of_stream=stream)
 
 
 def register_source(

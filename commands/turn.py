@@ -6,13 +6,15 @@ outcome), failed (certainly nothing written), or unknown (nobody could say in ti
 
 import math
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from uuid import UUID
 
 import msgspec
 
 from commands import metrics
+from commands.ahead import Aside
 from commands.command import Issued, Outcome, Status, refusal
 from commands.deciding import (
     Decided,
@@ -29,6 +31,7 @@ from commands.deciding import (
 from commands.intake import Taken, answer
 from commands.overlay import Overlay
 from commands.world import EVENTS_PER_READ, World
+from domain.refolding import TakesLong
 from eventstore.envelope import Appended, Receipt
 from eventstore.failures import LogUnavailable
 from eventstore.log import Log
@@ -59,13 +62,23 @@ class HeadMoved(Exception):
 class Turn:
     """Commands and what was decided for them, on top of the turn in flight if there is one."""
 
-    def __init__(self, log: Log, world: World, parent: Overlay | None) -> None:
+    def __init__(
+        self,
+        log: Log,
+        world: World,
+        parent: Overlay | None,
+        *,
+        entries_max: Callable[[UUID], float] = lambda _: math.inf,
+    ) -> None:
         self._log = log
+        self._entries_max = entries_max
+        self._aside: list[Aside] = []
         self._entries: list[Entry] = []
         self._undecided: list[Taken] = []
         self._appending: Future[Appended] | None = None
         self._is_full = False
         self._is_held = False
+        self.has_met_others = False
         self.world = world
         self.layer = Layer.over(Overlay(world, parent))
 
@@ -79,14 +92,23 @@ class Turn:
         """How many commands it holds, decided or not."""
         return len(self._entries) + len(self._undecided)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it is decided and appended at once, under the append lock."""
+        return self._is_held
+
     def has_landed(self) -> bool:
         """Say whether no append of it is under way beside the desk's thread any more."""
         return self._appending is None or self._appending.done()
 
     @property
     def writes(self) -> bool:
-        """Whether there is anything to append, or may be."""
-        return self._is_held or bool(self.layer.receipts)
+        """Whether there is anything to append, or may be, or whether the head must be looked at."""
+        return (
+            self._is_held
+            or bool(self.layer.receipts)
+            or any(decided.holds_at_head for _, decided in self._entries)
+        )
 
     @property
     def command_ids(self) -> list[UUID]:
@@ -114,6 +136,11 @@ class Turn:
         self._is_full = self._is_full or bool(left)
         return left
 
+    def take_aside(self) -> list[Aside]:
+        """Give up what takes long to decide."""
+        aside, self._aside = self._aside, []
+        return aside
+
     def decide_anew(self) -> None:
         """Decide everything again on the world as it now is, no turn in flight below."""
         issued = self._begin_anew()
@@ -127,24 +154,40 @@ class Turn:
 
     def stand_on_world(self) -> None:
         """The turn below has landed as decided: this one now stands on the world itself."""
-        self.layer.overlay.parent = None
+        self.layer.overlay.stand_on_world()
 
     def _decide(self, taken: Sequence[Taken], known: Probe, deadline: float) -> None:
         if taken and taken[0].group.is_atomic:
             self._is_full = True
-            self._entries += self._decide_atomic(taken, known)
             self._undecided = []
+            try:
+                self._entries += self._decide_atomic(taken, known)
+            except TakesLong as long:
+                self._put_aside(taken, long)
             return
+        left = deque(taken)
         done = 0
         try:
-            while done < len(taken) and (done == 0 or time.perf_counter() <= deadline):
-                self._entries.append((taken[done], self._decide_one(taken[done], known)))
+            while left and (done == 0 or time.perf_counter() <= deadline):
+                try:
+                    self._entries.append((left[0], self._decide_one(left[0], known)))
+                    left.popleft()
+                except TakesLong as long:
+                    group = left[0].group
+                    self._put_aside([each for each in left if each.group is group], long)
+                    left = deque(each for each in left if each.group is not group)
                 done += 1
         finally:
-            self._undecided = list(taken[done:])  # Also when the line breaks: none stands twice.
+            self._undecided = list(left)  # Also when the line breaks: none stands twice.
+
+    def _put_aside(self, taken: Sequence[Taken], long: TakesLong) -> None:
+        """Put a command aside with those behind it in its batch, which are to see what it did."""
+        rest = taken[0].intake.withdraw(taken[0].group)
+        self._aside.append(Aside([*taken, *rest], long))
 
     def _decide_one(self, taken: Taken, known: Probe) -> Decided:
-        judged = judge(taken.issued, self.layer.overlay, self._log, known)
+        most = self._entries_max(taken.issued.command_id)
+        judged = judge(taken.issued, self.layer.overlay, self._log, known, entries_max=most)
         if isinstance(judged, Decided):
             return judged
         return write(taken.issued, judged, self.layer, self._log)
@@ -158,7 +201,12 @@ class Turn:
             if time.perf_counter() > deadline:
                 self.layer = Layer.over(Overlay(self.world, below))
                 return [(other, _not_attempted(other, *TOO_SLOW)) for other in taken]
-            judged = judge(each.issued, self.layer.overlay, self._log, known)
+            most = self._entries_max(each.issued.command_id)
+            try:
+                judged = judge(each.issued, self.layer.overlay, self._log, known, entries_max=most)
+            except TakesLong:
+                self.layer = Layer.over(Overlay(self.world, below))
+                raise
             refused = _is_refusal(judged)
             if refused:
                 self.layer = Layer.over(Overlay(self.world, below))
@@ -206,6 +254,7 @@ class Turn:
             if transaction.head.position == self.world.position:
                 known = probe_of(self._log, transaction.known)
             else:
+                self.has_met_others = True
                 while recorded := transaction.read(self.world.position, EVENTS_PER_READ):
                     self.world.fold(recorded)
                 self.layer = Layer.over(Overlay(self.world))

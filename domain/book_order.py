@@ -6,8 +6,11 @@ words it, comparing some pairs by sequence and others by side is not a total ord
 
 from datetime import UTC, date, datetime
 
+COST_BASIS = -1
 CORPORATE_ACTION = 0
 TRADE = 1
+TRANSFER = 2
+"""A transfer without a time of day: behind every trade of its date."""
 NO_TIME_OF_DAY = datetime.min.replace(tzinfo=UTC)
 
 BookKey = tuple[date, int, datetime, str, bool, int, bool, str]

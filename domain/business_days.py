@@ -87,7 +87,7 @@ def business_days(calendar: str, currency: str) -> BusinessDays | None:
     if payments is None or sessions is None:
         return None
     first, last = max(payments.first, sessions.first), min(payments.last, sessions.last)
-    closed = _ordinals(payments) | _ordinals(sessions)
+    closed = closed_ordinals(payments) | closed_ordinals(sessions)
     days = range(first.toordinal(), last.toordinal() + 1)
     # Day 1 of all ordinals is a Monday.
     open_days = tuple(day for day in days if (day - 1) % 7 < 5 and day not in closed)  # noqa: PLR2004
@@ -95,7 +95,8 @@ def business_days(calendar: str, currency: str) -> BusinessDays | None:
 
 
 @cache
-def _ordinals(table: ClosedDays) -> frozenset[int]:
+def closed_ordinals(table: ClosedDays) -> frozenset[int]:
+    """Give the ordinals of a table's closed weekdays."""
     years = [line.split() for line in table.years.split("\n") if line]
     return frozenset(
         date(int(year), int(day[:2]), int(day[2:])).toordinal()

@@ -4,7 +4,7 @@ Only the local business date is needed here; holidays and session hours arrive w
 table. `24/7` is the calendar of markets that never close; its day is the UTC day.
 """
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -67,6 +67,16 @@ def local_date(calendar: str, at: datetime) -> date:
     return at.astimezone(_zone(calendar)).date()
 
 
+def local_time(calendar: str, at: datetime) -> datetime:
+    """Give an instant in the local time of a calendar."""
+    return at.astimezone(_zone(calendar))
+
+
 def base_market(currency: str) -> str:
     """Give the calendar that values a portfolio of this base currency unless it says otherwise."""
     return BASE_MARKETS.get(currency, "24/7")
+
+
+def start_of(calendar: str, day: date) -> datetime:
+    """Give the instant at which a business date begins on a calendar, in UTC."""
+    return datetime.combine(day, time.min, _zone(calendar)).astimezone(UTC)

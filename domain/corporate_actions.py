@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
 from typing import NamedTuple, TypeAlias, assert_never
+from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
-from domain.book import Book
 from domain.book_order import CORPORATE_ACTION, NO_TIME_OF_DAY, BookKey
+from domain.held import Applied, Due, Held, at_pool_cost
 from domain.identity import derive
 from domain.lots import CostBasis, Fill, Lot, Matching, Side, match
 from domain.money import ONE, SMALLEST, ZERO, canonical, product, ratio, share, within
@@ -37,17 +39,28 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         place = (self.ex_date, CORPORATE_ACTION, NO_TIME_OF_DAY)
         return (*place, self.instrument, True, 0, False, self.action)
 
+    @property
+    def entry_id(self) -> UUID:
+        """What names it in the books of its holders."""
+        return derive(SOURCE, self.instrument, self.action)
+
+    def applied_to(self, held: Held) -> Applied:
+        """Give what it makes of what is held at the end of the day before."""
+        assert isinstance(self, Action), "there are no other kinds"
+        return apply_action(self, held)
+
 
 class Split(Declared, frozen=True, kw_only=True):
     """`new` units for every `old` ones: 7 for 1, or as a reverse split 1 for 10.
 
     `fraction_price` is paid for one new unit in place of a fraction of the position; absent:
-    fractions are kept.
+    fractions are kept. Where `prices_adjusted`, prices from before are told in units of after it.
     """
 
     new: int
     old: int
     fraction_price: Decimal | None = None
+    prices_adjusted: bool = False
 
 
 class StockDividend(Declared, frozen=True, kw_only=True):
@@ -56,6 +69,7 @@ class StockDividend(Declared, frozen=True, kw_only=True):
     new: int
     held: int
     fraction_price: Decimal | None = None
+    prices_adjusted: bool = False
 
 
 class CashDividend(Declared, frozen=True, kw_only=True):
@@ -83,65 +97,36 @@ class SpinOff(Declared, frozen=True, kw_only=True):
     fraction_price: Decimal | None = None
 
 
-class SymbolChange(Declared, frozen=True, kw_only=True):
-    """Another symbol; lots and cash stay as they are."""
-
-    symbol: str
+Action: TypeAlias = Split | StockDividend | CashDividend | SpinOff
 
 
-Action: TypeAlias = Split | StockDividend | CashDividend | SpinOff | SymbolChange
+class Terms(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An action as it was declared: just one of these is there."""
 
-
-class Held(msgspec.Struct, frozen=True):
-    """The open lots of one instrument, oldest first, and what they add up to.
-
-    Under AVERAGE `cost` and `fees` are the pool's, and lots keep what is left of their own.
-    """
-
-    basis: CostBasis
-    lots: tuple[Lot, ...]
-    quantity: Decimal
-    cost: Decimal
-    fees: Decimal
+    split: Split | None = None
+    stock_dividend: StockDividend | None = None
+    cash_dividend: CashDividend | None = None
+    spin_off: SpinOff | None = None
 
     @classmethod
-    def of(cls, book: Book) -> "Held":
-        """Copy what a book holds."""
-        return cls(book.basis, tuple(book.lots), book.quantity, book.cost, book.fees)
-
-    def give_to(self, book: Book) -> None:
-        """Let a book hold this and nothing else; it remembers no step that led there."""
-        book.replace_lots(self.lots)
-        book.quantity, book.cost, book.fees = self.quantity, self.cost, self.fees
-
-
-class Due(NamedTuple):
-    """A dividend: receivable, or with negative `gross` payable, until its pay date."""
-
-    gross: Decimal
-    withheld: Decimal
-    currency: str
-    pay_date: date
+    def of(cls, action: Action) -> "Terms":
+        """Write an action."""
+        match action:
+            case Split():
+                return cls(split=action)
+            case StockDividend():
+                return cls(stock_dividend=action)
+            case CashDividend():
+                return cls(cash_dividend=action)
+            case SpinOff():
+                return cls(spin_off=action)
 
     @property
-    def net(self) -> Decimal:
-        """What moves in cash on the pay date."""
-        return self.gross - self.withheld
-
-
-class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """What an action did to one holder; reversed, the holder has `before` again.
-
-    `in_lieu` closed the fraction of the position, or of the child received; `cash` is what was paid
-    for it, signed. `child` is what a spin-off gave, after its fraction.
-    """
-
-    before: Held
-    after: Held
-    in_lieu: Matching | None = None
-    cash: Decimal = ZERO
-    child: Held | None = None
-    due: Due | None = None
+    def action(self) -> Action:
+        """The action itself."""
+        found = self.split or self.stock_dividend or self.cash_dividend or self.spin_off
+        assert found is not None, "one of the kinds is there"
+        return found
 
 
 class Scale(NamedTuple):
@@ -177,8 +162,6 @@ def require_sound(action: Action) -> None:
             _require_fraction("withholding_rate", action.withholding_rate)
             if action.pay_date < action.ex_date:
                 raise Rejection("pay_date_too_early", "It is paid on its ex-date or later.")
-        case SymbolChange():
-            pass
         case _:
             assert_never(action)
 
@@ -198,28 +181,42 @@ def _require_fraction(name: str, number: Decimal) -> None:
         raise Rejection("rate_invalid", f"{name} is a fraction from 0 to 1.")
 
 
-def apply_action(action: Action, book: Book) -> Applied:
+def apply_action(action: Action, before: Held) -> Applied:
     """Decide what a sound action makes of a holder's lots at the end of the day before.
 
     Raises:
         Rejection: `out_of_range` when a result cannot be carried.
     """
-    before = Held.of(book)
     match action:
-        case SymbolChange():
-            return Applied(before=before, after=before)
         case CashDividend():
             due = _due(action, before.quantity)
             return Applied(before=before, after=before, due=due)
         case SpinOff():
-            parent, child = _divided(before, action.cost_share)
-            child = _multiplied(child, Scale(action.new, action.old))
-            child, in_lieu, cash = _paid_in_lieu(child, action, action.fraction_price)
-            return Applied(before=before, after=parent, child=child, in_lieu=in_lieu, cash=cash)
+            parent, child = _divided(before, action)
+            received = _multiplied(child, Scale(action.new, action.old))
+            child, in_lieu, cash = _paid_in_lieu(received, action, action.fraction_price)
+            return Applied(
+                before=before,
+                after=parent,
+                received=received,
+                child=child,
+                in_lieu=in_lieu,
+                cash=cash,
+            )
         case Split() | StockDividend():
             after = _multiplied(before, scale_of(action))
             after, in_lieu, cash = _paid_in_lieu(after, action, action.fraction_price)
-            return Applied(before=before, after=after, in_lieu=in_lieu, cash=cash)
+            gross, net = (
+                (ZERO, ZERO) if in_lieu is None else (in_lieu.realised_gross, in_lieu.realised_net)
+            )
+            return Applied(
+                before=before,
+                after=after,
+                in_lieu=in_lieu,
+                cash=cash,
+                realised_gross=gross,
+                realised_net=net,
+            )
         case _:
             assert_never(action)
 
@@ -232,8 +229,14 @@ def _due(action: CashDividend, quantity: Decimal) -> Due | None:
     return Due(gross, withheld, action.currency, action.pay_date)
 
 
-def _divided(held: Held, cost_share: Decimal) -> tuple[Held, Held]:
+def child_lot(action: SpinOff, parent: UUID) -> UUID:
+    """Name the lot of a child that a parent's lot gave."""
+    return derive("lot", str(action.entry_id), str(parent))
+
+
+def _divided(held: Held, action: SpinOff) -> tuple[Held, Held]:
     """Divide the cost of lots between themselves and as many lots of a child."""
+    cost_share = action.cost_share
     parents: list[Lot] = []
     children: list[Lot] = []
     cost = fee = child_cost = child_fee = ZERO
@@ -244,13 +247,14 @@ def _divided(held: Held, cost_share: Decimal) -> tuple[Held, Held]:
         child_cost, child_fee = child_cost + given_cost, child_fee + given_fee
         kept = (lot.cost - given_cost, lot.fee - given_fee)
         parents.append(_lot(lot, lot.quantity, *kept, ONE - cost_share, ONE))
-        children.append(_lot(lot, lot.quantity, given_cost, given_fee, cost_share, ONE))
+        given = _lot(lot, lot.quantity, given_cost, given_fee, cost_share, ONE)
+        children.append(replace(given, trade_id=child_lot(action, lot.trade_id)))
     child_cost, child_fee = share(held.cost, cost_share, ONE), share(held.fees, cost_share, ONE)
     left = map(canonical, (held.cost - child_cost, held.fees - child_fee))
-    return (
-        Held(held.basis, tuple(parents), held.quantity, *left),
-        Held(held.basis, tuple(children), held.quantity, child_cost, child_fee),
-    )
+    child = Held(held.basis, tuple(children), held.quantity, child_cost, child_fee)
+    if held.basis is CostBasis.AVERAGE:
+        child = at_pool_cost(child)
+    return Held(held.basis, tuple(parents), held.quantity, *left), child
 
 
 def _multiplied(held: Held, scale: Scale) -> Held:
@@ -308,11 +312,8 @@ def _paid_in_lieu(
         consideration=amount,
         trade_date=action.ex_date,
     )
-    book = Book(held.basis)
-    held.give_to(book)
-    matching = match(book, closing)
-    book.add(closing, matching)
-    return Held.of(book), matching, amount if is_long else -amount
+    matching = match(held, closing)
+    return held.after(matching), matching, amount if is_long else -amount
 
 
 def scale_of(action: Action) -> Scale:
@@ -325,13 +326,24 @@ def scale_of(action: Action) -> Scale:
 
 
 def scale_between(actions: Iterable[Action], *, marked_on: date, valued_on: date) -> Scale:
-    """Give by how much units multiplied since a mark; not for a source that adjusts its own."""
+    """Give by how much units multiplied since a mark, until a position is valued.
+
+    A mark from before an action is told in the units of its day; where its source adjusts its own
+    past, in those of after it, so that a position of before is valued with the inverse.
+    """
     new = old = 1
     for action in actions:
-        if marked_on < action.ex_date <= valued_on:
-            scale = scale_of(action)
+        scale = scale_of(action)
+        mark_is_after = action.ex_date <= marked_on or _adjusts(action)
+        if action.ex_date <= valued_on and not mark_is_after:
             new, old = new * scale.new, old * scale.old
+        elif mark_is_after and action.ex_date > valued_on:
+            new, old = new * scale.old, old * scale.new
     return Scale(new, old)
+
+
+def _adjusts(action: Action) -> bool:
+    return isinstance(action, Split | StockDividend) and action.prices_adjusted
 
 
 def scaled_price(price: Decimal, scale: Scale) -> Decimal:

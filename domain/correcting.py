@@ -4,7 +4,7 @@ A correction is a fact: it is refused only when it cannot be understood. The hig
 a bust is final; what comes before its trade is held until the trade is captured.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -15,25 +15,30 @@ from domain import capturing
 from domain.capturing import Surroundings, book_capture, require_same_currency
 from domain.currencies import require_currency
 from domain.instrument import differing_fields
-from domain.lots import Fill
-from domain.portfolio.booking import Booking, Unbooking, unbook_fill
+from domain.portfolio.acting import book_events, catch_up
+from domain.portfolio.booking import unbook_fill
 from domain.portfolio.cash import require_open
-from domain.portfolio.events import Reason, TradeUnbooked
+from domain.portfolio.events import PortfolioEvent, Reason, TradeUnbooked
+from domain.portfolio.exchanging import exchanged_event, opposite
 from domain.portfolio.standing import listed
 from domain.portfolio.state import Portfolio
+from domain.portfolio.working import Working
 from domain.rejection import Breach, Conflict, Rejection
 from domain.trade import (
     Capture,
+    Exchanged,
     Intent,
     TradeAmended,
     TradeAmendHeld,
     TradeAmendSuperseded,
     TradeBusted,
     TradeBustHeld,
+    TradeCaptured,
     TradeEvent,
     TradeParked,
     TradeReassigned,
 )
+from domain.trade_settlement import follow_trade
 from domain.trade_state import Told, Trade
 
 Around = Callable[[Capture], Surroundings]
@@ -52,7 +57,7 @@ class Corrected(msgspec.Struct, frozen=True, gc=False):
     """The trade's own events, those of portfolios behind them, and the warnings to carry."""
 
     trade: tuple[TradeEvent, ...]
-    bookings: tuple[Booking | Unbooking, ...] = ()
+    bookings: tuple[PortfolioEvent, ...] = ()
     breaches: tuple[Breach, ...] = ()
 
 
@@ -65,7 +70,7 @@ def earlier_amend(trade: Trade, amend: Amend) -> Told | None:
     told = trade.revisions.get(amend.revision)
     if told is None:
         return None
-    fields = differing_fields(told.capture, amend.capture)
+    fields = differing_fields(told.capture, replace(amend.capture, block=told.capture.block))
     if fields:
         message = (
             f"Revision {amend.revision} of trade {amend.capture.external_id} was told with other "
@@ -83,6 +88,8 @@ def amend_trade(trade: Trade, amend: Amend, *, trade_id: UUID, around: Around) -
             not the instrument's.
     """
     assert amend.capture.intent is Intent.EXECUTED, "an amend is told, not asked for"
+    if trade.accepted is not None:
+        amend = replace(amend, capture=_of_its_block(amend.capture, trade.accepted.capture))
     surroundings = around(amend.capture)
     _require_understood(amend.capture, surroundings)
     highest = trade.revision
@@ -107,13 +114,17 @@ def amend_trade(trade: Trade, amend: Amend, *, trade_id: UUID, around: Around) -
         )
         return Corrected((held,))
     booked = trade.capture if trade.is_booked else None
-    unbookings, shut = _taken_out(booked, trade_id, around, Reason.AMENDED)
-    if booked is not None and booked.portfolio == amend.capture.portfolio:
-        surroundings = _without(surroundings, trade_id, booked.instrument, unbookings)
+    working, shut = _taken_out(booked, trade_id, around, Reason.AMENDED, trade.exchanged)
+    gone = () if working is None else tuple(working.events)
+    if working is not None and working.opened.portfolio == amend.capture.portfolio:
+        surroundings = replace(surroundings, portfolio=working.portfolio, working=working)
     amended = _amended(amend.revision, told, trade_id, surroundings)
+    bookings = amended.bookings
+    if surroundings.working is None or not bookings:
+        bookings = (*gone, *bookings)
     moved = _reassigned(trade.portfolios, amend.capture, trade_id)
     breaches = tuple(dict.fromkeys((*shut, *amended.breaches)))
-    return Corrected((*amended.trade, *moved), (*unbookings, *amended.bookings), breaches)
+    return Corrected((*amended.trade, *moved), bookings, breaches)
 
 
 def bust_trade(
@@ -133,29 +144,36 @@ def bust_trade(
     capture = trade.capture
     assert capture is not None, "only a bust takes a trade's content away, and there was none"
     booked = capture if trade.is_booked else None
-    unbookings, shut = _taken_out(booked, bust.trade_id, around, Reason.BUSTED)
+    working, shut = _taken_out(booked, bust.trade_id, around, Reason.BUSTED, trade.exchanged)
     busted = _busted(capture, bust.trade_id, bust.reason, bust.received_at)
     moved = _reassigned(trade.portfolios, capture, bust.trade_id)
-    return Corrected((busted, *moved), unbookings, shut)
+    return Corrected((busted, *moved), () if working is None else tuple(working.events), shut)
 
 
 def capture_corrected(
     trade: Trade, capture: Capture, *, trade_id: UUID, around: Around
 ) -> Corrected:
-    """Decide a capture whose corrections came before it; only what then holds is booked.
+    """Decide a capture that something came before; only what then holds is booked.
 
     Raises:
         Rejection: as for any capture; its corrections stay held.
     """
     assert trade.accepted is None, "a trade is captured once"
-    captured = capturing.capture_trade(capture, trade_id=trade_id, around=around(capture)).trade
+    booked = capturing.capture_trade(capture, trade_id=trade_id, around=around(capture))
+    captured: TradeEvent = booked.trade
     portfolios = trade.portfolios | {capture.portfolio}
+    if trade.bust is None and trade.revision is None:
+        moved = _reassigned(portfolios, capture, trade_id)
+        return Corrected((captured, *moved), booked.bookings, booked.breaches)
+    if isinstance(captured, TradeCaptured):  # Nothing is booked of it, so nothing exchanged.
+        captured = replace(captured, exchanged=None)
     if trade.bust is not None:
         busted = _busted(capture, trade_id, trade.bust.reason, trade.bust.received_at)
         return Corrected((captured, busted, *_reassigned(portfolios, capture, trade_id)))
     revision = trade.revision
-    assert revision is not None, "a stream without a capture begins with a correction"
+    assert revision is not None, "a trade that is not busted was amended"
     told = trade.revisions[revision]
+    told = replace(told, capture=_of_its_block(told.capture, capture))
     surroundings = around(told.capture)
     try:
         amended = _amended(revision, told, trade_id, surroundings)
@@ -163,6 +181,17 @@ def capture_corrected(
         amended = _amended(revision, told, trade_id, replace(surroundings, instrument=None))
     moved = _reassigned(portfolios, told.capture, trade_id)
     return Corrected((captured, *amended.trade, *moved), amended.bookings, amended.breaches)
+
+
+def _of_its_block(content: Capture, accepted: Capture) -> Capture:
+    """Keep a revision in the block of its trade, which its source does not tell again."""
+    return content if accepted.block is None else replace(content, block=accepted.block)
+
+
+def followed(trade: Trade, decided: Corrected, trade_id: UUID) -> Corrected:
+    """Let the settlement of a trade follow what was decided of it."""
+    events, moved = follow_trade(trade, decided.trade, trade_id)
+    return replace(decided, trade=events, bookings=(*decided.bookings, *moved))
 
 
 def _require_understood(capture: Capture, around: Surroundings) -> None:
@@ -173,50 +202,40 @@ def _require_understood(capture: Capture, around: Surroundings) -> None:
 
 
 def _taken_out(
-    booked: Capture | None, trade_id: UUID, around: Around, reason: Reason
-) -> tuple[tuple[Unbooking, ...], tuple[Breach, ...]]:
-    """Take a trade out of the books; give the events, and what they touch that is closed."""
+    booked: Capture | None,
+    trade_id: UUID,
+    around: Around,
+    reason: Reason,
+    exchanged: Exchanged | None,
+) -> tuple[Working | None, tuple[Breach, ...]]:
+    """Take a trade out of the books; give them without it, and what of them is closed."""
     if booked is None:
-        return (), ()
+        return None, ()
     surroundings = around(booked)
-    assert surroundings.portfolio is not None, "a trade is booked in an open portfolio"
+    working = surroundings.begin()
+    catch_up(working, surroundings.acting)
     unbookings = unbook_fill(
-        surroundings.portfolio,
+        working.portfolio,
         instrument=booked.instrument,
         currency=booked.currency,
         trade_id=trade_id,
         reason=reason,
-        history=surroundings.history,
+        history=working.history(booked.instrument),
     )
-    gone, standing = unbookings[0], surroundings.portfolio.standing
+    gone, standing = unbookings[0], working.portfolio.standing
     assert isinstance(gone, TradeUnbooked), "the trade comes first, then what it restates"
+    undone: list[PortfolioEvent] = list(unbookings)
+    if exchanged is not None:
+        undone.append(exchanged_event(working.portfolio, opposite(exchanged), gone))
+    book_events(working, booked.instrument, undone)
+    catch_up(working, surroundings.acting)
     period = standing.period_breach(gone.fill.trade_date)
-    return tuple(unbookings), listed(standing.closed_breach(), period)
-
-
-def _without(
-    around: Surroundings, trade_id: UUID, instrument: str, unbookings: Iterable[Unbooking]
-) -> Surroundings:
-    """Stand on a portfolio as it is without a trade that the log still holds in it.
-
-    What was worked out to take the trade out stays with the portfolio, which will take it out.
-    """
-    assert around.portfolio is not None, "the trade was taken out of it"
-    book = around.portfolio.book(instrument)
-    worked_out, after = book.worked_out, around.portfolio.fork()
-    for event in unbookings:
-        after.apply(event)
-    book.worked_out = worked_out
-
-    def others(from_version: int) -> Iterable[tuple[int, Fill]]:
-        return [each for each in around.history(from_version) if each[1].trade_id != trade_id]
-
-    return replace(around, portfolio=after, history=others)
+    return working, listed(standing.closed_breach(), period)
 
 
 def _amended(revision: int, told: Told, trade_id: UUID, around: Surroundings) -> Corrected:
     """Put a revision in force on books without the trade: booked, or parked."""
-    bookings: tuple[Booking, ...] = ()
+    bookings: tuple[PortfolioEvent, ...] = ()
     breaches: tuple[Breach, ...] = ()
     parked: tuple[TradeParked, ...] = ()
     if around.instrument is None:
@@ -238,6 +257,8 @@ def _amended(revision: int, told: Told, trade_id: UUID, around: Surroundings) ->
         breaches=breaches,
         received_at=told.received_at,
         reason=told.reason,
+        awaited_on=capturing.awaited_on(bookings),
+        exchanged=capturing.exchanged_in(bookings),
     )
     return Corrected((amended, *parked), bookings, breaches)
 

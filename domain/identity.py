@@ -46,6 +46,11 @@ def instrument_stream(instrument: str) -> UUID:
     return stream_id(MARKET_TENANT, "instrument", instrument)
 
 
+def benchmark_stream(benchmark: str) -> UUID:
+    """Name a benchmark's stream; benchmarks belong to the tenant `market`."""
+    return stream_id(MARKET_TENANT, "benchmark", benchmark)
+
+
 def marks_stream(source: str) -> UUID:
     """Name the stream of one source's marks."""
     return stream_id(MARKET_TENANT, "marks", source)
@@ -56,14 +61,40 @@ def sessions_stream(calendar: str) -> UUID:
     return stream_id(MARKET_TENANT, "sessions", calendar)
 
 
+def time_stream() -> UUID:
+    """Name the stream of business time; it belongs to the tenant `market`."""
+    return stream_id(MARKET_TENANT, "time", "business")
+
+
 def source_stream(tenant: str, source: str) -> UUID:
     """Name the stream that says how a source names its trades."""
     return stream_id(tenant, "source", source)
 
 
+def controls_stream(tenant: str) -> UUID:
+    """Name the stream of a tenant's controls: its limits, trading states and overrides."""
+    return stream_id(tenant, "controls", "all")
+
+
+def usage_stream(tenant: str, limit: str) -> UUID:
+    """Name the stream of what is used of a limit that several portfolios share."""
+    return stream_id(tenant, "usage", limit)
+
+
+def figures_stream(tenant: str, portfolio: str) -> UUID:
+    """Name the stream of a portfolio's struck figures."""
+    return stream_id(tenant, "figures", portfolio)
+
+
 def refusals_stream(tenant: str, source: str) -> UUID:
     """Name the stream that holds a source's refused trades."""
     return stream_id(tenant, "refusals", source)
+
+
+def block_id(tenant: str, source: str, external_id: str, trade_date: date | None) -> UUID:
+    """Name a block, which is also its stream; `trade_date` as for trades."""
+    day = () if trade_date is None else (trade_date.isoformat(),)
+    return derive("stream", tenant, "block", source, external_id, *day)
 
 
 @lru_cache(maxsize=8_192)

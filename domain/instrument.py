@@ -14,6 +14,7 @@ from typing import TypeAlias, assert_never
 import msgspec
 
 from domain.calendars import require_calendar
+from domain.corporate_actions import Action, Terms
 from domain.currencies import require_currency
 from domain.event import Event
 from domain.rejection import Conflict
@@ -98,9 +99,27 @@ class WrittenDown(Event, frozen=True):
     reason: str
 
 
+class CorporateActionDeclared(Event, frozen=True):
+    """An action takes effect on its ex-date for every holder; its name is used up for ever."""
+
+    instrument: str
+    terms: Terms
+
+
+class CorporateActionReversed(Event, frozen=True):
+    """An action that was declared is taken back: for every holder as if it had never been."""
+
+    instrument: str
+    action: str
+    reason: str
+
+
 TermsChange: TypeAlias = InstrumentRenamed | SymbolChanged | SectorAssigned
 TradingChange: TypeAlias = InstrumentSuspended | InstrumentResumed
-InstrumentChange: TypeAlias = TermsChange | TradingChange | InstrumentDelisted | WrittenDown
+ActionChange: TypeAlias = CorporateActionDeclared | CorporateActionReversed
+InstrumentChange: TypeAlias = (
+    TermsChange | TradingChange | InstrumentDelisted | WrittenDown | ActionChange
+)
 InstrumentEvent = (
     InstrumentRegistered
     | InstrumentRenamed
@@ -110,13 +129,16 @@ InstrumentEvent = (
     | InstrumentResumed
     | InstrumentDelisted
     | WrittenDown
+    | CorporateActionDeclared
+    | CorporateActionReversed
 )
 
 
 class Instrument(msgspec.Struct):
     """The state of an instrument; terms by the date they are in force from, trading in order.
 
-    `told` gives the version of the last event of each content.
+    `told` gives the version of the last event of each content. `actions` are all ever declared, by
+    name, `reversed_actions` the reasons of those taken back.
     """
 
     version: int = 0
@@ -126,6 +148,8 @@ class Instrument(msgspec.Struct):
     delisted: InstrumentDelisted | None = None
     written_down: WrittenDown | None = None
     told: dict[InstrumentEvent, int] = {}
+    actions: dict[str, Action] = {}
+    reversed_actions: dict[str, str] = {}
 
     @property
     def currency(self) -> str:
@@ -153,6 +177,8 @@ class Instrument(msgspec.Struct):
     def sector_on(self, day: date) -> str | None:
         """Its sector on a date; None: unclassified."""
         assert self.registered is not None, "only a registered instrument is asked its sector"
+        if not self.terms:
+            return self.registered.sector
         found = self._in_force(SectorAssigned, day)
         return found.sector if isinstance(found, SectorAssigned) else self.registered.sector
 
@@ -172,7 +198,13 @@ class Instrument(msgspec.Struct):
 
     def fork(self) -> "Instrument":
         """Copy, so that the twin can be folded further without touching this one."""
-        return msgspec.structs.replace(self, terms=self.terms.copy(), told=self.told.copy())
+        return msgspec.structs.replace(
+            self,
+            terms=self.terms.copy(),
+            told=self.told.copy(),
+            actions=self.actions.copy(),
+            reversed_actions=self.reversed_actions.copy(),
+        )
 
     def apply(self, event: InstrumentEvent) -> None:
         """Fold one event."""
@@ -189,6 +221,10 @@ class Instrument(msgspec.Struct):
                 self.delisted = event
             case WrittenDown():
                 self.written_down = event
+            case CorporateActionDeclared():
+                self.actions[event.terms.action.action] = event.terms.action
+            case CorporateActionReversed():
+                self.reversed_actions[event.action] = event.reason
             case _:
                 assert_never(event)
         self.version += 1

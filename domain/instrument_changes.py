@@ -1,10 +1,14 @@
 """Deciding what changes in the life of an instrument: told as facts, each with its own date."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import assert_never
 
 from domain.calendars import local_date
+from domain.declaring import declare, reverse
 from domain.instrument import (
+    CorporateActionDeclared,
+    CorporateActionReversed,
     Instrument,
     InstrumentChange,
     InstrumentDelisted,
@@ -18,16 +22,23 @@ from domain.instrument import (
     differing_fields,
 )
 from domain.rejection import Conflict, Rejection
-from domain.rules import CLOCK_SKEW
+from domain.rules.proposal import CLOCK_SKEW
 
 
 def change_instrument(
-    instrument: Instrument, wanted: InstrumentChange, *, now: datetime
+    instrument: Instrument,
+    wanted: InstrumentChange,
+    *,
+    now: datetime,
+    instrument_of: Callable[[str], Instrument | None],
 ) -> InstrumentChange | None:
     """Decide a change in the life of a registered instrument; None when it holds already.
 
+    `instrument_of` gives other instruments.
+
     Raises:
-        Conflict: `instrument_already_suspended` or `instrument_already_delisted` otherwise.
+        Conflict: `instrument_already_suspended` or `instrument_already_delisted` otherwise, and
+            what `declaring` says.
         Rejection: `instrument_not_suspended`, `instrument_delisted`, `suspension_out_of_order`,
             `suspension_from_the_future`, `write_down_from_the_future`.
     """
@@ -41,6 +52,10 @@ def change_instrument(
         case WrittenDown():
             _require_reached("write_down", wanted.at, now)
             return None if wanted == instrument.written_down else wanted
+        case CorporateActionDeclared():
+            return declare(instrument, wanted, instrument_of=instrument_of)
+        case CorporateActionReversed():
+            return reverse(instrument, wanted)
         case _:
             assert_never(wanted)
 

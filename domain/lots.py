@@ -58,6 +58,11 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     closes: tuple[UUID, ...] = ()
 
     @property
+    def entry_id(self) -> UUID:
+        """What names it in a book."""
+        return self.trade_id
+
+    @property
     def key(self) -> BookKey:
         """Its place in book order."""
         return book_key(
@@ -112,10 +117,21 @@ class Matching(msgspec.Struct, frozen=True, gc=False):
 class Holding(Protocol):
     """What matching needs of a book: its cost basis, its open lots, and their totals."""
 
-    basis: CostBasis
-    quantity: Decimal
-    cost: Decimal
-    fees: Decimal
+    @property
+    def basis(self) -> CostBasis:
+        """Which lots a fill closes, and at what cost."""
+
+    @property
+    def quantity(self) -> Decimal:
+        """The position."""
+
+    @property
+    def cost(self) -> Decimal:
+        """What it cost."""
+
+    @property
+    def fees(self) -> Decimal:
+        """The opening fees it carries."""
 
     def in_closing_order(self, fill: Fill) -> Iterable[Lot]:
         """List the open lots as a fill takes them."""
@@ -201,8 +217,14 @@ def _close(book: Holding, fill: Fill, closing: Decimal, proceeds: Decimal) -> tu
         proceeds_done += proceeds_part
         cost_done += cost
         fee_done += fee
-        quantity = taken if lot.quantity > 0 else -taken
-        numbers = map(canonical, (quantity, cost, fee, proceeds_part - cost))
+        if taken == size and not pooled:  # Its own numbers are canonical.
+            numbers = (lot.quantity, cost, fee, canonical(proceeds_part - cost))
+        else:
+            quantity = taken if lot.quantity > 0 else -taken
+            numbers = (
+                canonical(quantity), canonical(cost), canonical(fee),
+                canonical(proceeds_part - cost),
+            )  # fmt: skip
         parts.append(ClosedLot(lot.trade_id, lot.trade_date, *numbers))
         if is_last:
             break

@@ -102,4 +102,10 @@ class CloseCorrected(Event, frozen=True):
     following: FollowingClose | None = None
 
 
-MarketEvent = MarketMarked | SessionClosed | CloseCorrected
+class BusinessTimeReached(Event, frozen=True):
+    """Business time came to an instant: what waits for it may go on."""
+
+    at: datetime
+
+
+MarketEvent = MarketMarked | SessionClosed | CloseCorrected | BusinessTimeReached

@@ -7,9 +7,11 @@ from decimal import Decimal
 
 import msgspec
 
-from domain.calendars import require_calendar
+from domain.calendars import local_date, require_calendar
 from domain.currencies import require_currency
+from domain.instrument import WrittenDown
 from domain.market import (
+    BusinessTimeReached,
     Close,
     CloseCorrected,
     Finding,
@@ -20,10 +22,11 @@ from domain.market import (
     Rate,
     SessionClosed,
 )
+from domain.marks import Marks, Quote
 from domain.money import ONE
 from domain.rates import DatedRate, Pair, rate_between
 from domain.rejection import Conflict, Rejection
-from domain.rules import CLOCK_SKEW
+from domain.rules.proposal import CLOCK_SKEW
 
 FAR_BELOW = Decimal("0.6")
 FAR_ABOVE = ONE / FAR_BELOW
@@ -32,6 +35,7 @@ RATES_REMEMBERED = 32
 """Marks held of each pair: enough for a trade told late by so many of them."""
 SESSION_LENGTH_MAX = timedelta(days=14)
 CLOSES_REMEMBERED = 3
+_QUARTER_SECONDS = 900
 
 DatedClose = tuple[date, Decimal]
 
@@ -51,14 +55,20 @@ class Market:
 
     Of each instrument the last three closes are held, oldest first: cancelling the newest puts the
     one before in force again. Of each pair of currencies the last marks are, by business time.
+    `marks` are those of instruments, closes and write-downs among them. `position` is that of the
+    event folded last, or about to be. `reached` is the newest instant that any mark, session or
+    `BusinessTimeReached` has told, `quarter` counts the quarters of an hour up to there.
     """
 
     def __init__(self) -> None:
         self.position = 0
         self.calendars: dict[str, LastSession] = {}
         self.closes: dict[str, tuple[DatedClose, ...]] = {}
+        self.marks = Marks()
         self.rates: dict[Pair, tuple[DatedRate, ...]] = {}
         self.marks_versions: dict[str, int] = {}
+        self.reached: datetime | None = None
+        self.quarter: int | None = None
 
     def fork(self) -> "Market":
         """Copy, so that the twin can be folded further without touching this one."""
@@ -69,23 +79,44 @@ class Market:
             for name, last in self.calendars.items()
         }
         twin.closes = self.closes.copy()
+        twin.marks = self.marks.fork()
         twin.rates = self.rates.copy()
         twin.marks_versions = self.marks_versions.copy()
+        twin.reached, twin.quarter = self.reached, self.quarter
         return twin
+
+    def today(self, calendar: str) -> date:
+        """Give the business date of a calendar; before any time was told, the first of all."""
+        return date.min if self.reached is None else local_date(calendar, self.reached)
 
     def apply(self, event: MarketEvent) -> None:
         """Fold one event."""
         if isinstance(event, MarketMarked):
             self._apply_marks(event)
+            self._reach(event.at)
         elif isinstance(event, SessionClosed):
             self._apply_session(event)
+            self._reach(event.ends_at)
+        elif isinstance(event, BusinessTimeReached):
+            self._reach(event.at)
         else:
             self._take_close(event.instrument, event.session, event.price)
+            self.marks.take_close(event.instrument, event.ends_at, event.price, self.position)
             self.calendar(event.calendar).version += 1
+
+    def write_down(self, event: WrittenDown) -> None:
+        """Fold a write-down: a price of an instrument as any mark is."""
+        self.marks.take(event.instrument, Quote(event.at, event.price, self.position))
+
+    def _reach(self, at: datetime) -> None:
+        if self.reached is None or at > self.reached:
+            self.reached, self.quarter = at, int(at.timestamp()) // _QUARTER_SECONDS
 
     def _apply_marks(self, event: MarketMarked) -> None:
         version = self.marks_versions.get(event.source, 0)
         self.marks_versions[event.source] = version + 1
+        for mark in event.marks:
+            self.marks.take(mark.instrument, Quote(event.at, mark.price, self.position))
         for rate in event.rates:
             known = self.rates.get((rate.base, rate.quote), ())
             place = bisect_right(known, event.at, key=_marked_at)
@@ -99,6 +130,7 @@ class Market:
         calendar.versions[event.session] = calendar.version
         for close in event.closes:
             self._take_close(close.instrument, event.session, close.price)
+            self.marks.take_close(close.instrument, event.ends_at, close.price, self.position)
 
     def _take_close(self, instrument: str, session: date, price: Decimal | None) -> None:
         known = [each for each in self.closes.get(instrument, ()) if each[0] != session]
@@ -121,6 +153,8 @@ class Market:
 
     def rate_at(self, base: str, quote: str, at: datetime) -> Decimal | None:
         """Give the rate in force at an instant, where it is known here and not stale."""
+        if base == quote:
+            return ONE
 
         def marked(one: str, other: str) -> DatedRate | None:
             known = self.rates.get((one, other), ())
@@ -133,6 +167,19 @@ class Market:
 
 def _marked_at(mark: DatedRate) -> datetime:
     return mark[0]
+
+
+def reach_time(market: Market, *, at: datetime, now: datetime) -> BusinessTimeReached | None:
+    """Decide that business time came to an instant; None where it is there already.
+
+    Raises:
+        Rejection: `time_from_the_future`.
+    """
+    if at > now + CLOCK_SKEW:
+        raise Rejection("time_from_the_future", f"{at.isoformat()} is not reached yet.")
+    if market.reached is not None and at <= market.reached:
+        return None
+    return BusinessTimeReached(at=at)
 
 
 def mark_market(

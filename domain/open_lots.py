@@ -5,12 +5,10 @@ first: FIFO and AVERAGE the oldest, LIFO the newest, HIFO the one of the highest
 short lots the lowest opening price; ties oldest first), SPECIFIC those the fill names, then FIFO.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from heapq import heapify, heappop, heappush
 from typing import Protocol, TypeAlias
-from uuid import UUID
 
 from domain.lots import ClosedLot, CostBasis, Fill, Lot
 from domain.money import ONE, ZERO, canonical, share
@@ -79,12 +77,15 @@ def follow_lots(lots: dict[int, Lot], closed: Iterable[ClosedLot], opened: Lot |
 
 
 class QueuedLots:
-    """Lots closed from one end: the oldest first, or the newest."""
+    """Lots closed from one end: the oldest first, or the newest.
+
+    They are a list, as they are copied much oftener than there are enough of them to move.
+    """
 
     __slots__ = ("_lots", "_newest_first")
 
     def __init__(self, lots: Iterable[Lot] = (), *, newest_first: bool = False) -> None:
-        self._lots = deque(lots)
+        self._lots = list(lots)
         self._newest_first = newest_first
 
     def __iter__(self) -> Iterator[Lot]:
@@ -99,23 +100,29 @@ class QueuedLots:
         """Copy them."""
         return QueuedLots(self._lots, newest_first=self._newest_first)
 
-    def in_closing_order(self, _fill: Fill) -> Iterator[Lot]:
+    def in_closing_order(self, _fill: Fill | None = None) -> Iterator[Lot]:
         """List them as any fill takes them."""
         return reversed(self._lots) if self._newest_first else iter(self._lots)
 
     def take(self, closed: Iterable[ClosedLot], opened: Lot | None) -> tuple[Touched, ...]:
         """Remove closed parts from one end, add an opened lot as the newest."""
         lots = self._lots
-        remove, put_back = (
-            (lots.pop, lots.append) if self._newest_first else (lots.popleft, lots.appendleft)
-        )
+        if not closed:
+            if opened is not None:
+                lots.append(opened)
+            return ()
         touched: list[Touched] = []
-        for part in closed:
-            lot = remove()
+        rest: list[Lot] = []
+        for part, lot in zip(closed, self.in_closing_order(), strict=False):
             assert lot.trade_id == part.trade_id, "a closed part names the next open lot"
+            assert not rest, "only the last one is closed in part"
             touched.append((0, lot))
             if lot.quantity != part.quantity:
-                put_back(rest_of(lot, part.quantity))
+                rest.append(rest_of(lot, part.quantity))
+        if self._newest_first:
+            lots[len(lots) - len(touched) :] = rest
+        else:
+            lots[: len(touched)] = rest
         if opened is not None:
             lots.append(opened)
         return tuple(touched)
@@ -125,33 +132,43 @@ class QueuedLots:
         lots = self._lots
         if opened is not None:
             lots.pop()
-        remove, put_back = (
-            (lots.pop, lots.append) if self._newest_first else (lots.popleft, lots.appendleft)
-        )
-        if touched and lots:
-            last = touched[-1][1].trade_id
-            if (lots[-1] if self._newest_first else lots[0]).trade_id == last:
-                remove()  # what was left of the last one
-        for _, lot in reversed(touched):
-            put_back(lot)
+        end = -1 if self._newest_first else 0
+        if touched and lots and lots[end].trade_id == touched[-1][1].trade_id:
+            lots.pop(end)  # what was left of the last one
+        before = [lot for _, lot in touched]
+        if self._newest_first:
+            lots += reversed(before)
+        else:
+            lots[:0] = before
 
 
 class RankedLots:
     """Lots closed by rank, or by name, anywhere among the others.
 
-    Each has a number, ascending in book order. The heap keeps entries of lots that are gone until
-    they come up, or outnumber the others.
+    Each has a number, ascending in book order. They are known by the number of their trade's id,
+    which is hashed in C. The heap keeps entries of lots that are gone until they come up, or
+    outnumber the others.
     """
 
     __slots__ = ("by_cost", "heap", "lots", "next_number")
 
     def __init__(self, lots: Iterable[Lot] = (), *, by_cost: bool) -> None:
         self.by_cost = by_cost
-        self.lots: dict[UUID, Touched] = {}
-        self.heap: list[tuple[Decimal, int, UUID]] = []
+        self.lots: dict[int, Touched] = {}
+        self.heap: list[tuple[Decimal, int, int]] = []
         self.next_number = 0
         for lot in lots:
             self._add(lot)
+
+    @classmethod
+    def numbered(cls, lots: Iterable[Touched], next_number: int, *, by_cost: bool) -> "RankedLots":
+        """Hold lots by the numbers they had, so that what was touched can be given back."""
+        held = cls(by_cost=by_cost)
+        held.lots = {lot.trade_id.int: (number, lot) for number, lot in lots}
+        held.heap = [(held._rank(lot), number, name) for name, (number, lot) in held.lots.items()]
+        heapify(held.heap)
+        held.next_number = next_number
+        return held
 
     def __iter__(self) -> Iterator[Lot]:
         """List them, oldest first."""
@@ -172,38 +189,45 @@ class RankedLots:
 
     def in_closing_order(self, fill: Fill) -> Iterator[Lot]:
         """List those a fill names, in its order, then the others by rank."""
+        lots, heap = self.lots, self.heap
         named = set()
         for trade_id in () if self.by_cost else fill.closes:
-            if trade_id in self.lots and trade_id not in named:
-                named.add(trade_id)
-                yield self.lots[trade_id][1]
-        heap = self.heap
+            name = trade_id.int
+            if name in lots and name not in named:
+                named.add(name)
+                yield lots[name][1]
         while heap and not self._is_open(heap[0]):
             heappop(heap)
+        if not heap:
+            return
+        _, last, name = heap[0]
+        if name not in named:  # Most fills take no more than this one.
+            yield lots[name][1]
         # A heap is a tree: below each entry are those that come later, so only these are looked at.
-        ahead = [(heap[0], 0)] if heap else []
-        last = -1
+        ahead = [(heap[index], index) for index in (1, 2) if index < len(heap)]
+        heapify(ahead)
         while ahead:
             entry, index = heappop(ahead)
             for child in (2 * index + 1, 2 * index + 2):
                 if child < len(heap):
                     heappush(ahead, (heap[child], child))
-            _, number, trade_id = entry
-            if number != last and trade_id not in named and self._is_open(entry):
+            _, number, name = entry
+            if number != last and name not in named and self._is_open(entry):
                 last = number
-                yield self.lots[trade_id][1]
+                yield lots[name][1]
 
     def take(self, closed: Iterable[ClosedLot], opened: Lot | None) -> tuple[Touched, ...]:
         """Remove closed parts wherever they are, add an opened lot as the newest."""
         touched = []
         for part in closed:
-            before = self.lots[part.trade_id]
+            name = part.trade_id.int
+            before = self.lots[name]
             number, lot = before
             touched.append(before)
             if lot.quantity == part.quantity:
-                del self.lots[part.trade_id]
+                del self.lots[name]
             else:
-                self.lots[part.trade_id] = (number, rest_of(lot, part.quantity))
+                self.lots[name] = (number, rest_of(lot, part.quantity))
         if opened is not None:
             self._add(opened)
         if len(self.heap) > 2 * len(self.lots) + 64:
@@ -214,15 +238,17 @@ class RankedLots:
     def give_back(self, touched: tuple[Touched, ...], opened: Lot | None) -> None:
         """Undo the newest `take`."""
         if opened is not None:
-            del self.lots[opened.trade_id]
+            del self.lots[opened.trade_id.int]
         for number, lot in touched:
-            if lot.trade_id not in self.lots:
-                heappush(self.heap, (self._rank(lot), number, lot.trade_id))
-            self.lots[lot.trade_id] = (number, lot)
+            name = lot.trade_id.int
+            if name not in self.lots:
+                heappush(self.heap, (self._rank(lot), number, name))
+            self.lots[name] = (number, lot)
 
     def _add(self, lot: Lot) -> None:
-        self.lots[lot.trade_id] = (self.next_number, lot)
-        heappush(self.heap, (self._rank(lot), self.next_number, lot.trade_id))
+        name = lot.trade_id.int
+        self.lots[name] = (self.next_number, lot)
+        heappush(self.heap, (self._rank(lot), self.next_number, name))
         self.next_number += 1
 
     def _rank(self, lot: Lot) -> Decimal:
@@ -231,7 +257,7 @@ class RankedLots:
         cost = unit_cost(lot)
         return -cost if lot.quantity > 0 else cost
 
-    def _is_open(self, entry: tuple[Decimal, int, UUID]) -> bool:
+    def _is_open(self, entry: tuple[Decimal, int, int]) -> bool:
         held = self.lots.get(entry[2])
         return held is not None and held[0] == entry[1]
 

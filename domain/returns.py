@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from itertools import groupby
+from typing import NamedTuple
 
 import msgspec
 
@@ -78,6 +79,18 @@ class DailyReturn(msgspec.Struct, frozen=True):
     since: date | None = None
 
 
+class SubPeriod(NamedTuple):
+    """A part of a day between external flows: a value at its start, and just before `flow`.
+
+    Where nothing was held all the time it counts for nothing: its factor is 1.
+    """
+
+    start: Decimal
+    end: Decimal
+    flow: Decimal
+    is_empty: bool
+
+
 class _SubPeriods:
     """The running product of one day's sub-periods."""
 
@@ -85,6 +98,7 @@ class _SubPeriods:
         self.start = start
         self.is_emptied = is_emptied and not start
         self.factor: Decimal | None = ONE
+        self.ended: list[SubPeriod] = []
 
     def end(self, before: Valuation, flow: Decimal) -> None:
         """End a sub-period at a value, just before `flow`, with which the next one starts."""
@@ -92,6 +106,7 @@ class _SubPeriods:
         stays_empty = self.is_emptied and not before.value and before.is_empty
         if not stays_empty:
             self._multiply(before.value)
+        self.ended.append(SubPeriod(self.start, before.value, flow, stays_empty))
         self.start = before.value + flow
         withdrawn = flow < 0 < before.value
         self.is_emptied = not self.start and (withdrawn or (stays_empty and not flow))
@@ -122,28 +137,59 @@ def daily_return(
     last complete valuation are placed in at the start and out at the end.
     `has_unvalued_flow` says that a flow had no rate to base: its period has no return.
     """
-    is_gap = chain.is_in_gap or end.value is None
-    if is_gap or any(flow.before.value is None for flow in timed):
-        inflow += sum((flow.amount for flow in timed if flow.amount > 0), ZERO)
-        outflow -= sum((flow.amount for flow in timed if flow.amount < 0), ZERO)
-        timed = ()
-    inflow += chain.inflow
-    outflow += chain.outflow
+    inflow, outflow, timed = _placed(chain, end, inflow, outflow, timed)
     if end.value is None:
         gap = msgspec.structs.replace(chain, is_in_gap=True, inflow=inflow, outflow=outflow)
         return DailyReturn(None, ReturnReason.NAV_INCOMPLETE, since=chain.since), gap
-    periods = _SubPeriods(chain.value + inflow, is_emptied=chain.is_emptied)
-    for _, group in groupby(timed, key=lambda flow: flow.at):
-        flows = list(group)
-        periods.end(flows[0].before, sum((flow.amount for flow in flows), ZERO))
-    before_end = Valuation(end.value + outflow, end.is_empty and not outflow)
-    periods.end(before_end, -outflow)
+    periods = _periods(chain, end, inflow, outflow, timed)
     method = ReturnMethod.DAILY if inflow or outflow else ReturnMethod.TRUE
     following = Chain(value=end.value, is_emptied=periods.is_emptied, since=session)
     value, reason = _rounded(periods.factor)
     if has_unvalued_flow:
         value, reason = None, ReturnReason.FLOW_WITHOUT_RATE
     return DailyReturn(value, reason, method, chain.since), following
+
+
+def sub_periods(
+    chain: Chain,
+    *,
+    end: Valuation,
+    inflow: Decimal,
+    outflow: Decimal,
+    timed: Sequence[TimedFlow] = (),
+) -> list[SubPeriod]:
+    """List the sub-periods of a day that `daily_return` multiplies, end / start each, and rounds.
+
+    None where the day has no complete value.
+    """
+    if end.value is None:
+        return []
+    return _periods(chain, end, *_placed(chain, end, inflow, outflow, timed)).ended
+
+
+def _placed(
+    chain: Chain, end: Valuation, inflow: Decimal, outflow: Decimal, timed: Sequence[TimedFlow]
+) -> tuple[Decimal, Decimal, Sequence[TimedFlow]]:
+    """Place flows in at start and out at end, all of them where there is no value before one."""
+    is_gap = chain.is_in_gap or end.value is None
+    if is_gap or any(flow.before.value is None for flow in timed):
+        inflow += sum((flow.amount for flow in timed if flow.amount > 0), ZERO)
+        outflow -= sum((flow.amount for flow in timed if flow.amount < 0), ZERO)
+        timed = ()
+    return inflow + chain.inflow, outflow + chain.outflow, timed
+
+
+def _periods(
+    chain: Chain, end: Valuation, inflow: Decimal, outflow: Decimal, timed: Sequence[TimedFlow]
+) -> _SubPeriods:
+    assert end.value is not None, "only a complete value ends a day"
+    periods = _SubPeriods(chain.value + inflow, is_emptied=chain.is_emptied)
+    for _, group in groupby(timed, key=lambda flow: flow.at):
+        flows = list(group)
+        periods.end(flows[0].before, sum((flow.amount for flow in flows), ZERO))
+    before_end = Valuation(end.value + outflow, end.is_empty and not outflow)
+    periods.end(before_end, -outflow)
+    return periods
 
 
 def _rounded(factor: Decimal | None) -> tuple[Decimal | None, ReturnReason | None]:

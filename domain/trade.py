@@ -13,7 +13,7 @@ import msgspec
 
 from domain.event import Event
 from domain.lots import Side
-from domain.money import ZERO
+from domain.money import ZERO, Money
 from domain.rejection import Breach
 
 LOTS_NAMED_MAX = 100
@@ -32,7 +32,8 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
     At least one of `trade_date` and `executed_at` is there. `consideration` is the source's amount
     in `currency`, positive; absent, it is quantity x price. `closes` names, in a portfolio of cost
-    basis SPECIFIC, the trades whose lots it closes first.
+    basis SPECIFIC, the trades whose lots it closes first. `block` is the external id of the block
+    whose allotment it is.
     """
 
     portfolio: str
@@ -50,6 +51,40 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     source_sequence: int | None = None
     consideration: Decimal | None = None
     closes: tuple[UUID, ...] = ()
+    block: str | None = None
+
+
+class Exchanged(msgspec.Struct, frozen=True, gc=False):
+    """What was exchanged beside a trade: the cash it needed bought, or its proceeds sold."""
+
+    sold: Money
+    bought: Money
+    rate: Decimal
+    value_date: date
+    trade_date: date
+    is_pending: bool
+
+
+class SettlementStatus(StrEnum):
+    """How far a trade is settled, as its quantity says; it has failed while a fail stands."""
+
+    SETTLED = "settled"
+    PARTIALLY_SETTLED = "partially_settled"
+    FAILED = "failed"
+    UNSETTLED = "unsettled"
+
+
+class Settlement(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """How the settlement of a trade's content stands, by all that custodians told of it.
+
+    `cash` is what was settled of it in the trade's currency, as the portfolio sees it; `reason` is
+    that of the fail that stands.
+    """
+
+    status: SettlementStatus
+    quantity: Decimal
+    cash: Decimal
+    reason: str | None = None
 
 
 class TradeCaptured(Event, frozen=True):
@@ -59,7 +94,8 @@ class TradeCaptured(Event, frozen=True):
     is booked.
 
     `breaches` are the warnings an executed trade carries; `market_position` is the log position of
-    the market state it was judged against.
+    the market state it was judged against. Its cash is awaited on the date `awaited_on`, where its
+    portfolio waits for a custodian's word; `settlement` is how that stands where it came before.
     """
 
     trade_id: UUID
@@ -67,6 +103,9 @@ class TradeCaptured(Event, frozen=True):
     market_position: int
     breaches: tuple[Breach, ...] = ()
     received_at: datetime | None = None
+    awaited_on: date | None = None
+    exchanged: Exchanged | None = None
+    settlement: Settlement | None = None
 
 
 class TradeParked(Event, frozen=True):
@@ -89,6 +128,9 @@ class TradeReleased(Event, frozen=True):
     instrument: str
     market_position: int
     breaches: tuple[Breach, ...] = ()
+    awaited_on: date | None = None
+    exchanged: Exchanged | None = None
+    settlement: Settlement | None = None
 
 
 class TradeRefused(Event, frozen=True):
@@ -116,6 +158,9 @@ class TradeAmended(Event, frozen=True):
     breaches: tuple[Breach, ...] = ()
     received_at: datetime | None = None
     reason: str | None = None
+    awaited_on: date | None = None
+    exchanged: Exchanged | None = None
+    settlement: Settlement | None = None
 
 
 class TradeAmendSuperseded(Event, frozen=True):
@@ -145,7 +190,8 @@ class TradeAmendHeld(Event, frozen=True):
 class TradeBusted(Event, frozen=True):
     """A trade was cancelled by its source, finally: over any revision, earlier or later.
 
-    In one append with the `TradeUnbooked` of what was booked. `reason` is a short code.
+    In one append with the `TradeUnbooked` of what was booked. `reason` is a short code;
+    `settlement` is how that of its first content stands, where a custodian told of it.
     """
 
     trade_id: UUID
@@ -154,6 +200,7 @@ class TradeBusted(Event, frozen=True):
     external_id: str
     reason: str
     received_at: datetime | None = None
+    settlement: Settlement | None = None
 
 
 class TradeBustHeld(Event, frozen=True):
@@ -182,6 +229,57 @@ class TradeReassigned(Event, frozen=True):
     to_portfolio: str
 
 
+class SettlementTold(Event, frozen=True):
+    """What every word of a custodian says: of which trade, and when the system received it.
+
+    `portfolio` is where its sender says that the trade belongs. `settlement` is how that of the
+    trade's content stands then; absent, it `is_held`: nobody captured the trade yet.
+    """
+
+    trade_id: UUID
+    portfolio: str
+    source: str
+    external_id: str
+    received_at: datetime | None = None
+    settlement: Settlement | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it came before its trade."""
+        return self.settlement is None
+
+
+class TradeSettled(SettlementTold, frozen=True, kw_only=True):
+    """A custodian settled a trade, or a part of it; `settlement_id` is its own name for that.
+
+    `quantity` is positive; without it and without `cash_change` the whole trade was settled.
+    `cash_change` is the cash that moved, as the portfolio sees it; absent, it is the trade's, pro
+    rata. `is_reversal`: what was settled was taken back, so `quantity` counts against it.
+    """
+
+    settlement_id: str
+    settled_on: date
+    quantity: Decimal | None = None
+    cash_change: Decimal | None = None
+    is_reversal: bool = False
+
+
+class TradeSettlementFailed(SettlementTold, frozen=True, kw_only=True):
+    """What is not settled of a trade fails; `failure_id` is the custodian's name for that fail."""
+
+    failure_id: str
+    failed_on: date
+    reason: str
+
+
+class TradeSettlementResumed(SettlementTold, frozen=True, kw_only=True):
+    """A fail stands no longer: the settlement was instructed anew, and is awaited again."""
+
+    failure_id: str
+    resumed_on: date
+
+
+SettlementWord = TradeSettled | TradeSettlementFailed | TradeSettlementResumed
 TradeEvent = (
     TradeCaptured
     | TradeParked
@@ -193,4 +291,5 @@ TradeEvent = (
     | TradeBusted
     | TradeBustHeld
     | TradeReassigned
+    | SettlementWord
 )

@@ -59,6 +59,20 @@ def connect(conninfo: str, *, application_name: str) -> Connection:
     return connection
 
 
+def ask(conninfo: str, *, application_name: str, seconds: int) -> None:
+    """Open a connection, have it answer and close it again; `seconds` is the patience to connect.
+
+    Raises:
+        LogUnavailable: the database did not answer.
+    """
+    given = _parameters(conninfo, application_name) | {"connect_timeout": seconds}
+    try:
+        with psycopg.connect(**given, autocommit=True) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.Error as error:
+        raise LogUnavailable(str(error)) from error
+
+
 def _parameters(conninfo: str, application_name: str) -> dict[str, Any]:
     """Add our parameters of the connection where the address does not set them."""
     ours = NETWORK | {"application_name": application_name}

@@ -6,7 +6,7 @@ A lost connection is opened again after a pause that grows and differs between f
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import LiteralString, TypeAlias
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from eventstore.reading import (
     read_events,
     read_head,
     read_log_id,
+    read_of_types,
     read_selected,
 )
 from eventstore.tables import CHANNEL
@@ -32,6 +33,11 @@ _PAUSE_MAX_SECONDS = 5.0
 
 ReadOn: TypeAlias = Callable[[Connection, int, int], tuple[list[RecordedEvent], int, bool]]
 """Reads behind a position, so many at most: events, the position reached, whether that was all."""
+
+
+def no_rest() -> float:
+    """Rest for no seconds between two looks."""
+    return 0.0
 
 
 def read_everything(
@@ -70,6 +76,33 @@ def _read_both(
     return events, reached, reached == head
 
 
+class ReadChosen:
+    """Reads the events of some types only; which, may change from one reading to the next.
+
+    `reached` is the position up to which everything chosen was given. Behind the first event of a
+    type that is `heeded` nothing is given at once: it may change what is chosen.
+    """
+
+    def __init__(self, event_types: Collection[str], *, heeded: Collection[str] = ()) -> None:
+        self.event_types = event_types
+        self.heeded = heeded
+        self.reached = 0
+
+    def __call__(
+        self, connection: Connection, after: int, limit: int
+    ) -> tuple[list[RecordedEvent], int, bool]:
+        """Read among the next `limit` events, chosen or not."""
+        head = read_head(connection).position
+        reached = min(after + limit, head)
+        events = read_of_types(connection, self.event_types, after=after, until=reached)
+        for count, each in enumerate(events, start=1):
+            if each.event_type in self.heeded:
+                events, reached = events[:count], each.position
+                break
+        self.reached = reached
+        return events, reached, reached == head
+
+
 def follow_log(
     connect: Callable[[], Connection],
     *,
@@ -78,21 +111,25 @@ def follow_log(
     batch_events_max: int,
     stop: threading.Event,
     poll_seconds: float,
+    rest_seconds: Callable[[], float] = no_rest,
     read: ReadOn = read_everything,
 ) -> Iterator[list[RecordedEvent]]:
     """Yield the events behind `after` in batches, until `stop` is set; see `Log.follow`."""
     failures = 0
+    looked_at = 0.0
     while not stop.is_set():
         try:
             with connect() as connection:
                 _require_same_log(connection, log_id=log_id, after=after)
                 connection.execute(f"LISTEN {CHANNEL}")
                 while not stop.is_set():
+                    looked_at = time.monotonic()
                     events, after, is_level = read(connection, after, batch_events_max)
                     failures = 0
                     yield events
                     if is_level and not stop.is_set():
                         wait_for_hint(connection, poll_seconds)
+                        stop.wait(max(0.0, looked_at + rest_seconds() - time.monotonic()))
         except (psycopg.OperationalError, psycopg.InterfaceError, LogUnavailable):
             stop.wait(pause_seconds(failures))
             failures += 1

@@ -16,13 +16,21 @@ from uuid import UUID
 import psycopg
 
 from eventstore import packing, reading
-from eventstore.connections import LOCK_WAIT_SECONDS, Connection, LogDatastore, connect
+from eventstore.connections import LOCK_WAIT_SECONDS, Connection, LogDatastore, ask, connect
 from eventstore.envelope import Head, Receipt, RecordedEvent
 from eventstore.failures import LogBehindCheckpoint, LogUnavailable
-from eventstore.following import ReadOn, follow_log, read_everything
+from eventstore.following import ReadOn, follow_log, no_rest, read_everything
+from eventstore.snapshots import (
+    Snapshot,
+    delete_snapshot,
+    keep_snapshot,
+    read_newest_streams,
+    read_snapshot,
+)
 from eventstore.writing import LOCK_STATEMENT, WritingTransaction
 
 POLL_SECONDS = 0.25
+ASKED_SECONDS = 2
 STREAM_EVENTS_MAX = 10_000
 
 
@@ -69,6 +77,10 @@ class Log:
         """
         with self.datastore.connection() as connection:
             return reading.read_log_id(connection)
+
+    def require_there(self) -> None:
+        """Ask the database, on a connection of its own, whether it answers, for 2 s at most."""
+        ask(self._conninfo, application_name="pms log ask", seconds=ASKED_SECONDS)
 
     def head(self) -> Head:
         """Tell where the log ends."""
@@ -118,6 +130,13 @@ class Log:
                 connection, reading.OPENED, after=after, limit=limit, until=until
             )
 
+    def read_limited(self, after: int, limit: int, until: int | None = None) -> list[RecordedEvent]:
+        """Read, like `read`, only events of limits approved."""
+        with self.datastore.connection() as connection:
+            return reading.read_selected(
+                connection, reading.LIMITED, after=after, limit=limit, until=until
+            )
+
     def read_stream(
         self, stream_id: UUID, after_version: int = 0, limit: int = STREAM_EVENTS_MAX
     ) -> list[RecordedEvent]:
@@ -135,6 +154,18 @@ class Log:
             return reading.read_key(
                 connection, stream_id, key, after_version=after_version, limit=limit
             )
+
+    def last_of_key(self, stream_id: UUID, key: str, until: int) -> RecordedEvent | None:
+        """Read a stream's last event with `key` up to position `until`; None without any."""
+        with self.datastore.connection() as connection:
+            return reading.read_last_of_key(connection, stream_id, key, until=until)
+
+    def streams_with(
+        self, stream_ids: Iterable[UUID], keys: Sequence[str]
+    ) -> list[tuple[str, UUID]]:
+        """Give each key with each of the streams that hold an event of it."""
+        with self.datastore.connection() as connection:
+            return reading.read_streams_with(connection, stream_ids, keys)
 
     def first_events(self, stream_ids: Iterable[UUID]) -> dict[UUID, RecordedEvent]:
         """Read the event of version 1 of each of the streams that exist, in one query."""
@@ -155,6 +186,26 @@ class Log:
         """Read the receipts of the commands that have one; the others may still get theirs."""
         with self.datastore.connection() as connection:
             return reading.read_receipts(connection, command_ids)
+
+    def snapshot(self, stream_id: UUID, form: str, *, until: int) -> Snapshot | None:
+        """Read the newest snapshot of a form that stands at a log position up to `until`."""
+        with self.datastore.connection() as connection:
+            return read_snapshot(connection, stream_id, form, until=until)
+
+    def newest_snapshots(self, form: str, limit: int) -> list[UUID]:
+        """List the streams whose snapshots of a form were taken last."""
+        with self.datastore.connection() as connection:
+            return read_newest_streams(connection, form, limit)
+
+    def keep_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot and the one before it, no older ones and none of another form."""
+        with self.datastore.connection() as connection:
+            keep_snapshot(connection, snapshot)
+
+    def delete_snapshot(self, snapshot: Snapshot) -> None:
+        """Delete a snapshot; the stream is still in the log."""
+        with self.datastore.connection() as connection:
+            delete_snapshot(connection, snapshot)
 
     @contextmanager
     def writing(
@@ -221,13 +272,16 @@ class Log:
         batch_events_max: int,
         stop: threading.Event,
         poll_seconds: float = POLL_SECONDS,
+        rest_seconds: Callable[[], float] = no_rest,
         read: ReadOn = read_everything,
     ) -> Iterator[list[RecordedEvent]]:
         """Yield every event behind `after`, or those that `read` selects, until `stop` is set.
 
         An empty list says that the follower stands at the head; it comes at least every
         `poll_seconds` while the database answers, so that the caller can look around. A lost
-        connection is opened again without end, and with nothing yielded meanwhile.
+        connection is opened again without end, and with nothing yielded meanwhile. At the head,
+        `rest_seconds` pass between two looks, so that a busy log does not wake a follower of little
+        at every append.
 
         Raises:
             LogBehindCheckpoint: the log ends before `after`, or another log took its place.
@@ -240,6 +294,7 @@ class Log:
             batch_events_max=batch_events_max,
             stop=stop,
             poll_seconds=poll_seconds,
+            rest_seconds=rest_seconds,
             read=read,
         )
 

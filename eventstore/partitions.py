@@ -1,8 +1,8 @@
 """Partitions: the portfolios of a log parted into sub-logs, each complete for its portfolios.
 
-A sub-log holds, in log order, every event of its own portfolios and every event that all portfolios
-share (instruments, marks, sessions, sources). So a reader of one partition needs no other, and its
-place is one log position.
+A sub-log holds, in log order, every event of its own portfolios and every event that all or several
+portfolios share (instruments, marks, sessions, sources, blocks). So a reader of one partition needs
+no other, and its place is one log position.
 """
 
 from typing import NamedTuple

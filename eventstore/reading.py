@@ -17,7 +17,13 @@ from eventstore import packing
 from eventstore.connections import Connection
 from eventstore.envelope import Head, Receipt, RecordedEvent
 from eventstore.failures import LogDamaged, LogNotCreated
-from eventstore.tables import FORMAT, OPENED_PREDICATE, PARKING_PREDICATE, SHARED_PREDICATE
+from eventstore.tables import (
+    FORMAT,
+    LIMITED_PREDICATE,
+    OPENED_PREDICATE,
+    PARKING_PREDICATE,
+    SHARED_PREDICATE,
+)
 
 POSITION_MAX = 2**63 - 1
 
@@ -34,6 +40,11 @@ ALL: LiteralString = _EVENTS + _RANGE
 SHARED: LiteralString = f"{_EVENTS}{SHARED_PREDICATE} AND {_RANGE}"
 PARKING: LiteralString = f"{_EVENTS}{PARKING_PREDICATE} AND {_RANGE}"
 OPENED: LiteralString = f"{_EVENTS}{OPENED_PREDICATE} AND {_RANGE}"
+LIMITED: LiteralString = f"{_EVENTS}{LIMITED_PREDICATE} AND {_RANGE}"
+# The bound keeps to the index of positions: nothing is sorted, and what is left out costs little.
+_OF_TYPES: LiteralString = (
+    f"{_EVENTS}event_type = ANY(%s) AND position > %s AND position <= %s ORDER BY position"
+)
 _BY_VERSION: LiteralString = "stream_version > %s ORDER BY stream_version LIMIT %s"
 _STREAM: LiteralString = f"{_EVENTS}stream_id = %s AND {_BY_VERSION}"
 _STREAM_UNTIL: LiteralString = (
@@ -47,6 +58,9 @@ _LAST_SHARED: LiteralString = (
     + " AND position <= %s ORDER BY position DESC LIMIT 1"
 )
 _KEY: LiteralString = f"{_EVENTS}stream_id = %s AND key = %s AND {_BY_VERSION}"
+_LAST_OF_KEY: LiteralString = (
+    f"{_EVENTS}stream_id = %s AND key = %s AND position <= %s ORDER BY stream_version DESC LIMIT 1"
+)
 _FIRST: LiteralString = _EVENTS + "stream_id = ANY(%s) AND stream_version = 1"
 # One backward step in the primary key per stream, however long the streams are.
 _VERSIONS: LiteralString = """
@@ -56,6 +70,15 @@ CROSS JOIN LATERAL (
     SELECT stream_version FROM log.events WHERE events.stream_id = asked.stream_id
     ORDER BY stream_version DESC LIMIT 1
 ) AS newest
+"""
+# One step in the index per stream and key.
+_STREAMS_WITH: LiteralString = """
+SELECT keys.key, streams.stream_id
+FROM unnest(%s::text[]) AS keys (key) CROSS JOIN unnest(%s::uuid[]) AS streams (stream_id)
+WHERE EXISTS (
+    SELECT FROM log.events
+    WHERE events.stream_id = streams.stream_id AND events.key = keys.key AND events.key IS NOT NULL
+)
 """
 _RECEIPTS: LiteralString = """
 SELECT command_id, tenant, fingerprint, outcome, position, recorded_at
@@ -145,9 +168,16 @@ def read_selected(
     limit: int,
     until: int | None = None,
 ) -> list[RecordedEvent]:
-    """Read what one of `ALL`, `SHARED`, `PARKING`, `OPENED` selects, in order of position."""
+    """Read what one of `ALL`, `SHARED`, `PARKING`, `OPENED`, `LIMITED` selects, in order."""
     bound = POSITION_MAX if until is None else until
     return _fetch(connection, statement, (after, bound, limit))
+
+
+def read_of_types(
+    connection: Connection, event_types: Iterable[str], *, after: int, until: int
+) -> list[RecordedEvent]:
+    """Read the events of some types behind position `after`, up to `until`, in order."""
+    return _fetch(connection, _OF_TYPES, (list(event_types), after, until))
 
 
 def read_stream(
@@ -191,6 +221,22 @@ def read_key(
 ) -> list[RecordedEvent]:
     """Read a stream's events of one key behind `after_version`, in order."""
     return _fetch(connection, _KEY, (stream_id, key, after_version, limit))
+
+
+def read_last_of_key(
+    connection: Connection, stream_id: UUID, key: str, *, until: int
+) -> RecordedEvent | None:
+    """Read a stream's last event of one key up to position `until`: one step in the index."""
+    found = _fetch(connection, _LAST_OF_KEY, (stream_id, key, until))
+    return found[0] if found else None
+
+
+def read_streams_with(
+    connection: Connection, stream_ids: Iterable[UUID], keys: Sequence[str]
+) -> list[tuple[str, UUID]]:
+    """Give each key with each of the streams that hold an event of it."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(_STREAMS_WITH, (list(keys), list(stream_ids))).fetchall()
 
 
 def read_first_events(

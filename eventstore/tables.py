@@ -1,7 +1,8 @@
 """The tables of the log, and who may do what with them.
 
 Everything lives in the schema `log`, owned by the role that runs `create_log`; the application's
-role may only read and insert. Positions are bigint, moments timestamptz, ids uuid.
+role may only read and insert; snapshots, which are no part of the truth, it may delete as well.
+Positions are bigint, moments timestamptz, ids uuid.
 """
 
 import psycopg
@@ -25,6 +26,7 @@ SHARED_TENANT = "market"
 PARKING_EVENT_TYPES = ("trade.parked.v1", "trade.released.v1")
 PARKING_PREDICATE = "event_type IN ('trade.parked.v1', 'trade.released.v1')"
 OPENED_PREDICATE = "event_type = 'portfolio.opened.v1'"
+LIMITED_PREDICATE = "event_type = 'control.limit_approved.v1'"
 SHARED_PREDICATE = "tenant = 'market'"
 
 # Truncating a table's empty tail takes an ACCESS EXCLUSIVE lock, which would stall appends; rows
@@ -60,7 +62,10 @@ EVENTS_INDEXES = (
     "CREATE INDEX {events_shared} ON {schema}.{events} (position) WHERE " + SHARED_PREDICATE,
     "CREATE INDEX {events_parking} ON {schema}.{events} (position) WHERE " + PARKING_PREDICATE,
     "CREATE INDEX {events_opened} ON {schema}.{events} (position) WHERE " + OPENED_PREDICATE,
+    "CREATE INDEX {events_limited} ON {schema}.{events} (position) WHERE " + LIMITED_PREDICATE,
 )
+_ADDED_LATER = ("opened", "limited")
+"""Indexes, the last of these, that a log created before there were any lacks."""
 
 _OTHER_STATEMENTS = (
     """
@@ -90,6 +95,23 @@ _OTHER_STATEMENTS = (
 )
 
 
+# No part of the truth: whoever deletes rows only has streams folded from their beginning. What is
+# in them does not compress well, and is wanted quickly.
+_SNAPSHOTS_STATEMENTS = (
+    """
+    CREATE TABLE log.snapshots (
+        stream_id uuid NOT NULL,
+        form text COLLATE "C" NOT NULL,
+        stream_version bigint NOT NULL,
+        checksum bigint NOT NULL,
+        taken_at timestamptz NOT NULL DEFAULT now(),
+        data bytea NOT NULL,
+        CONSTRAINT snapshots_pkey PRIMARY KEY (stream_id, form, stream_version)
+    ) WITH (vacuum_truncate = false)
+    """,
+    "ALTER TABLE log.snapshots ALTER COLUMN data SET STORAGE EXTERNAL",
+)
+
 _SCHEMA_IS_OURS = """
 SELECT nspowner = (SELECT oid FROM pg_roles WHERE rolname = current_user)
 FROM pg_namespace WHERE nspname = 'log'
@@ -112,6 +134,7 @@ def _names(schema: str, table: str) -> dict[str, sql.Identifier]:
         "events_shared": sql.Identifier(f"{table}_shared"),
         "events_parking": sql.Identifier(f"{table}_parking"),
         "events_opened": sql.Identifier(f"{table}_opened"),
+        "events_limited": sql.Identifier(f"{table}_limited"),
     }
 
 
@@ -160,7 +183,8 @@ def _create_tables(connection: psycopg.Connection) -> None:
         stored = connection.execute("SELECT format FROM log.identity").fetchone()
         if stored != (FORMAT,):
             raise LogNotCreated(f"the log has format {stored}, this program writes {FORMAT}")
-        _add_index_of_opened(connection)
+        _add_indexes(connection)
+        _add_snapshots(connection)
         return
     connection.execute("CREATE SCHEMA IF NOT EXISTS log")
     row = connection.execute(_SCHEMA_IS_OURS).fetchone()
@@ -170,14 +194,27 @@ def _create_tables(connection: psycopg.Connection) -> None:
         connection.execute(statement)
     for text in _OTHER_STATEMENTS:
         connection.execute(text)
+    _add_snapshots(connection)
     connection.execute("INSERT INTO log.identity (format) VALUES (%s)", (FORMAT,))
 
 
-def _add_index_of_opened(connection: psycopg.Connection) -> None:
-    """Index the opened portfolios of a log that was created before there was this index."""
-    row = connection.execute("SELECT to_regclass('log.events_opened') IS NULL").fetchone()
+def _add_indexes(connection: psycopg.Connection) -> None:
+    """Index what a log that was created before there were these indexes has not indexed."""
+    later = zip(_ADDED_LATER, EVENTS_INDEXES[-len(_ADDED_LATER) :], strict=True)
+    for name, statement in later:
+        row = connection.execute(
+            "SELECT to_regclass(%s) IS NULL", (f"log.events_{name}",)
+        ).fetchone()
+        if row == (True,):
+            connection.execute(sql.SQL(statement).format(**_names("log", "events")))
+
+
+def _add_snapshots(connection: psycopg.Connection) -> None:
+    """Make the table of snapshots, also beside a log that was created before there was one."""
+    row = connection.execute("SELECT to_regclass('log.snapshots') IS NULL").fetchone()
     if row == (True,):
-        connection.execute(sql.SQL(EVENTS_INDEXES[-1]).format(**_names("log", "events")))
+        for text in _SNAPSHOTS_STATEMENTS:
+            connection.execute(text)
 
 
 def _require_lesser(connection: psycopg.Connection, app_role: str) -> None:
@@ -199,6 +236,7 @@ def _grant(connection: psycopg.Connection, app_role: str) -> None:
         "REVOKE ALL ON ALL TABLES IN SCHEMA log FROM {role}",
         "GRANT USAGE ON SCHEMA log TO {role}",
         "GRANT SELECT, INSERT ON log.events, log.receipts TO {role}",
+        "GRANT SELECT, INSERT, DELETE ON log.snapshots TO {role}",
         "GRANT SELECT ON log.identity, log.stored_events TO {role}",
     ):
         connection.execute(sql.SQL(text).format(role=role))

@@ -24,11 +24,13 @@ class Role(StrEnum):
     TRADER = "trader"
     """Proposes trades and sees the tenant's portfolios."""
     EXECUTION = "execution"
-    """A trading system that tells executed fills and their corrections, and names its source."""
+    """A trading system or custodian that tells fills, corrections and settlements of its source."""
     MARKET_DATA = "market_data"
     """Writes the shared facts: instruments, marks, closes (tenant `market` only)."""
     CONTROLLER = "controller"
-    """Freezes portfolios, closes periods and reopens them; trades nothing."""
+    """Freezes portfolios, changes their cost basis, closes and reopens periods; trades nothing."""
+    RISK = "risk"
+    """Proposes and approves limits and overrides, halts trading and lets it go on; sees all."""
     AUDITOR = "auditor"
     """Sees everything of the tenant, outcomes of commands too; changes nothing."""
     VIEWER = "viewer"
@@ -41,22 +43,33 @@ class Action(StrEnum):
     CAPTURE_PROPOSED = "capture_proposed"
     CAPTURE_EXECUTED = "capture_executed"
     CORRECT_TRADE = "correct_trade"
+    SETTLE_TRADE = "settle_trade"
     OPEN_PORTFOLIO = "open_portfolio"
     MOVE_CASH = "move_cash"
     MANAGE_PORTFOLIO = "manage_portfolio"
     BOOK_CHARGE = "book_charge"
+    TRANSFER_LOTS = "transfer_lots"
     EXCHANGE_PROPOSED = "exchange_proposed"
     EXCHANGE_EXECUTED = "exchange_executed"
     CLOSE_PORTFOLIO = "close_portfolio"
     FREEZE_PORTFOLIO = "freeze_portfolio"
     CLOSE_PERIOD = "close_period"
     REOPEN_PERIOD = "reopen_period"
+    CHANGE_COST_BASIS = "change_cost_basis"
     REGISTER_SOURCE = "register_source"
     REGISTER_INSTRUMENT = "register_instrument"
     CHANGE_INSTRUMENT = "change_instrument"
     MARK_MARKET = "mark_market"
     CLOSE_SESSION = "close_session"
+    REACH_TIME = "reach_time"
     CORRECT_CLOSE = "correct_close"
+    DECLARE_BENCHMARK = "declare_benchmark"
+    PROPOSE_LIMIT = "propose_limit"
+    DECIDE_LIMIT = "decide_limit"
+    HALT_TRADING = "halt_trading"
+    LOOSEN_TRADING = "loosen_trading"
+    PROPOSE_OVERRIDE = "propose_override"
+    DECIDE_OVERRIDE = "decide_override"
     ASK_OUTCOME = "ask_outcome"
     READ_PORTFOLIOS = "read_portfolios"
     READ_POSITIONS = "read_positions"
@@ -65,42 +78,65 @@ class Action(StrEnum):
     READ_REFUSALS = "read_refusals"
     READ_EXCEPTIONS = "read_exceptions"
     READ_PERFORMANCE = "read_performance"
-    READ_CLOSES = "read_closes"
+    READ_MARKET = "read_market"
     READ_INSTRUMENTS = "read_instruments"
+    READ_BENCHMARKS = "read_benchmarks"
+    READ_CONTROLS = "read_controls"
+    READ_OWN_SOURCE = "read_own_source"
+    READ_ANY_SOURCE = "read_any_source"
+    READ_HISTORY = "read_history"
+    READ_INSTRUMENT_HISTORY = "read_instrument_history"
 
 
 SHARED_WRITES = frozenset({
     Action.REGISTER_INSTRUMENT, Action.CHANGE_INSTRUMENT, Action.MARK_MARKET,
-    Action.CLOSE_SESSION, Action.CORRECT_CLOSE,
+    Action.CLOSE_SESSION, Action.CORRECT_CLOSE, Action.REACH_TIME,
+    Action.DECLARE_BENCHMARK,
 })  # fmt: skip
-EVERY_TENANT = frozenset({Action.ASK_OUTCOME, Action.READ_CLOSES, Action.READ_INSTRUMENTS})
+EVERY_TENANT = frozenset({
+    Action.ASK_OUTCOME, Action.READ_MARKET, Action.READ_INSTRUMENTS,
+    Action.READ_INSTRUMENT_HISTORY, Action.READ_BENCHMARKS,
+})  # fmt: skip
 CUSTOMER_ONLY = frozenset(Action) - SHARED_WRITES - EVERY_TENANT
 
 _PORTFOLIO_QUERIES = frozenset({
     Action.READ_PORTFOLIOS, Action.READ_POSITIONS, Action.READ_CASH, Action.READ_TRADES,
-    Action.READ_PERFORMANCE, Action.READ_CLOSES, Action.READ_INSTRUMENTS,
+    Action.READ_PERFORMANCE, Action.READ_MARKET, Action.READ_INSTRUMENTS, Action.READ_BENCHMARKS,
 })  # fmt: skip
-_ALL_QUERIES = _PORTFOLIO_QUERIES | {Action.READ_REFUSALS, Action.READ_EXCEPTIONS}
+_ALL_QUERIES = _PORTFOLIO_QUERIES | {
+    Action.READ_REFUSALS, Action.READ_EXCEPTIONS, Action.READ_CONTROLS,
+}  # fmt: skip
+_OVERSIGHT = _ALL_QUERIES | {
+    Action.READ_ANY_SOURCE, Action.READ_HISTORY, Action.READ_INSTRUMENT_HISTORY,
+}  # fmt: skip
 
 PERMITTED: dict[Role, frozenset[Action]] = {
     Role.ADMIN: frozenset(Action),
-    Role.PORTFOLIO_MANAGER: _ALL_QUERIES | {
+    Role.PORTFOLIO_MANAGER: _OVERSIGHT | {
         Action.CAPTURE_PROPOSED, Action.OPEN_PORTFOLIO, Action.MOVE_CASH, Action.REGISTER_SOURCE,
         Action.ASK_OUTCOME, Action.MANAGE_PORTFOLIO, Action.BOOK_CHARGE, Action.EXCHANGE_PROPOSED,
-        Action.CLOSE_PORTFOLIO,
+        Action.CLOSE_PORTFOLIO, Action.TRANSFER_LOTS, Action.PROPOSE_OVERRIDE,
     },
     Role.TRADER: _ALL_QUERIES | {
-        Action.CAPTURE_PROPOSED, Action.EXCHANGE_PROPOSED, Action.ASK_OUTCOME,
+        Action.CAPTURE_PROPOSED, Action.EXCHANGE_PROPOSED, Action.PROPOSE_OVERRIDE,
+        Action.ASK_OUTCOME, Action.READ_OWN_SOURCE,
     },
     Role.EXECUTION: frozenset({
-        Action.CAPTURE_EXECUTED, Action.CORRECT_TRADE, Action.EXCHANGE_EXECUTED, Action.BOOK_CHARGE,
-        Action.ASK_OUTCOME, Action.READ_TRADES, Action.READ_REFUSALS, Action.READ_EXCEPTIONS,
+        Action.CAPTURE_EXECUTED, Action.CORRECT_TRADE, Action.SETTLE_TRADE,
+        Action.EXCHANGE_EXECUTED, Action.BOOK_CHARGE, Action.ASK_OUTCOME,
+        Action.READ_TRADES, Action.READ_REFUSALS, Action.READ_EXCEPTIONS,
+        Action.PROPOSE_OVERRIDE, Action.READ_CONTROLS, Action.READ_OWN_SOURCE,
     }),
     Role.MARKET_DATA: SHARED_WRITES | EVERY_TENANT,
-    Role.CONTROLLER: _ALL_QUERIES | {
+    Role.CONTROLLER: _OVERSIGHT | {
         Action.FREEZE_PORTFOLIO, Action.CLOSE_PERIOD, Action.REOPEN_PERIOD, Action.ASK_OUTCOME,
+        Action.CHANGE_COST_BASIS, Action.HALT_TRADING,
     },
-    Role.AUDITOR: _ALL_QUERIES | {Action.ASK_OUTCOME},
+    Role.RISK: _OVERSIGHT | {
+        Action.PROPOSE_LIMIT, Action.DECIDE_LIMIT, Action.HALT_TRADING, Action.LOOSEN_TRADING,
+        Action.PROPOSE_OVERRIDE, Action.DECIDE_OVERRIDE, Action.ASK_OUTCOME,
+    },
+    Role.AUDITOR: _OVERSIGHT | {Action.ASK_OUTCOME},
     Role.VIEWER: _PORTFOLIO_QUERIES,
 }  # fmt: skip
 

@@ -30,6 +30,7 @@ class Exchange:
         "content_type",
         "correlation_id",
         "fault",
+        "if_match",
         "principal",
         "span",
         "trace_context",
@@ -41,6 +42,7 @@ class Exchange:
         self.content_type: bytes | None = None
         self.content_length: bytes | None = None
         self.content_encoding: bytes | None = None
+        self.if_match: bytes | None = None
         self.trace_context: str | None = None
         self.span: trace.Span = trace.INVALID_SPAN
         self.principal: Principal | None = None
@@ -63,6 +65,7 @@ def open_exchange(
     exchange.content_type = found.get(b"content-type")
     exchange.content_length = found.get(b"content-length")
     exchange.content_encoding = found.get(b"content-encoding")
+    exchange.if_match = found.get(b"if-match")
     _start_span(exchange, scope, found, tracer)
     scope[SCOPE_KEY] = exchange
     return exchange

@@ -33,6 +33,7 @@ from gateway.openapi import (
     PathParameter,
     components,
     described_responses,
+    if_match_parameter,
     json_answer,
     path_parameters,
     problem_answers,
@@ -40,6 +41,7 @@ from gateway.openapi import (
     reference,
 )
 from gateway.problem import PROBLEM_MEDIA_TYPE, Kind, Problem, ProblemDocument, encode_problem
+from gateway.shortcuts import Application
 from gateway.tokens import Principal, VerifyToken, bearer_token
 
 
@@ -89,7 +91,8 @@ class Endpoint(NamedTuple):
     """One operation: how it is asked, who may ask it, and everything it may answer.
 
     `problems` lists the codes of its own; those every endpoint may answer are added.
-    `refusals` describes statuses whose codes come from the domain.
+    `refusals` describes statuses whose codes come from the domain. `version_of` says of what a
+    version may be expected by `If-Match`; nothing: no such header is taken.
     """
 
     method: str
@@ -106,6 +109,7 @@ class Endpoint(NamedTuple):
     problems: tuple[str, ...] = ()
     refusals: tuple[tuple[int, str], ...] = ()
     is_write: bool = False
+    version_of: str = ""
 
 
 class Health(msgspec.Struct):
@@ -149,7 +153,7 @@ class Interface:
     ) -> None:
         self._surroundings = surroundings
         self._kinds: list[Any] = [ProblemDocument, Health]
-        self.application = FastAPI(
+        self.application = Application(
             title=title,
             description=description,
             version=surroundings.version,
@@ -181,6 +185,12 @@ class Interface:
             token = bearer_token(exchange.authorization)
             exchange.principal = self._surroundings.verify_token(token)
             access.require(exchange.principal, *endpoint.actions)
+            if endpoint.is_write and exchange.if_match is not None and not endpoint.version_of:
+                raise Problem(
+                    "if_match_unsupported",
+                    "Leave If-Match out: this address acts on nothing that has one version.",
+                    fields=("If-Match",),
+                )
             parameters = None
             if endpoint.parameters is not None:
                 pairs = request.query_params.multi_items()
@@ -192,8 +202,10 @@ class Interface:
         for _, kind in endpoint.bodies:
             self._kinds.append(kind)
         for answer in endpoint.answers:
-            self._kinds.extend(answer.kinds.values())
+            for kind in answer.kinds.values():
+                self._kinds.extend(kind if isinstance(kind, tuple) else (kind,))
         self._route(endpoint.method, endpoint.path, endpoint.name, serve, _operation(endpoint))
+        self.application.add_short_way(endpoint.method, endpoint.path, serve)
 
     def _route(
         self,
@@ -290,6 +302,7 @@ _OF_WRITES = (
     "idempotency_key_missing",
     "not_attempted",
     "outcome_unknown",
+    "shutting_down",
     "too_many_requests",
 )
 
@@ -299,6 +312,12 @@ def _operation(endpoint: Endpoint) -> Json:
     codes = [*_ALWAYS, *endpoint.problems]
     codes += _WITH_BODY if endpoint.bodies else ()
     codes += _OF_WRITES if endpoint.is_write else ()
+    if endpoint.is_write:
+        codes += (
+            ("if_match_malformed", "version_mismatch")
+            if endpoint.version_of
+            else ("if_match_unsupported",)
+        )
     codes += ("not_found",) if endpoint.parts else ()
     answers = [*endpoint.answers, *problem_answers(codes, dict(endpoint.refusals))]
     operation: Json = {
@@ -309,6 +328,7 @@ def _operation(endpoint: Endpoint) -> Json:
             *path_parameters(endpoint.parts),
             *query_parameters(endpoint.parameters),
             *([IDEMPOTENCY_PARAMETER] if endpoint.is_write else []),
+            *([if_match_parameter(endpoint.version_of)] if endpoint.version_of else []),
             CORRELATION_PARAMETER,
         ],
         "responses": described_responses(answers),

@@ -32,6 +32,7 @@ IDEMPOTENCY_PARAMETER: Json = {
     "example": "order-4711",
 }
 
+ETAG_HEADER = {"ETag": "The version, quoted: what `If-Match` of a later command is compared with."}
 
 _RETRY_AFTER = {"Retry-After": "Seconds until trying again makes sense."}
 _LOCATION = {"Location": "Where the outcome of the command is told, if it is not known yet."}
@@ -40,15 +41,31 @@ HEADERS_OF_PROBLEMS: dict[str, dict[str, str]] = {
     "position_not_reached": _RETRY_AFTER,
     "not_ready": _RETRY_AFTER,
     "not_attempted": _RETRY_AFTER,
+    "shutting_down": _RETRY_AFTER,
     "too_many_requests": _RETRY_AFTER,
     "outcome_unknown": _RETRY_AFTER | _LOCATION,
+    "version_mismatch": {"ETag": "The version that there is, quoted."},
 }
+
+
+def if_match_parameter(version_of: str) -> Json:
+    """Describe the header that tells which version of something a command expects."""
+    return {
+        "name": "If-Match",
+        "in": "header",
+        "required": False,
+        "description": f"The version that {version_of} must have, quoted, for the command to be "
+        "decided; otherwise nothing is written and the key stays unused.",
+        "schema": {"type": "string", "pattern": '^"[0-9]{1,18}"$'},
+        "example": '"7"',
+    }
 
 
 class Answer(NamedTuple):
     """One documented answer: its status, its content by media type, and its own headers.
 
-    `kinds` gives the type of each media type; an empty one has no content.
+    `kinds` gives the type of each media type, or a tuple of those it may have; an empty one has no
+    content.
     """
 
     status: int
@@ -111,7 +128,11 @@ def described_responses(answers: Sequence[Answer]) -> Json:
 
 
 def reference(kind: Any) -> Json:  # noqa: ANN401 - a type or any annotation msgspec understands
-    """Give the schema that stands for a type where it is used."""
+    """Give the schema that stands for a type where it is used; a tuple means any of them."""
+    if isinstance(kind, tuple):
+        return {"anyOf": [reference(each) for each in kind]}
+    if kind is bytes:
+        return {"type": "string", "format": "binary"}
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=REFERENCE)
     portable: Json = _portable(schema)
     return portable

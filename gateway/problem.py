@@ -33,14 +33,20 @@ KINDS: dict[str, Kind] = {
     "correlation_id_malformed": Kind(400, "The correlation id is not a UUID"),
     "cursor_invalid": Kind(400, "The cursor is not one of ours"),
     "date_missing": Kind(400, "A date is missing"),
+    "lots_missing": Kind(400, "Which lots are meant is missing, or said twice"),
+    "export_inexact": Kind(422, "A value does not fit the format exactly"),
+    "export_too_long": Kind(422, "The table has too many rows for one export"),
     "field_invalid": Kind(400, "A field is missing, unknown or not understood"),
     "history_too_long": Kind(422, "The portfolio has too many facts to fold for one answer"),
     "idempotency_key_malformed": Kind(400, "The idempotency key is not usable"),
     "idempotency_key_missing": Kind(400, "The idempotency key is missing"),
+    "if_match_malformed": Kind(400, "The expected version is not usable"),
+    "if_match_unsupported": Kind(400, "Nothing here has a version to be expected"),
     "internal_error": Kind(500, "Something failed on our side"),
     "media_type_unsupported": Kind(415, "The media type is not supported"),
     "method_not_allowed": Kind(405, "The method is not allowed here"),
     "not_a_number": Kind(400, "A number is not finite"),
+    "not_acceptable": Kind(406, "None of the accepted formats is written here"),
     "not_attempted": Kind(503, "Nothing was attempted"),
     "not_found": Kind(404, "There is no such thing"),
     "not_ready": Kind(503, "Not ready to serve"),
@@ -51,6 +57,7 @@ KINDS: dict[str, Kind] = {
     "position_not_reached": Kind(409, "The asked position is not reached yet"),
     "role_missing": Kind(403, "The token's roles do not permit this"),
     "route_not_found": Kind(404, "There is no such address"),
+    "shutting_down": Kind(503, "The process is stopping"),
     "source_missing": Kind(403, "The token names no source"),
     "source_not_yours": Kind(403, "The source is not the token's own"),
     "tenant_is_market": Kind(403, "The tenant `market` holds shared facts only"),
@@ -59,6 +66,7 @@ KINDS: dict[str, Kind] = {
     "token_invalid": Kind(401, "The token is not valid"),
     "token_missing": Kind(401, "The token is missing"),
     "too_many_requests": Kind(429, "Too many requests wait already"),
+    "version_mismatch": Kind(412, "The version is not the expected one"),
 }
 
 
@@ -67,7 +75,8 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
     `fields` names the fields concerned, `breaches` every rule that was broken; `outcome`,
     `command_id` and `replayed` are there where the problem is the outcome of a command, and
-    `results` (one per item, in order) where that command was a batch.
+    `results` (one per item, in order) where that command was a batch. `version` is what there is in
+    place of the version that was expected.
     """
 
     type: str
@@ -84,6 +93,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     results: tuple[msgspec.Raw, ...] = ()
     checks: dict[str, Any] = {}
     position: int | None = None
+    version: int | None = None
 
 
 class Problem(Exception):

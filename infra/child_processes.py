@@ -13,11 +13,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from infra.stopping import signals_held
+
 _PR_SET_PDEATHSIG = 1
+# What servers and processes are stopped with. A shell makes whatever it starts with `&` deaf to two
+# of them, children inherit that, and until a program has set its own handlers it stays so.
+_ALWAYS_HEARD = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -69,14 +75,49 @@ def start_child(
         extra_groups=None if account is None else [],
         start_new_session=True,
         # Runs after the change of user, which would otherwise clear the request again.
-        preexec_fn=_death_request(death_signal),  # noqa: PLW1509 - one system call, no locks taken
+        preexec_fn=_death_request(death_signal),  # noqa: PLW1509 - system calls, no locks taken
     )
+
+
+def run_child(
+    arguments: Sequence[str | Path],
+    *,
+    account: Account | None = None,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> tuple[int, str]:
+    """Run a program to its end; return its status and what it said to its error output.
+
+    If we are interrupted, the program and all it has started are gone before we go on.
+    """
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with signals_held():
+            process = start_child(
+                arguments,
+                death_signal=signal.SIGTERM,
+                account=account,
+                environment=environment,
+                directory=directory,
+                output=subprocess.DEVNULL,
+                error_output=subprocess.PIPE,
+            )
+        _, said = process.communicate()
+    except BaseException:
+        if process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()  # the pipe closes with the last who could write to it
+        raise
+    return process.returncode, said.decode(errors="replace")
 
 
 def _death_request(death_signal: signal.Signals) -> Callable[[], None]:
     parent = os.getpid()
 
     def ask_the_kernel() -> None:
+        for number in _ALWAYS_HEARD:
+            signal.signal(number, signal.SIG_DFL)
         if _LIBC is None:
             return
         _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)

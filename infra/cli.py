@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
 
 import typer
 
@@ -20,6 +18,7 @@ from infra.command_line import (
 )
 from infra.command_line.console import console
 from infra.errors import OperatorError
+from infra.stopping import ending_in_order
 
 app = typer.Typer(
     name="pms",
@@ -45,17 +44,12 @@ app.command(hidden=True)(running.process)
 
 def main() -> None:
     """Run the command line; what an operator can mend ends in one sentence and status 1."""
-    signal.signal(signal.SIGTERM, _end_in_order)
     try:
-        app()
+        with ending_in_order():
+            app()
     except OperatorError as error:
         console.print(f"pms: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
-
-
-def _end_in_order(number: int, _frame: FrameType | None) -> None:
-    """Let every `with` clean up: a short command that is ended leaves nothing behind either."""
-    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from infra.data_directory import DataDirectory
 from infra.embedded_postgres import FREE_PORT_ATTEMPTS, free_port
 from infra.errors import OperatorError
 from infra.kafka_programs import java_program, kafka_jars
+from infra.stopping import signals_held
 
 START_SECONDS_MAX = 90.0
 STOP_SECONDS_MAX = 30.0
@@ -144,6 +145,13 @@ class EmbeddedKafka:
         self._data.prepare(self._account)
         self._data.require_reachable(self._account)
         DataDirectory(jars).require_reachable(self._account)
+        try:
+            self._start_on_a_port(java, jars)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start_on_a_port(self, java: Path, jars: Path) -> None:
         attempts = 1 if self._wanted_port else FREE_PORT_ATTEMPTS
         for attempt in range(1, attempts + 1):
             self.port = self._wanted_port or free_port()
@@ -239,7 +247,7 @@ class EmbeddedKafka:
         formatted.touch()
 
     def _spawn(self, java: Path, jars: Path) -> None:
-        with self._log_file.open("ab") as log:
+        with self._log_file.open("ab") as log, signals_held():
             self._told_before_bytes = log.tell()
             self._process = start_child(
                 [*_java_command(java, jars, HEAP_MEGABYTES), "kafka.Kafka", "server.properties"],

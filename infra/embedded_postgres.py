@@ -18,14 +18,17 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from infra.child_processes import service_account, start_child, stop_child
+from infra.child_processes import run_child, service_account, start_child, stop_child
 from infra.data_directory import DataDirectory, generated_passwords
 from infra.database import APP_ROLE, DATABASE_NAME, OWNER_ROLE, Database
 from infra.errors import OperatorError
 from infra.programs import postgres_programs
+from infra.stopping import signals_held
 
 SUPERUSER = "postgres"
 START_SECONDS_MAX = 60.0
+STOP_SECONDS_MAX = 60.0
+STOP_SECONDS_MAX_UNKEPT = 15.0
 PREDECESSOR_SECONDS_MAX = 60.0
 FREE_PORT_ATTEMPTS = 5
 
@@ -34,15 +37,21 @@ class EmbeddedPostgres:
     """A PostgreSQL server of our own.
 
     Reached over TCP with generated passwords (SCRAM) only: no socket file another user could open,
-    no trusted connection. `durable=False` is for tests that prove nothing about a crash.
+    no trusted connection. `durable=False` is for tests that prove nothing about a crash. With
+    `kept=False` the data goes with the server: it is stopped at once, without a checkpoint.
     """
 
     name = "postgresql"
 
-    def __init__(self, data: DataDirectory, *, port: int = 0, durable: bool = True) -> None:
+    def __init__(
+        self, data: DataDirectory, *, port: int = 0, durable: bool = True, kept: bool = True
+    ) -> None:
         self._data = data
         self._wanted_port = port
         self._durable = durable
+        self._kept = kept
+        # PostgreSQL's fast shutdown, and its immediate one.
+        self._shutdown = signal.SIGINT if kept else signal.SIGQUIT
         self._account = service_account()
         self._process: subprocess.Popen[bytes] | None = None
         self._passwords: dict[str, str] = {}
@@ -104,8 +113,8 @@ class EmbeddedPostgres:
             self._create()
         self._outlive_predecessor()
         self._write_access_rules()
-        self._start_on_a_port()
         try:
+            self._start_on_a_port()
             with psycopg.connect(
                 self.conninfo(SUPERUSER, "postgres"), autocommit=True
             ) as connection:
@@ -116,11 +125,12 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """Stop the server: sessions are ended, everything is checkpointed. Safe to repeat."""
+        """Stop the server: sessions are ended, what is kept is checkpointed. Safe to repeat."""
         process, self._process = self._process, None
         if process is not None:
-            # SIGINT is PostgreSQL's fast shutdown. A killed server recovers from its log.
-            stop_child(process, first=signal.SIGINT, patience_seconds=60.0)
+            # A killed server recovers from its log.
+            patience = STOP_SECONDS_MAX if self._kept else STOP_SECONDS_MAX_UNKEPT
+            stop_child(process, first=self._shutdown, patience_seconds=patience)
 
     def is_running(self) -> bool:
         """Tell whether the server process lives."""
@@ -153,7 +163,7 @@ class EmbeddedPostgres:
             shutil.rmtree(unfinished, ignore_errors=True)
 
     def _run_initdb(self, cluster: Path, password_file: Path) -> None:
-        answer = subprocess.run(
+        status, said = run_child(
             [
                 self._programs / "bin" / "initdb",
                 f"--pgdata={cluster}",
@@ -165,19 +175,14 @@ class EmbeddedPostgres:
                 "--locale=C",
                 "--locale-provider=builtin",
                 "--builtin-locale=C.UTF-8",
-                *(() if self._durable else ("--no-sync",)),
+                *(() if self._durable and self._kept else ("--no-sync",)),
             ],
-            user=None if self._account is None else self._account.user_id,
-            group=None if self._account is None else self._account.group_id,
-            extra_groups=None if self._account is None else [],
-            cwd="/",
-            env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
-            capture_output=True,
-            text=True,
-            check=False,
+            account=self._account,
+            environment=_environment(),
+            directory=Path("/"),
         )
-        if answer.returncode != 0:
-            raise OperatorError(f"PostgreSQL's initdb failed: {answer.stderr.strip()}")
+        if status != 0:
+            raise OperatorError(f"PostgreSQL's initdb failed: {said.strip()}")
 
     def _write_access_rules(self) -> None:
         rules = self._data.postgresql / "pg_hba.conf"
@@ -237,13 +242,13 @@ class EmbeddedPostgres:
         ]  # fmt: skip
         for name, value in server_parameters(self.port, durable=self._durable).items():
             arguments += ["-c", f"{name}={value}"]
-        with self._log_file.open("ab") as log:
+        with self._log_file.open("ab") as log, signals_held():
             self._process = start_child(
                 arguments,
                 # A fast, clean shutdown even when we are killed: the next start needs no recovery.
-                death_signal=signal.SIGINT,
+                death_signal=self._shutdown,
                 account=self._account,
-                environment={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+                environment=_environment(),
                 directory=Path("/"),
                 output=log,
             )
@@ -338,6 +343,10 @@ def create_database(
             sql.Identifier(name), sql.Identifier(APP_ROLE)
         )
     )
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
 def free_port() -> int:

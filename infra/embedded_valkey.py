@@ -17,6 +17,7 @@ from infra.data_directory import DataDirectory, generated_passwords
 from infra.embedded_postgres import FREE_PORT_ATTEMPTS, free_port
 from infra.errors import OperatorError
 from infra.programs import valkey_program
+from infra.stopping import signals_held
 
 START_SECONDS_MAX = 30.0
 
@@ -72,6 +73,13 @@ class EmbeddedValkey:
         self._data.valkey.mkdir(mode=0o700, exist_ok=True)
         if self._account is not None:
             os.chown(self._data.valkey, self._account.user_id, self._account.group_id)
+        try:
+            self._start_on_a_port(program)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start_on_a_port(self, program: Path) -> None:
         attempts = 1 if self._wanted_port else FREE_PORT_ATTEMPTS
         for attempt in range(1, attempts + 1):
             self.port = self._wanted_port or free_port()
@@ -119,7 +127,7 @@ class EmbeddedValkey:
         return "".join(f"{name} {value}\n" for name, value in settings.items())
 
     def _spawn(self, program: Path) -> None:
-        with self._log_file.open("ab") as log:
+        with self._log_file.open("ab") as log, signals_held():
             self._process = start_child(
                 [program, "-"],  # the configuration comes by pipe: no password in a process list
                 death_signal=signal.SIGTERM,

@@ -2,20 +2,75 @@
 
 from __future__ import annotations
 
+import time
+from types import FrameType
+from typing import Protocol
+
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 DRAIN_SECONDS = 10
 
 
-def serve_http(application: ASGIApp, *, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT, then answer what was asked and return."""
+class Drained(Protocol):
+    """What is to be emptied before the end (`commands.admission.Admission`)."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything that was let in has been answered."""
+        ...
+
+    def close(self) -> None:
+        """Let nothing in any more: it is told that this process is stopping."""
+        ...
+
+
+class DrainingServer(uvicorn.Server):
+    """At the signal it first refuses what is new and answers what it has; then it stops listening.
+
+    Whoever comes meanwhile hears that the process is stopping, instead of nothing.
+    """
+
+    def __init__(self, configuration: uvicorn.Config, drained: Drained) -> None:
+        super().__init__(configuration)
+        self._drained = drained
+        self._until: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; the second signal ends at once, as uvicorn does."""
+        if self._until is None:
+            self._captured_signals.append(sig)
+            self._until = time.monotonic() + DRAIN_SECONDS
+            self._drained.close()
+            return
+        super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Stop once all is answered, or patience is over; asked ten times a second."""
+        if self._until is not None:
+            self.should_exit |= self._drained.is_empty or time.monotonic() > self._until
+        return await super().on_tick(counter)
+
+
+def serve_http(
+    application: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    drained: Drained | None = None,
+    protocol: type[HttpToolsProtocol] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what was asked and return.
+
+    `drained` is waited for at the end; `protocol` may refuse what is not to be read.
+    """
     configuration = uvicorn.Config(
         application,
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=protocol or "httptools",
         ws="none",
         log_config=None,  # `configure_telemetry` has set up the logs
         access_log=False,  # the boundary of `gateway` counts and logs requests
@@ -23,4 +78,7 @@ def serve_http(application: ASGIApp, *, host: str, port: int) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    uvicorn.Server(configuration).run()
+    if drained is None:
+        uvicorn.Server(configuration).run()
+    else:
+        DrainingServer(configuration, drained).run()

@@ -71,12 +71,16 @@ def how_many(settings: Settings, process: ProcessName) -> int:
             return RELAYS if with_kafka else 0
         case ProcessName.PROJECTOR:
             return settings.projector_members
-        case ProcessName.READ | ProcessName.WRITE:
+        case ProcessName.WRITE:
+            return settings.writers
+        case ProcessName.READ:
             return 1
 
 
 def is_one_of_several(settings: Settings, process: ProcessName) -> bool:
     """Tell whether a kind of process is numbered: `projector-2`."""
+    if process is ProcessName.WRITE:
+        return settings.writers > 1
     shared = {ProcessName.PROJECTOR, ProcessName.RELAY}
     return settings.feed == "kafka" and process in shared
 

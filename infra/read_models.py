@@ -12,12 +12,23 @@ from infra.settings import Settings
 from projections.building import found_counts
 from projections.cash.model import Cash
 from projections.checkpoint import read_checkpoint
+from projections.controls.model import Controls
+from projections.market.model import Market
+from projections.outcomes.model import Outcomes
 from projections.performance.model import PerformanceModel
 from projections.positions.model import Positions
 from projections.read_model import Placed, ReadModel
 from projections.trades.model import Trades
 
-READ_MODELS: tuple[ReadModel, ...] = (Positions(), Cash(), Trades(), PerformanceModel())
+READ_MODELS: tuple[ReadModel, ...] = (
+    Positions(),
+    Cash(),
+    Trades(),
+    PerformanceModel(),
+    Controls(),
+    Outcomes(),
+    Market(),
+)
 
 
 def partition_count(settings: Settings) -> int:

@@ -285,7 +285,7 @@ def throwaway_database(*, say: Say) -> Iterator[EmbeddedPostgres]:
     directory.chmod(0o711)
     try:
         say("starting a PostgreSQL of its own")
-        with EmbeddedPostgres(DataDirectory(directory)) as postgres:
+        with EmbeddedPostgres(DataDirectory(directory), kept=False) as postgres:
             yield postgres
     finally:
         shutil.rmtree(directory, ignore_errors=True)

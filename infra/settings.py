@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     """What the projectors read: the log itself, or Kafka."""
     projectors: int | None = Field(default=None, ge=1, le=64)
     """How many projectors share the read models; unless given, what suits the feed."""
+    writers: int = Field(default=1, ge=1, le=16)
+    """How many processes take commands; the first answers on `write_port`, the others anywhere."""
     kafka_bootstrap: str | None = Field(default=None, min_length=1)
     kafka_port: Port = 0
     kafka_prefix: str = Field(default="pms", pattern=r"^[A-Za-z0-9_-]{1,64}$")

@@ -1,19 +1,28 @@
 """Positions and cash as of another time: as known at a position, up to the end of a business date.
 
-Folded when asked for, from the portfolio's own events: fills in book order by the domain's book,
-cash by the legs of `cash`. Nothing is valued: marks are not part of what is folded.
+Folded when asked for, from the portfolio's own events: fills and corporate actions in book order by
+the domain's book, cash by the legs of `cash`. An action counts from its ex-date, what it pays from
+the value date. Nothing is valued: marks are not part of what is folded.
 """
 
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
-from uuid import UUID
 
 import msgspec
 
-from domain.book import refold
+from domain.book import Entry
+from domain.limits.events import LimitBreachClosed, LimitBreachOpened
 from domain.lots import CostBasis
 from domain.money import ONE, canonical, share
+from domain.portfolio.basis_events import CostBasisApplied
+from domain.portfolio.corporate_events import (
+    CorporateActionApplied,
+    CorporateActionUnapplied,
+    DividendPaid,
+    LotsSpunOff,
+)
+from domain.portfolio.entries import Entries, follow_entries
 from domain.portfolio.events import (
     CashDeposited,
     CashSettled,
@@ -23,18 +32,34 @@ from domain.portfolio.events import (
     PortfolioEvent,
     PortfolioOpened,
     TradeBooked,
+    TradeCashMoved,
     TradeUnbooked,
     is_portfolio_event,
 )
 from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked, StandingEvent
+from domain.portfolio.transfer_events import LotsTransferredIn, LotsTransferredOut
+from domain.refolding import refold
 from projections.asking import PAGE_ROWS_MAX, Answered, Readable
 from projections.audit import known_of
-from projections.cash.model import BalanceRow, legs
+from projections.cash.legs import legs
+from projections.cash.model import BalanceRow
 from projections.paging import Page, page_of, read_cursor
 from projections.read_model import Decoded
 
 Time = int | datetime
 """A position of the log, or a moment."""
+
+EntryTold = (
+    TradeBooked
+    | TradeUnbooked
+    | CorporateActionApplied
+    | CorporateActionUnapplied
+    | LotsSpunOff
+    | CostBasisApplied
+    | LotsTransferredOut
+    | LotsTransferredIn
+)
+"""What tells which entries stand in a book."""
 
 
 class PositionAsOf(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,11 +79,12 @@ class PositionAsOf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Books:
-    """One portfolio's fills and cash up to the end of a business date, from what was known."""
+    """One portfolio's books and cash up to the end of a business date, from what was known."""
 
     def __init__(self, known: Iterable[Decoded], *, valid_at: date | None = None) -> None:
         self._until = valid_at or date.max
-        self._booked: dict[UUID, TradeBooked] = {}
+        self._entries: dict[str, Entries] = {}
+        self._currencies: dict[str, str] = {}
         self._changed: dict[str, int] = {}
         self._balances: dict[str, BalanceRow] = {}
         self.opened: PortfolioOpened | None = None
@@ -69,33 +95,40 @@ class Books:
     def _take(self, decoded: Decoded, event: PortfolioEvent) -> None:
         match event:
             case TradeBooked() | TradeUnbooked():
-                self._take_trade(event, decoded.position)
+                self._take_entry(event, event.fill.trade_date, decoded.position)
                 self._move(decoded)
+            case CorporateActionApplied() | CorporateActionUnapplied() | LotsSpunOff():
+                self._take_entry(event, event.terms.action.ex_date, decoded.position)
+                self._move(decoded)
+            case CostBasisApplied():
+                self._take_entry(event, event.from_date, decoded.position)
+            case LotsTransferredOut() | LotsTransferredIn():
+                self._take_entry(event, event.transfer.trade_date, decoded.position)
             case CashDeposited() | CashWithdrawn() | FeeCharged() | InterestBooked():
                 self._move(decoded)
-            case CashExchanged():
+            case CashExchanged() | DividendPaid():
                 self._move(decoded)
             case LotsRestated():
                 if event.from_date <= self._until:
                     self._changed[event.instrument] = decoded.position
             case LotsClosed():
-                if event.trade_id in self._booked:
+                if event.trade_id in self._entries.get(event.instrument, ()):
                     self._changed[event.instrument] = decoded.position
             case PortfolioOpened():
                 self.opened = event
-            case CashSettled():
+            case CashSettled() | TradeCashMoved():
                 pass  # Trade-date cash: what settles has been counted.
+            case LimitBreachOpened() | LimitBreachClosed():
+                pass  # They move nothing.
             case _:
                 _require_standing(event)
 
-    def _take_trade(self, event: TradeBooked | TradeUnbooked, position: int) -> None:
-        if event.fill.trade_date > self._until:
+    def _take_entry(self, event: EntryTold, on: date, position: int) -> None:
+        if on > self._until:
             return
         self._changed[event.instrument] = position
-        if isinstance(event, TradeBooked):
-            self._booked[event.fill.trade_id] = event
-        else:
-            del self._booked[event.fill.trade_id]
+        self._currencies[event.instrument] = event.currency
+        follow_entries(self._entries.setdefault(event.instrument, {}), position, event)
 
     def _move(self, decoded: Decoded) -> None:
         for leg in legs(decoded):
@@ -106,14 +139,31 @@ class Books:
     def positions(self, *, include_closed: bool = False) -> list[PositionAsOf]:
         """List the positions by instrument, without a value."""
         assert self.opened is not None, "only an open portfolio has positions"
-        by_instrument: dict[str, list[TradeBooked]] = {}
-        for booked in self._booked.values():
-            by_instrument.setdefault(booked.instrument, []).append(booked)
         views = [
-            _position(self.opened, bookings, self._changed[instrument])
-            for instrument, bookings in sorted(by_instrument.items())
+            self._position(self.opened, instrument, [entry for _, entry in entries.values()])
+            for instrument, entries in sorted(self._entries.items())
+            if entries
         ]
         return [view for view in views if include_closed or view.quantity]
+
+    def _position(
+        self, opened: PortfolioOpened, instrument: str, entries: Iterable[Entry]
+    ) -> PositionAsOf:
+        book, _ = refold(entries, opened.cost_basis)
+        quantity, cost = canonical(book.quantity), canonical(book.cost)
+        return PositionAsOf(
+            portfolio=opened.portfolio,
+            instrument=instrument,
+            cost_basis=book.basis,
+            currency=self._currencies[instrument],
+            quantity=quantity,
+            cost=cost,
+            average_cost=share(cost, ONE, quantity) if quantity else None,
+            fees=canonical(book.fees),
+            realised_gross=canonical(book.realised_gross),
+            realised_net=canonical(book.realised_net),
+            changed_position=self._changed[instrument],
+        )
 
     def balances(self) -> list[BalanceRow]:
         """List what is held in each currency; a balance is the sum of its legs."""
@@ -179,23 +229,3 @@ def balances_as_of(
 
 def _require_standing(_event: StandingEvent) -> None:
     """Take what changes no books; the type checker names an event that nobody has thought of."""
-
-
-def _position(
-    opened: PortfolioOpened, bookings: list[TradeBooked], changed_position: int
-) -> PositionAsOf:
-    book, _ = refold((booked.fill for booked in bookings), opened.cost_basis)
-    quantity, cost = canonical(book.quantity), canonical(book.cost)
-    return PositionAsOf(
-        portfolio=opened.portfolio,
-        instrument=bookings[0].instrument,
-        cost_basis=opened.cost_basis,
-        currency=bookings[0].currency,
-        quantity=quantity,
-        cost=cost,
-        average_cost=share(cost, ONE, quantity) if quantity else None,
-        fees=canonical(book.fees),
-        realised_gross=canonical(book.realised_gross),
-        realised_net=canonical(book.realised_net),
-        changed_position=changed_position,
-    )

@@ -8,12 +8,14 @@ What concerns one portfolio is asked of its partition alone. A list over several
 together here and is of the least of their positions; no row is ever made of two partitions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from domain.money import canonical
@@ -49,18 +51,44 @@ class Answered(NamedTuple):
     rows: list[tuple[Any, ...]]
 
 
+class State(NamedTuple):
+    """What a schema's tables hold is told by these two: how far they are, of which edition."""
+
+    position: int
+    edition: int
+
+
+Seen: TypeAlias = dict[str, State]
+"""By schema, the first state that an answer was made of."""
+
+
 class Readable(NamedTuple):
-    """What can be asked: a connection, and the partitions whose tables hold the answer."""
+    """What can be asked: a connection, and the partitions whose tables hold the answer.
+
+    `seen`, where given, gets the states of the tables that are asked.
+    """
 
     connection: psycopg.Connection[Any]
     partitions: tuple[Partition, ...] = (WHOLE,)
+    seen: "Seen | None" = None
+
+
+@contextmanager
+def snapshot(readable: Readable) -> Iterator[None]:
+    """Ask several questions of one snapshot of the database, in which a model has one position."""
+    if readable.connection.info.transaction_status is TransactionStatus.INTRANS:
+        yield  # The caller holds a snapshot already.
+        return
+    with readable.connection.transaction():
+        readable.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
 
 
 def ask(
     readable: Readable,
     model: str,
     rows: str,
-    parameters: Sequence[object],
+    parameters: Sequence[object] | Mapping[str, object],
     *,
     order: str = "",
     merge: Callable[[tuple[Any, ...]], Any] | None = None,
@@ -73,7 +101,7 @@ def ask(
         ReadModelMissing: there are no tables yet.
     """
     answers = [
-        _ask_one(readable.connection, model + partition.suffix, rows, parameters, order)
+        _ask_one(readable, model + partition.suffix, rows, parameters, order)
         for partition in readable.partitions
     ]
     if len(answers) == 1:
@@ -87,10 +115,10 @@ def ask(
 
 
 def _ask_one(
-    connection: psycopg.Connection[Any],
+    readable: Readable,
     schema: str,
     rows: str,
-    parameters: Sequence[object],
+    parameters: Sequence[object] | Mapping[str, object],
     order: str,
 ) -> Answered:
     statement = sql.SQL(_QUESTION.format(rows=rows, order=order)).format(
@@ -98,12 +126,14 @@ def _ask_one(
     )
     for _ in range(_ATTEMPTS_MAX):
         try:
-            with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+            with readable.connection.cursor(row_factory=tuple_row, binary=True) as cursor:
                 found = cursor.execute(statement, parameters).fetchall()
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise ReadModelMissing(f"read model {schema} has no tables yet") from error
         if found and found[0][2] >= 0:
-            position, market_position = found[0][:2]
+            position, market_position, edition = found[0][:3]
+            if readable.seen is not None:
+                readable.seen.setdefault(schema, State(position, edition))
             return Answered(position, market_position, [_plain(row) for row in found if row[3]])
     raise ReadModelMissing(f"read model {schema} is being replaced")
 

@@ -1,21 +1,34 @@
-"""Reading the log for an answer: what of one portfolio was known at a position or a moment.
+"""Reading the log for an answer: what of one portfolio was known when, and streams page by page.
 
 The one place from which events of the log come to an endpoint: by stream, and bounded.
 """
 
 from datetime import datetime
+from enum import StrEnum
+from typing import get_args
+from uuid import UUID
 
 import msgspec
 
+from domain.block import BlockAllocated
+from domain.event import Event
 from domain.identity import portfolio_stream
+from domain.instrument import InstrumentRegistered
+from domain.portfolio.events import PortfolioOpened
+from domain.trade import TradeEvent, TradeRefused
+from eventstore.envelope import RecordedEvent
 from eventstore.reading import (
+    read_first_events,
     read_head,
     read_last_shared,
     read_position_at,
+    read_stream,
     read_stream_until,
+    read_versions,
 )
 from projections.asking import HistoryTooLong, Readable
 from projections.read_model import Decoded
+from schemas.catalogue import EVENT_NAMES
 from schemas.codec import decode
 
 FACTS_MAX = 20_000
@@ -49,7 +62,86 @@ def known_of(
     if len(events) > FACTS_MAX:
         raise HistoryTooLong(FACTS_MAX)
     decoded = [
-        Decoded(each.position, tenant, each.recorded_at, decode(each.event_type, each.data))
+        Decoded(
+            each.position,
+            tenant,
+            each.recorded_at,
+            decode(each.event_type, each.data),
+            each.command_id,
+        )
         for each in events
     ]
     return Known(position, read_last_shared(connection, position), decoded)
+
+
+PAGE_EVENTS_MAX = 100
+"""Most events of one page of a stream: as each has at most 256 KiB, some 25 MB."""
+
+
+class Aggregate(StrEnum):
+    """What has a stream that can be read page by page."""
+
+    PORTFOLIO = "portfolio"
+    INSTRUMENT = "instrument"
+    TRADE = "trade"
+    BLOCK = "block"
+
+
+# The id alone does not say what it names: a stream that begins otherwise is not found.
+_BEGINNINGS: dict[Aggregate, tuple[type[Event], ...]] = {
+    Aggregate.PORTFOLIO: (PortfolioOpened,),
+    Aggregate.INSTRUMENT: (InstrumentRegistered,),
+    Aggregate.TRADE: tuple(kind for kind in get_args(TradeEvent) if kind is not TradeRefused),
+    Aggregate.BLOCK: (BlockAllocated,),
+}
+_FIRST_NAMES = {
+    aggregate: frozenset(EVENT_NAMES[kind] for kind in kinds)
+    for aggregate, kinds in _BEGINNINGS.items()
+}
+
+
+class StreamPage(msgspec.Struct, frozen=True):
+    """Events of a stream in its order; `version` is that of its last event, here or further on."""
+
+    version: int
+    events: list[RecordedEvent]
+
+
+def stream_page(
+    readable: Readable,
+    aggregate: Aggregate,
+    stream_id: UUID,
+    *,
+    tenant: str,
+    after_version: int,
+    limit: int,
+) -> StreamPage | None:
+    """Read the events of a stream behind a version; None where the tenant has no such stream.
+
+    The id names the tenant already; that its events are the tenant's is checked all the same.
+    """
+    assert 1 <= limit <= PAGE_EVENTS_MAX, "the caller has checked the limit"
+    if not _is_of(readable, aggregate, stream_id, tenant):
+        return None
+    connection = readable.connection
+    events = read_stream(connection, stream_id, after_version=after_version, limit=limit)
+    assert all(event.tenant == tenant for event in events), "a stream is of one tenant"
+    return StreamPage(read_versions(connection, [stream_id])[stream_id], events)
+
+
+def stream_head(
+    readable: Readable, aggregate: Aggregate, stream_id: UUID, *, tenant: str
+) -> RecordedEvent | None:
+    """Read the last event of a stream; None where the tenant has no such stream."""
+    if not _is_of(readable, aggregate, stream_id, tenant):
+        return None
+    version = read_versions(readable.connection, [stream_id])[stream_id]
+    (last,) = read_stream(readable.connection, stream_id, after_version=version - 1, limit=1)
+    return last
+
+
+def _is_of(readable: Readable, aggregate: Aggregate, stream_id: UUID, tenant: str) -> bool:
+    first = read_first_events(readable.connection, [stream_id]).get(stream_id)
+    if first is None or first.tenant != tenant:
+        return False
+    return first.event_type in _FIRST_NAMES[aggregate]

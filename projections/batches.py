@@ -103,7 +103,15 @@ def decode_batch(
             if not partition.holds(recorded):
                 continue
             event = decode(name, recorded.data)
-            decoded.append(Decoded(recorded.position, recorded.tenant, recorded.recorded_at, event))
+            decoded.append(
+                Decoded(
+                    recorded.position,
+                    recorded.tenant,
+                    recorded.recorded_at,
+                    event,
+                    recorded.command_id,
+                )
+            )
         except UNREADABLE as error:
             undecodable = Undecodable(recorded.position, name, recorded.recorded_at, error)
             size = index

@@ -85,7 +85,16 @@ class KafkaFeed:
                 event = self._decoder.decode(record.value)
                 if type(event) is not EVENT_TYPES.get(name):
                     raise MalformedValue(f"its value is a {type(event).__name__}")
-                decoded.append(Decoded(record.position, record.tenant, record.recorded_at, event))
+                assert record.command_id is not None, "only a watermark has none"
+                decoded.append(
+                    Decoded(
+                        record.position,
+                        record.tenant,
+                        record.recorded_at,
+                        event,
+                        record.command_id,
+                    )
+                )
             except _UNREADABLE as error:
                 undecodable = Undecodable(record.position, name, record.recorded_at, error)
                 size = index

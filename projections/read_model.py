@@ -8,6 +8,7 @@ batching of the same log gives identical tables.
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
+from uuid import UUID
 
 import psycopg
 
@@ -22,6 +23,7 @@ class Decoded(NamedTuple):
     tenant: str
     recorded_at: datetime
     event: Event
+    command_id: UUID
 
 
 class Fold(Protocol):

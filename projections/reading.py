@@ -4,15 +4,17 @@ Whatever PostgreSQL does to a question is told in two words of ours: `ReadModelM
 when a projector has begun, and `ReadingUnavailable`, which ends when the database is back.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import msgspec
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from eventstore.partitions import Partition, home_of, partitions
-from projections.asking import Readable, ReadModelMissing
+from projections.asking import Readable, ReadModelMissing, Seen, State
 from projections.checkpoint import read_checkpoint
 
 POOL_SIZE = 8
@@ -28,6 +30,17 @@ AnswerT = TypeVar("AnswerT")
 
 class ReadingUnavailable(Exception):
     """The database cannot be asked now."""
+
+
+class Sitting(msgspec.Struct):
+    """What the questions of one request have in common.
+
+    `seen` is what its answers were made of; `connection` is there while it holds one, with one
+    snapshot of the database.
+    """
+
+    seen: Seen = {}
+    connection: psycopg.Connection[Any] | None = None
 
 
 class Reading:
@@ -68,18 +81,40 @@ class Reading:
         self,
         question: Callable[[Readable], AnswerT],
         partitions: tuple[Partition, ...] | None = None,
+        sitting: Sitting | None = None,
     ) -> AnswerT:
         """Ask a question on a connection of the pool, of some partitions or of all.
+
+        A `sitting` that holds a connection is asked on that one.
 
         Raises:
             ReadModelMissing: the model has no tables yet.
             ReadingUnavailable: there is no connection, or it broke, or the question took too long.
         """
         try:
-            with self._pool.connection() as connection:
-                return question(Readable(connection, partitions or self.partitions))
+            with self._connection(sitting) as connection:
+                seen = None if sitting is None else sitting.seen
+                return question(Readable(connection, partitions or self.partitions, seen))
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise ReadModelMissing("a read model has no tables yet") from error
+        except (PoolTimeout, PoolClosed, psycopg.OperationalError) as error:
+            raise ReadingUnavailable(type(error).__name__) from error
+
+    @contextmanager
+    def held(self, sitting: Sitting) -> Iterator[None]:
+        """Let a sitting ask all its questions of one snapshot, taken with its first question.
+
+        Raises:
+            ReadingUnavailable: there is no connection, or it broke.
+        """
+        try:
+            with self._pool.connection() as connection, connection.transaction():
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                sitting.connection = connection
+                try:
+                    yield
+                finally:
+                    sitting.connection = None
         except (PoolTimeout, PoolClosed, psycopg.OperationalError) as error:
             raise ReadingUnavailable(type(error).__name__) from error
 
@@ -89,10 +124,29 @@ class Reading:
         Raises:
             ReadingUnavailable: the database cannot be asked now.
         """
+        found = self.states(schemas)
+        return {schema: each.position if each else None for schema, each in found.items()}
 
-        def ask(readable: Readable) -> dict[str, int | None]:
+    def states(self, schemas: Iterable[str]) -> dict[str, State | None]:
+        """Tell what models' tables hold; None for those that are not there yet.
+
+        Raises:
+            ReadingUnavailable: the database cannot be asked now.
+        """
+
+        def ask(readable: Readable) -> dict[str, State | None]:
             with readable.connection.cursor() as cursor:
                 found = {schema: read_checkpoint(cursor, schema) for schema in schemas}
-            return {schema: each.position if each else None for schema, each in found.items()}
+            return {
+                schema: State(each.position, each.edition) if each else None
+                for schema, each in found.items()
+            }
 
         return self.answer(ask)
+
+    def _connection(
+        self, sitting: Sitting | None
+    ) -> AbstractContextManager[psycopg.Connection[Any]]:
+        if sitting is not None and sitting.connection is not None:
+            return nullcontext(sitting.connection)
+        return self._pool.connection()

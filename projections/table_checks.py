@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg.rows import tuple_row
 
+from projections.action_checks import check_receivables
 from projections.content_checks import Bookkeeping
 from projections.findings import Check, Watch
 from projections.ladder_checks import check_ladder
@@ -18,7 +19,10 @@ Cursor: TypeAlias = psycopg.Cursor[Any]
 ADDED_UP = ("cash", "positions")
 """The models whose tables are checked so."""
 
-_KINDS = "deposits + withdrawals + principal + fees + charges + interest + exchanged"
+_KINDS = (
+    "deposits + withdrawals + principal + fees + charges + interest + exchanged"
+    " + cash_in_lieu + dividends + withholding_tax"
+)
 _CASH_SUMS = """
 SELECT format('%s / %s / %s: movements sum to %s, kinds to %s, balance is %s, last balance %s',
               tenant, portfolio, currency, summed.total,
@@ -38,7 +42,8 @@ SELECT format('%s / %s / %s, kind %s: movements sum to %s, balances say %s',
 FROM (SELECT tenant, portfolio, currency, kind, total FROM {schema}.balances
       CROSS JOIN LATERAL (VALUES ('deposit', deposits), ('withdrawal', withdrawals),
           ('principal', principal), ('fee', fees), ('charge', charges), ('interest', interest),
-          ('exchange', exchanged)) AS by_kind (kind, total)) AS told
+          ('exchange', exchanged), ('cash_in_lieu', cash_in_lieu), ('dividend', dividends),
+          ('withholding_tax', withholding_tax)) AS by_kind (kind, total)) AS told
 FULL JOIN (SELECT tenant, portfolio, currency, summed_kind AS kind, sum(amount) AS total
            FROM {schema}.movements CROSS JOIN LATERAL (
                SELECT CASE WHEN kind LIKE '%_fee' THEN 'charge' ELSE kind END) AS of (summed_kind)
@@ -53,10 +58,15 @@ SELECT format('position %s: %s movement in the table, the event is %s', position
 FROM ({movements}) AS movements
 FULL JOIN (
     SELECT tenant, position, event_type FROM log.events
-    WHERE position <= {least} AND event_type IN
+    WHERE position <= {least} AND (event_type IN
         ('portfolio.cash_deposited.v1', 'portfolio.cash_withdrawn.v1',
          'portfolio.trade_booked.v1', 'portfolio.trade_unbooked.v1',
-         'portfolio.fee_charged.v1', 'portfolio.interest_booked.v1', 'portfolio.cash_exchanged.v1')
+         'portfolio.fee_charged.v1', 'portfolio.interest_booked.v1', 'portfolio.cash_exchanged.v1',
+         'portfolio.dividend_paid.v1')
+        OR event_type IN ('portfolio.corporate_action_applied.v1',
+         'portfolio.corporate_action_unapplied.v1', 'portfolio.lots_spun_off.v1')
+        AND position('"cash_change":"'::bytea IN data) > 0
+        AND position('"cash_change":"0"'::bytea IN data) = 0)
 ) AS events USING (tenant, position)
 WHERE movements.tenant IS NULL OR events.event_type IS NULL
 ORDER BY position LIMIT 1
@@ -105,6 +115,7 @@ def check_tables(
                 checks += [_ask(cursor, placed, *each) for each in _CASH_CHECKS]
                 checks.append(_check_balances(cursor, placed, bookkeeping))
                 checks.append(check_ladder(cursor, placed, bookkeeping.pending))
+                checks.append(check_receivables(cursor, placed, bookkeeping.acted))
             elif placed.model.name == "positions":
                 checks += [_ask(cursor, placed, *each) for each in _LOT_CHECKS]
                 checks.append(_check_quantities(cursor, placed, bookkeeping))
@@ -157,7 +168,7 @@ def _check_balances(cursor: Cursor, placed: Placed, bookkeeping: Bookkeeping) ->
 def _check_quantities(cursor: Cursor, placed: Placed, bookkeeping: Bookkeeping) -> Check:
     check = Check("quantities in the table are those of the log" + placed.partition.suffix)
     told = {
-        (tenant, portfolio, instrument): holding.quantity
+        (tenant, portfolio, instrument): holding.told
         for (tenant, portfolio, instrument), holding in bookkeeping.holdings.items()
         if placed.partition.holds_portfolio(tenant, portfolio)
     }

@@ -21,6 +21,7 @@ from projections.content_checks import LOG_CHECKS, Bookkeeping
 from projections.envelope_checks import check_envelope
 from projections.findings import Check, Report, Watch
 from projections.read_model import Placed, ReadModel
+from projections.snapshot_checks import SNAPSHOTS_MAX, check_snapshots
 from projections.table_checks import ADDED_UP, check_tables
 
 
@@ -35,9 +36,11 @@ def verify(
     watch: Watch = ignore_watch,
     *,
     partition_counts: Sequence[int] = (1,),
+    snapshots_max: int = SNAPSHOTS_MAX,
 ) -> Report:
     """Check everything and report all checks; changes nothing but schemas of its own.
 
+    At most `snapshots_max` portfolios' snapshots are held against replay, the newest first.
     `partition_counts` says how the read models are parted (see `found_counts`); several, where
     tables of another feed or generation are still there.
 
@@ -59,6 +62,7 @@ def verify(
         for placed in others:
             # What the log alone says was checked with the first.
             checks += _check_books(connection, log, placed, head, watch)[LOG_CHECKS:]
+    checks.append(check_snapshots(log, head, snapshots_max, watch))
     for each in itertools.chain.from_iterable(placements):
         with connect(conninfo, application_name=f"pms verify {each.schema}") as connection:
             lock_model(connection, each.schema)

@@ -3,24 +3,37 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
 
 from fastapi import FastAPI
 
 from gateway.access import Action
-from gateway.interface import Endpoint, Handle, Interface, Surroundings
-from gateway.openapi import PathParameter, json_answer
+from gateway.interface import Endpoint, Interface, Surroundings
 from projections.announcing import Announcement
 from projections.reading import Reading
 from read_api import shaping, trade_shapes
 from read_api.asking import Asked, Asking, PageAsked
+from read_api.benchmarks import benchmark_endpoints
+from read_api.bridge_lines import bridge_lines_endpoint
+from read_api.contributions import contribution_endpoints
+from read_api.controls import ControlQueries, control_endpoints
+from read_api.corporate_actions import (
+    AppliedActions,
+    AppliedAsked,
+    CorporateActions,
+    DeclaredActions,
+    Receivables,
+    ReceivablesAsked,
+)
+from read_api.declaring import query
+from read_api.delivery import Delivery
 from read_api.held import Held, HeldAsked
+from read_api.histories import history_endpoints
 from read_api.ladders import Ladders
+from read_api.market import market_endpoints
 from read_api.parameters import (
     INSTRUMENT,
     PORTFOLIO,
     TRADE,
-    ClosesAsked,
     ListedAsked,
     LotsAsked,
     MovementsAsked,
@@ -31,14 +44,20 @@ from read_api.parameters import (
     TimeAsked,
     TradesAsked,
 )
+from read_api.performance import performance_endpoints
+from read_api.realised_lots import realised_lots_endpoint
 from read_api.resources import Resources
 from read_api.results import OneBridge, RealisedFills
+from read_api.risk import risk_endpoints
+from read_api.sources import source_endpoints
+from read_api.struck import struck_endpoints
 
 TITLE = "PMS queries"
 DESCRIPTION = """Queries of the portfolio management system. Every answer says which log position \
 it is of, and `min_position` waits for one: give it a write's `position` to read that write. \
-Numbers are strings, times ISO 8601 in UTC; errors are `application/problem+json` with a stable \
-`code`. What is another tenant's is not found, exactly like what is not there."""
+Exact numbers are strings, statistics are floats, times ISO 8601 in UTC; errors are \
+`application/problem+json` with a stable `code`. What is another tenant's is not found, exactly \
+like what is not there."""
 
 Listen = Callable[[Callable[[Announcement], None]], Awaitable[None]]
 
@@ -67,21 +86,34 @@ def create_app(
 
     interface = Interface(surroundings, title=TITLE, description=DESCRIPTION, lifespan=lifespan)
     resources = Resources(asking)
+    delivery = Delivery(asking)
     for endpoint in (
         *_portfolios(resources),
         *_cash(resources),
         *_trades(resources, asking),
         *_performance(resources),
+        *performance_endpoints(asking),
+        bridge_lines_endpoint(asking),
+        realised_lots_endpoint(asking),
+        *risk_endpoints(asking),
+        *struck_endpoints(asking),
         _instruments(resources),
+        *_corporate_actions(CorporateActions(asking)),
+        *control_endpoints(ControlQueries(asking, surroundings.clock)),
+        *source_endpoints(asking),
+        *history_endpoints(asking),
+        *benchmark_endpoints(asking),
+        *contribution_endpoints(asking),
+        *market_endpoints(asking),
     ):
-        interface.add(endpoint)
+        interface.add(delivery.delivered(endpoint))
     return interface.application
 
 
 def _portfolios(resources: Resources) -> Sequence[Endpoint]:
     own = "/v1/portfolios/{portfolio}"
     return (
-        _query(
+        query(
             "/v1/portfolios",
             "list_portfolios",
             "The tenant's portfolios",
@@ -90,7 +122,7 @@ def _portfolios(resources: Resources) -> Sequence[Endpoint]:
             shaping.Portfolios,
             resources.portfolios,
         ),
-        _query(
+        query(
             own,
             "get_portfolio",
             "One portfolio",
@@ -100,7 +132,7 @@ def _portfolios(resources: Resources) -> Sequence[Endpoint]:
             resources.portfolio,
             PORTFOLIO,
         ),
-        _query(
+        query(
             f"{own}/positions",
             "list_positions",
             "A portfolio's positions and their values",
@@ -111,7 +143,7 @@ def _portfolios(resources: Resources) -> Sequence[Endpoint]:
             PORTFOLIO,
             problems=("history_too_long",),
         ),
-        _query(
+        query(
             f"{own}/positions/{{instrument}}",
             "get_position",
             "One position, also when it is closed",
@@ -122,7 +154,7 @@ def _portfolios(resources: Resources) -> Sequence[Endpoint]:
             PORTFOLIO,
             INSTRUMENT,
         ),
-        _query(
+        query(
             f"{own}/lots",
             "list_lots",
             "A portfolio's open lots",
@@ -137,7 +169,7 @@ def _portfolios(resources: Resources) -> Sequence[Endpoint]:
 
 def _cash(resources: Resources) -> Sequence[Endpoint]:
     return (
-        _query(
+        query(
             "/v1/portfolios/{portfolio}/cash",
             "list_balances",
             "A portfolio's cash by currency",
@@ -148,7 +180,7 @@ def _cash(resources: Resources) -> Sequence[Endpoint]:
             PORTFOLIO,
             problems=("history_too_long",),
         ),
-        _query(
+        query(
             "/v1/portfolios/{portfolio}/cash/ladder",
             "list_cash_ladders",
             "Settled and pending cash, by currency and value date",
@@ -158,7 +190,7 @@ def _cash(resources: Resources) -> Sequence[Endpoint]:
             resources.cash_ladder,
             PORTFOLIO,
         ),
-        _query(
+        query(
             "/v1/portfolios/{portfolio}/cash/movements",
             "list_movements",
             "What moved a portfolio's cash, newest first",
@@ -173,7 +205,7 @@ def _cash(resources: Resources) -> Sequence[Endpoint]:
 
 def _trades(resources: Resources, asking: Asking) -> Sequence[Endpoint]:
     return (
-        _query(
+        query(
             "/v1/portfolios/{portfolio}/trades",
             "list_portfolio_trades",
             "A portfolio's blotter, newest first",
@@ -183,7 +215,7 @@ def _trades(resources: Resources, asking: Asking) -> Sequence[Endpoint]:
             resources.portfolio_trades,
             PORTFOLIO,
         ),
-        _query(
+        query(
             "/v1/trades",
             "list_trades",
             "The tenant's blotter, newest first",
@@ -192,7 +224,7 @@ def _trades(resources: Resources, asking: Asking) -> Sequence[Endpoint]:
             trade_shapes.Trades,
             resources.trades,
         ),
-        _query(
+        query(
             "/v1/trades/held",
             "list_held_corrections",
             "Amends and busts that came before their trade, newest first",
@@ -201,7 +233,7 @@ def _trades(resources: Resources, asking: Asking) -> Sequence[Endpoint]:
             trade_shapes.HeldCorrections,
             Held(asking).listed,
         ),
-        _query(
+        query(
             "/v1/trades/{trade_id}",
             "get_trade",
             "What became of one trade",
@@ -211,7 +243,7 @@ def _trades(resources: Resources, asking: Asking) -> Sequence[Endpoint]:
             resources.trade,
             TRADE,
         ),
-        _query(
+        query(
             "/v1/refusals",
             "list_refusals",
             "Refused captures with every breach, newest first",
@@ -220,7 +252,7 @@ def _trades(resources: Resources, asking: Asking) -> Sequence[Endpoint]:
             trade_shapes.Trades,
             resources.refusals,
         ),
-        _query(
+        query(
             "/v1/exceptions",
             "list_exceptions",
             "Captures that wait for their instrument, newest first",
@@ -234,7 +266,7 @@ def _trades(resources: Resources, asking: Asking) -> Sequence[Endpoint]:
 
 def _performance(resources: Resources) -> Sequence[Endpoint]:
     return (
-        _query(
+        query(
             "/v1/portfolios/{portfolio}/performance",
             "list_performance",
             "Daily NAV and time-weighted return, struck and current",
@@ -244,7 +276,7 @@ def _performance(resources: Resources) -> Sequence[Endpoint]:
             resources.performance,
             PORTFOLIO,
         ),
-        _query(
+        query(
             "/v1/portfolios/{portfolio}/performance/summary",
             "get_performance_summary",
             "A portfolio over a range of sessions",
@@ -254,7 +286,7 @@ def _performance(resources: Resources) -> Sequence[Endpoint]:
             resources.summary,
             PORTFOLIO,
         ),
-        _query(
+        query(
             "/v1/portfolios/{portfolio}/bridge",
             "get_bridge",
             "What changed the NAV over a range of sessions, part by part",
@@ -265,7 +297,7 @@ def _performance(resources: Resources) -> Sequence[Endpoint]:
             PORTFOLIO,
             problems=("history_too_long",),
         ),
-        _query(
+        query(
             "/v1/portfolios/{portfolio}/realised",
             "list_realised",
             "What each fill realised, gross and net, by price and by currency",
@@ -276,20 +308,11 @@ def _performance(resources: Resources) -> Sequence[Endpoint]:
             PORTFOLIO,
             problems=("history_too_long",),
         ),
-        _query(
-            "/v1/closes",
-            "list_closes",
-            "Closes by what is thought of them, for every tenant",
-            Action.READ_CLOSES,
-            ClosesAsked,
-            shaping.JudgedCloses,
-            resources.closes,
-        ),
     )
 
 
 def _instruments(resources: Resources) -> Endpoint:
-    return _query(
+    return query(
         "/v1/instruments",
         "list_instruments",
         "All instruments with what is in force, for every tenant",
@@ -300,27 +323,36 @@ def _instruments(resources: Resources) -> Endpoint:
     )
 
 
-def _query(
-    path: str,
-    name: str,
-    summary: str,
-    action: Action,
-    parameters: type[Asked],
-    kind: Any,  # noqa: ANN401 - any struct that is answered
-    handle: Handle,
-    *parts: PathParameter,
-    problems: tuple[str, ...] = (),
-) -> Endpoint:
-    paged = ("cursor_invalid",) if issubclass(parameters, PageAsked) else ()
-    return Endpoint(
-        "GET",
-        path,
-        name,
-        summary,
-        (action,),
-        handle,
-        (json_answer(200, kind, "As of the position it says."),),
-        parameters=parameters,
-        parts=parts,
-        problems=("not_ready", "position_not_reached", *paged, *problems),
+def _corporate_actions(actions: CorporateActions) -> Sequence[Endpoint]:
+    return (
+        query(
+            "/v1/instruments/{instrument}/actions",
+            "list_declared_actions",
+            "An instrument's corporate actions, latest ex-date first, for every tenant",
+            Action.READ_INSTRUMENTS,
+            PageAsked,
+            DeclaredActions,
+            actions.declared,
+            INSTRUMENT,
+        ),
+        query(
+            "/v1/portfolios/{portfolio}/actions",
+            "list_applied_actions",
+            "What corporate actions did to a portfolio, latest ex-date first",
+            Action.READ_POSITIONS,
+            AppliedAsked,
+            AppliedActions,
+            actions.applied,
+            PORTFOLIO,
+        ),
+        query(
+            "/v1/portfolios/{portfolio}/receivables",
+            "list_receivables",
+            "Dividends due and not yet paid, by pay date",
+            Action.READ_CASH,
+            ReceivablesAsked,
+            Receivables,
+            actions.receivables,
+            PORTFOLIO,
+        ),
     )

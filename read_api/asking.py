@@ -2,8 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from functools import partial
 from typing import Annotated, Protocol, TypeVar
 
 import msgspec
@@ -11,15 +14,19 @@ import msgspec
 from eventstore.partitions import Partition
 from gateway.interface import Call, not_found
 from gateway.problem import Problem
-from projections.asking import HistoryTooLong, Readable, ReadModelMissing
+from projections.asking import HistoryTooLong, Readable, ReadModelMissing, State
 from projections.paging import CursorInvalid
 from projections.positions.queries import portfolio_of
-from projections.reading import Reading, ReadingUnavailable
+from projections.positions.tables import PortfolioRow
+from projections.reading import Reading, ReadingUnavailable, Sitting
 from read_api.waiting import PositionWatch
 
 WAIT_SECONDS_MAX = 30.0
 PAGE_ITEMS_MAX = 1_000
 POSITIONS = "positions"
+
+SITTING: ContextVar[Sitting | None] = ContextVar("SITTING", default=None)
+"""What the questions of the request that is being answered have in common."""
 
 MinPosition = Annotated[
     int,
@@ -124,7 +131,7 @@ class Asking:
             if wanted and not await self._reached(self.watch.reach(schemas, wanted, deadline)):
                 raise _not_reached(wanted)
             try:
-                answer = await self._run(lambda: self._reading.answer(query, asked))
+                answer = await self._run(partial(self._reading.answer, query, asked, SITTING.get()))
             except Problem as problem:
                 # An absence has no position of its own to be compared.
                 if stood or problem.code != "not_found":
@@ -141,6 +148,51 @@ class Asking:
             if time.monotonic() >= deadline:
                 raise _not_reached(wanted)
 
+    async def at_once(self, query: Callable[[Readable], ValueT]) -> ValueT:
+        """Ask of all partitions, or of the log, at whatever position they stand.
+
+        Raises:
+            Problem: `not_ready` or `not_found`.
+        """
+        return await self._run(partial(self._reading.answer, query, None, SITTING.get()))
+
+    async def states(self, schemas: Iterable[str]) -> Mapping[str, State | None]:
+        """Tell what the tables of schemas hold now.
+
+        Raises:
+            Problem: `not_ready`.
+        """
+        return await self._run(lambda: self._reading.states(schemas))
+
+    @asynccontextmanager
+    async def one_snapshot(self) -> AsyncIterator[None]:
+        """Answer everything within from one snapshot of the database.
+
+        Raises:
+            Problem: `not_ready`.
+        """
+        sitting = SITTING.get()
+        assert sitting is not None, "whoever holds a snapshot has sat down"
+        held = self._reading.held(sitting)
+        await self._run(held.__enter__)
+        try:
+            yield
+        finally:
+            await self._run(partial(held.__exit__, None, None, None))
+
+    async def in_thread(self, work: Callable[[], ValueT]) -> ValueT:
+        """Work off the event loop, in the threads that ask."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    async def moved_on(self, model: str, position: int, deadline: float) -> bool:
+        """Wait until a model stands beyond a position in all partitions; False at the deadline.
+
+        Raises:
+            Problem: `not_ready`.
+        """
+        schemas = frozenset(model + partition.suffix for partition in self._reading.partitions)
+        return await self._reached(self.watch.reach(schemas, position + 1, deadline))
+
     async def _reached(self, watching: Awaitable[bool]) -> bool:
         try:
             return await watching
@@ -148,11 +200,11 @@ class Asking:
             raise _not_ready("The database cannot be asked now; try again.") from None
 
     async def _read_positions(self, models: Iterable[str]) -> Mapping[str, int | None]:
-        return await self._in_thread(lambda: self._reading.positions(models))
+        return await self.in_thread(lambda: self._reading.positions(models))
 
-    async def _run(self, ask: Callable[[], AnswerT]) -> AnswerT:
+    async def _run(self, ask: Callable[[], ValueT]) -> ValueT:
         try:
-            return await self._in_thread(ask)
+            return await self.in_thread(ask)
         except CursorInvalid:
             raise Problem(
                 "cursor_invalid",
@@ -169,18 +221,17 @@ class Asking:
         except ReadingUnavailable:
             raise _not_ready("The database cannot be asked now; try again.") from None
 
-    async def _in_thread(self, ask: Callable[[], ValueT]) -> ValueT:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
 
-
-def require_portfolio(readable: Readable, *, tenant: str, portfolio: str) -> None:
-    """Let pass only a portfolio of the tenant; absent and another's are the same.
+def require_portfolio(readable: Readable, *, tenant: str, portfolio: str) -> PortfolioRow:
+    """Let pass only a portfolio of the tenant, and give it; absent and another's are the same.
 
     Raises:
         Problem: `not_found`.
     """
-    if portfolio_of(readable, tenant=tenant, portfolio=portfolio).row is None:
+    row = portfolio_of(readable, tenant=tenant, portfolio=portfolio).row
+    if row is None:
         raise not_found()
+    return row
 
 
 def _not_reached(wanted: int) -> Problem:

@@ -8,18 +8,22 @@ from read_api.shaping import Amount, Shaped, shaped
 
 
 class Rung(Shaped, frozen=True):
-    """A value date to come: receipts, payments (negative), and the balance projected after them."""
+    """A value date: receipts, payments (negative), what fails, and the balance projected after.
+
+    What fails to be received is not projected; what fails to be paid is.
+    """
 
     value_date: date
     pending_in: Amount
     pending_out: Amount
+    failing: Amount
     projected: Amount
 
 
 class Ladder(Shaped, frozen=True):
-    """A currency's trade-date balance: what of it is settled, and what is pending, by value date.
+    """A currency's trade-date balance: what is settled, and what pends or fails, by value date.
 
-    `balance` = `settled` + `pending_in` + `pending_out`.
+    `balance` = `settled` + `pending_in` + `pending_out` + `failing`.
     """
 
     currency: str
@@ -27,6 +31,7 @@ class Ladder(Shaped, frozen=True):
     settled: Amount
     pending_in: Amount
     pending_out: Amount
+    failing: Amount
     dates: tuple[Rung, ...]
 
 

@@ -5,16 +5,16 @@ from typing import Annotated
 
 import msgspec
 
-from gateway.decoding import CurrencyCode, Instant, Name
+from gateway.decoding import CurrencyCode, ExternalId, Instant, Name
 from gateway.openapi import PathParameter
-from projections.performance.closes import CloseStatus
+from projections.market.tables import CloseStatus
 from projections.trades.rows import Status
 from read_api.asking import Asked, PageAsked
 
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}\Z"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}\Z"
 _UUID = r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z"
-PORTFOLIO = PathParameter("portfolio", _NAME, "The portfolio's name.")
-INSTRUMENT = PathParameter("instrument", _NAME, "The instrument's name.")
+PORTFOLIO = PathParameter("portfolio", NAME, "The portfolio's name.")
+INSTRUMENT = PathParameter("instrument", NAME, "The instrument's name.")
 TRADE = PathParameter("trade_id", _UUID, "The trade's id, as its acceptance told.")
 
 KnownAt = Annotated[
@@ -64,9 +64,10 @@ class PortfolioTradesAsked(PageAsked, kw_only=True):
 
 
 class TradesAsked(PortfolioTradesAsked, kw_only=True):
-    """Which captures of the tenant."""
+    """Which captures of the tenant; `block` is the external id of the block they are of."""
 
     portfolio: Name | None = None
+    block: ExternalId | None = None
 
 
 class ListedAsked(PageAsked, kw_only=True):

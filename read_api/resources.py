@@ -11,7 +11,6 @@ from gateway.interface import Call, json_response, not_found
 from projections.asking import Readable
 from projections.cash.queries import balances_of, movements_of
 from projections.performance.bridging import bridge_of
-from projections.performance.closes import judged_closes
 from projections.performance.queries import daily_performance, performance_summary
 from projections.performance.realised import realised_of
 from projections.positions.in_force import instruments_in_force
@@ -36,7 +35,6 @@ from read_api.parameters import (
     INSTRUMENT,
     PORTFOLIO,
     TRADE,
-    ClosesAsked,
     ListedAsked,
     LotsAsked,
     MovementsAsked,
@@ -175,7 +173,9 @@ class Resources:
     async def trades(self, call: Call) -> Response:
         """List the tenant's captures."""
         asked: TradesAsked = call.parameters
-        return await self._listed(call, asked.portfolio, asked.instrument, asked.status)
+        return await self._listed(
+            call, asked.portfolio, asked.instrument, asked.status, block=asked.block
+        )
 
     async def refusals(self, call: Call) -> Response:
         """List the tenant's refused captures."""
@@ -262,24 +262,6 @@ class Resources:
 
         return await self._of_portfolio(call, "performance", query)
 
-    async def closes(self, call: Call) -> Response:
-        """List closes of one status; they are shared by all tenants."""
-        asked: ClosesAsked = call.parameters
-
-        def query(readable: Readable) -> shaping.JudgedCloses:
-            page = judged_closes(
-                readable,
-                status=asked.status,
-                instrument=asked.instrument,
-                cursor=asked.cursor,
-                limit=asked.limit,
-            )
-            items = [shaped(shaping.JudgedClose, row) for row in page.rows]
-            return page_shaped(shaping.JudgedCloses, page, items)
-
-        one = self._asking.any_partition
-        return json_response(await self._asking.answer(call, "performance", query, one))
-
     async def instruments(self, call: Call) -> Response:
         """List all instruments with what is in force; they are shared by all tenants."""
         asked: PageAsked = call.parameters
@@ -306,10 +288,16 @@ class Resources:
         return json_response(await self._asking.answer(call, model, asked, home))
 
     async def _listed(
-        self, call: Call, portfolio: str | None, instrument: str | None, status: Status | None
+        self,
+        call: Call,
+        portfolio: str | None,
+        instrument: str | None,
+        status: Status | None,
+        *,
+        block: str | None = None,
     ) -> Response:
         def query(readable: Readable) -> trade_shapes.Trades:
-            return _blotter(readable, call, portfolio, instrument, status)
+            return _blotter(readable, call, portfolio, instrument, status, block=block)
 
         tenant = call.principal.tenant
         home = None if portfolio is None else self._asking.home_of(tenant, portfolio)
@@ -332,12 +320,15 @@ def _blotter(
     portfolio: str | None,
     instrument: str | None,
     status: Status | None,
+    *,
+    block: str | None = None,
 ) -> trade_shapes.Trades:
     page = blotter(
         readable,
         portfolio=portfolio,
         instrument=instrument,
         status=status,
+        block=block,
         **_paged(call, call.parameters),
     )
     return page_shaped(trade_shapes.Trades, page, map(_trade, page.rows))

@@ -7,7 +7,7 @@ from domain import bridge
 from projections.paging import Answer, Page
 from projections.performance.bridging import BridgeView
 from projections.performance.realised import RealisedFill as RealisedRow
-from read_api.shaping import Amount, Shaped, plain, shaped
+from read_api.shaping import Amount, Quotient, Shaped, plain, shaped
 
 
 class Bridge(Shaped, frozen=True):
@@ -15,7 +15,8 @@ class Bridge(Shaped, frozen=True):
 
     The parts are in `currency`, signed as they change the NAV, and add up exactly; `realised_net`
     stands beside them. All are null where there is a `reason`: `no_session` in the range,
-    `nav_incomplete` at an end, `rate_missing` of a fact or of what is held at an end.
+    `nav_incomplete` at an end, `rate_missing` of a fact or of what is held at an end,
+    `being_restated` while a corporate action is still to be told of this holder.
     """
 
     portfolio: str
@@ -36,6 +37,7 @@ class Bridge(Shaped, frozen=True):
     management_fees: Amount | None
     cash_in_lieu: Amount | None
     write_downs: Amount | None
+    unrealised_transferred: Amount | None
     nav_end: Amount | None
     realised_net: Amount | None
 
@@ -52,7 +54,9 @@ class RealisedFill(Shaped, frozen=True):
     """What a fill that closed something realised; `closed` is signed as the lots were.
 
     `realised_gross` and `realised_net` are in `currency`, the rest in `base_currency`: gross is the
-    sum of the price and the FX part, net is gross less fees. Null: a rate is not known.
+    sum of the price and the FX part, net is gross less fees. Null: a rate is not known. `action`
+    names the corporate action that closed it instead of a fill: a fraction paid for in cash, or a
+    position against which a spin-off delivered; `trade_id` is then its entry in the books.
     """
 
     trade_id: UUID
@@ -64,12 +68,13 @@ class RealisedFill(Shaped, frozen=True):
     realised_gross: Amount
     realised_net: Amount
     base_currency: str
-    rate_to_base: Amount | None
-    price_part: Amount | None
-    fx_part: Amount | None
-    base_gross: Amount | None
-    base_fees: Amount | None
-    base_net: Amount | None
+    rate_to_base: Quotient | None
+    price_part: Quotient | None
+    fx_part: Quotient | None
+    base_gross: Quotient | None
+    base_fees: Quotient | None
+    base_net: Quotient | None
+    action: str | None = None
 
 
 class RealisedFills(Shaped, frozen=True):

@@ -12,8 +12,11 @@ from uuid import UUID
 
 import msgspec
 
-Amount = Annotated[
-    str, msgspec.Meta(pattern=r"^-?[0-9]+(\.[0-9]+)?\Z", description="An exact decimal.")
+AMOUNT_PATTERN = r"^-?[0-9]+(\.[0-9]+)?\Z"
+QUOTIENT_PATTERN = r"^-?[0-9]+(?:\.[0-9]+)?\Z"  # another spelling, so that it is told apart
+Amount = Annotated[str, msgspec.Meta(pattern=AMOUNT_PATTERN, description="An exact decimal.")]
+Quotient = Annotated[
+    str, msgspec.Meta(pattern=QUOTIENT_PATTERN, description="A quotient or product, to 28 digits.")
 ]
 
 
@@ -24,7 +27,8 @@ class Shaped(msgspec.Struct, frozen=True, kw_only=True):
 class Portfolio(Shaped, frozen=True):
     """A portfolio as it was opened, and how it stands: `open`, `frozen` or `closed`.
 
-    `calendar` is the market that values it; `benchmark` the one with the latest first date.
+    `calendar` is the market that values it; `benchmark` the one with the latest first date, which
+    may lie ahead; so is `changed_cost_basis`. `cost_basis` is that of its opening.
     """
 
     portfolio: str
@@ -43,6 +47,8 @@ class Portfolio(Shaped, frozen=True):
     frozen_reason: str | None
     closed_on: date | None
     period_closed_until: date | None
+    changed_cost_basis: str | None
+    cost_basis_from: date | None
 
 
 class Position(Shaped, frozen=True):
@@ -50,7 +56,9 @@ class Position(Shaped, frozen=True):
 
     `price_source` is `mark`, `write_down`, `trade` (its own last execution) or `none`: then
     `price`, `market_value` and `unrealised_gross` are null. A suspended or delisted name's price
-    is stale until it is written down. `fees` are the opening fees of open lots. As of another time
+    is stale until it is written down. A price from before a split that the position has seen is
+    divided by its ratio, the value exactly; a child that was spun off has none until it is marked
+    or traded. `fees` are the opening fees of open lots. As of another time
     nothing is valued: what only a valuation or the present knows is null.
     """
 
@@ -67,7 +75,7 @@ class Position(Shaped, frozen=True):
     fees: Amount
     realised_gross: Amount
     realised_net: Amount
-    price: Amount | None
+    price: Quotient | None
     price_source: str
     price_at: datetime | None
     price_date: date | None
@@ -93,7 +101,10 @@ class Lot(Shaped, frozen=True):
 
 
 class Balance(Shaped, frozen=True):
-    """What is held in a currency, and the sums of its legs by kind; `charges` are lone fees."""
+    """What is held in a currency, and the sums of its legs by kind; `charges` are lone fees.
+
+    `withholding_tax` is what was kept from `dividends`, negative; `cash_in_lieu` paid fractions.
+    """
 
     currency: str
     balance: Amount
@@ -104,11 +115,17 @@ class Balance(Shaped, frozen=True):
     charges: Amount
     interest: Amount
     exchanged: Amount
+    cash_in_lieu: Amount
+    dividends: Amount
+    withholding_tax: Amount
     changed_position: int
 
 
 class Movement(Shaped, frozen=True):
-    """A leg of an event; `balance_after` is behind all of it, `reversal` why a trade is undone."""
+    """A leg of an event; `balance_after` is behind all of it, `reversal` why it is undone.
+
+    `action` names the corporate action that moved it.
+    """
 
     position: int
     leg: int
@@ -120,6 +137,7 @@ class Movement(Shaped, frozen=True):
     at: datetime | None
     trade_id: UUID | None
     instrument: str | None
+    action: str | None
     reversal: str | None
     recorded_at: datetime
 
@@ -131,14 +149,14 @@ class Valuation(Shaped, frozen=True):
     names the rest. A null return says why in `return_reason`.
     """
 
-    nav: Amount | None
+    nav: Quotient | None
     nav_status: str
-    priced: Amount
+    priced: Quotient
     unpriced: tuple[str, ...]
     stale: tuple[str, ...]
     priced_by_trade: tuple[str, ...]
-    flows: Amount | None
-    daily_return: Amount | None
+    flows: Quotient | None
+    daily_return: Quotient | None
     return_reason: str | None
     return_method: str | None
     return_from: date | None
@@ -161,7 +179,7 @@ class PerformanceDay(Shaped, frozen=True):
     restated_position: int | None
     restated_reason: str | None
     changed_position: int
-    cumulative_return: Amount | None
+    cumulative_return: Quotient | None
 
 
 class PerformanceSummary(Shaped, frozen=True):
@@ -177,7 +195,7 @@ class PerformanceSummary(Shaped, frozen=True):
     nav_end: Amount | None
     flows: Amount | None
     result: Amount | None
-    cumulative_return: Amount | None
+    cumulative_return: Quotient | None
     incomplete_sessions: int
     undefined_sessions: int
     restated_sessions: int

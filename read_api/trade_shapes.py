@@ -14,6 +14,9 @@ class Trade(Shaped, frozen=True):
     was taken to `to_portfolio` by an amend. `revision` and `reason` are those of the correction.
     The results are the booking's; `breaches` are the rules it breaks: reasons of a refusal,
     warnings of an executed trade. `released_position` is there when it had been parked before.
+    `block` is the external id of the block whose allotment it is.
+    `settlement` is what custodians told: `settled`, `partially_settled`, `failed` (why: `failure`)
+    or `unsettled`; absent where none told anything. `settled_cash` is signed as `cash_change` is.
     """
 
     position: int
@@ -45,13 +48,23 @@ class Trade(Shaped, frozen=True):
     revision: int | None
     reason: str | None
     to_portfolio: str | None
+    block: str | None
+    settlement: str | None
+    settled_quantity: Amount | None
+    settled_cash: Amount | None
+    failure: str | None
 
 
 class HeldCorrection(Shaped, frozen=True):
-    """An amend, or a bust (without `revision` and content), whose trade was not captured yet."""
+    """What was told of a trade that was not captured yet.
+
+    `told` is `correction`: an amend, or a bust (without `revision` and content); or `settlement`:
+    the last that a custodian told.
+    """
 
     position: int
     trade_id: UUID
+    told: str
     portfolio: str
     source: str
     external_id: str

@@ -1,7 +1,12 @@
 """Stored event names and their types. A name, once written to a log, means its type for ever."""
 
+from domain.benchmark import BenchmarkDeclared
+from domain.block import BlockAllocated, BlockBusted, BlockRefused
 from domain.event import Event
+from domain.figures import FiguresStruck
 from domain.instrument import (
+    CorporateActionDeclared,
+    CorporateActionReversed,
     InstrumentDelisted,
     InstrumentRegistered,
     InstrumentRenamed,
@@ -11,7 +16,27 @@ from domain.instrument import (
     SymbolChanged,
     WrittenDown,
 )
-from domain.market import CloseCorrected, MarketMarked, SessionClosed
+from domain.limits.events import (
+    LimitApproved,
+    LimitBreachClosed,
+    LimitBreachOpened,
+    LimitDeclined,
+    LimitProposed,
+    LimitUsed,
+    OverrideApproved,
+    OverrideDeclined,
+    OverrideProposed,
+    TradingStateAssigned,
+    UsageObserved,
+)
+from domain.market import BusinessTimeReached, CloseCorrected, MarketMarked, SessionClosed
+from domain.portfolio.basis_events import CostBasisApplied
+from domain.portfolio.corporate_events import (
+    CorporateActionApplied,
+    CorporateActionUnapplied,
+    DividendPaid,
+    LotsSpunOff,
+)
 from domain.portfolio.events import (
     CashDeposited,
     CashSettled,
@@ -20,11 +45,13 @@ from domain.portfolio.events import (
     LotsRestated,
     PortfolioOpened,
     TradeBooked,
+    TradeCashMoved,
     TradeUnbooked,
 )
 from domain.portfolio.life import (
     BenchmarkAssigned,
     CashExchanged,
+    CostBasisAssigned,
     FeeCharged,
     InterestBooked,
     OwnerAssigned,
@@ -35,6 +62,7 @@ from domain.portfolio.life import (
     PortfolioRenamed,
     PortfolioUnfrozen,
 )
+from domain.portfolio.transfer_events import LotsTransferredIn, LotsTransferredOut
 from domain.source import SourceRegistered
 from domain.trade import (
     TradeAmended,
@@ -47,6 +75,9 @@ from domain.trade import (
     TradeReassigned,
     TradeRefused,
     TradeReleased,
+    TradeSettled,
+    TradeSettlementFailed,
+    TradeSettlementResumed,
 )
 
 EVENT_TYPES: dict[str, type[Event]] = {
@@ -54,13 +85,22 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "portfolio.cash_deposited.v1": CashDeposited,
     "portfolio.cash_withdrawn.v1": CashWithdrawn,
     "portfolio.cash_settled.v1": CashSettled,
+    "portfolio.trade_cash_moved.v1": TradeCashMoved,
     "portfolio.trade_booked.v1": TradeBooked,
     "portfolio.trade_unbooked.v1": TradeUnbooked,
     "portfolio.lots_closed.v1": LotsClosed,
     "portfolio.lots_restated.v1": LotsRestated,
+    "portfolio.corporate_action_applied.v1": CorporateActionApplied,
+    "portfolio.corporate_action_unapplied.v1": CorporateActionUnapplied,
+    "portfolio.lots_spun_off.v1": LotsSpunOff,
+    "portfolio.dividend_paid.v1": DividendPaid,
     "portfolio.renamed.v1": PortfolioRenamed,
     "portfolio.owner_assigned.v1": OwnerAssigned,
     "portfolio.benchmark_assigned.v1": BenchmarkAssigned,
+    "portfolio.cost_basis_assigned.v1": CostBasisAssigned,
+    "portfolio.cost_basis_applied.v1": CostBasisApplied,
+    "portfolio.lots_transferred_out.v1": LotsTransferredOut,
+    "portfolio.lots_transferred_in.v1": LotsTransferredIn,
     "portfolio.fee_charged.v1": FeeCharged,
     "portfolio.interest_booked.v1": InterestBooked,
     "portfolio.cash_exchanged.v1": CashExchanged,
@@ -69,6 +109,9 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "portfolio.closed.v1": PortfolioClosed,
     "portfolio.period_closed.v1": PeriodClosed,
     "portfolio.period_reopened.v1": PeriodReopened,
+    "portfolio.limit_breach_opened.v1": LimitBreachOpened,
+    "portfolio.limit_breach_closed.v1": LimitBreachClosed,
+    "portfolio.figures_struck.v1": FiguresStruck,
     "trade.captured.v1": TradeCaptured,
     "trade.parked.v1": TradeParked,
     "trade.released.v1": TradeReleased,
@@ -79,7 +122,22 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "trade.busted.v1": TradeBusted,
     "trade.bust_held.v1": TradeBustHeld,
     "trade.reassigned.v1": TradeReassigned,
+    "block.allocated.v1": BlockAllocated,
+    "block.refused.v1": BlockRefused,
+    "block.busted.v1": BlockBusted,
+    "trade.settled.v1": TradeSettled,
+    "trade.settlement_failed.v1": TradeSettlementFailed,
+    "trade.settlement_resumed.v1": TradeSettlementResumed,
     "source.registered.v1": SourceRegistered,
+    "control.limit_proposed.v1": LimitProposed,
+    "control.limit_approved.v1": LimitApproved,
+    "control.limit_declined.v1": LimitDeclined,
+    "control.trading_state_assigned.v1": TradingStateAssigned,
+    "control.override_proposed.v1": OverrideProposed,
+    "control.override_approved.v1": OverrideApproved,
+    "control.override_declined.v1": OverrideDeclined,
+    "control.limit_used.v1": LimitUsed,
+    "control.usage_observed.v1": UsageObserved,
     "instrument.registered.v1": InstrumentRegistered,
     "instrument.renamed.v1": InstrumentRenamed,
     "instrument.symbol_changed.v1": SymbolChanged,
@@ -88,9 +146,13 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "instrument.resumed.v1": InstrumentResumed,
     "instrument.delisted.v1": InstrumentDelisted,
     "instrument.written_down.v1": WrittenDown,
+    "instrument.corporate_action_declared.v1": CorporateActionDeclared,
+    "instrument.corporate_action_reversed.v1": CorporateActionReversed,
+    "market.time_reached.v1": BusinessTimeReached,
     "market.marked.v1": MarketMarked,
     "market.session_closed.v1": SessionClosed,
     "market.close_corrected.v1": CloseCorrected,
+    "market.benchmark_declared.v1": BenchmarkDeclared,
 }
 
 EVENT_NAMES: dict[type[Event], str] = {kind: name for name, kind in EVENT_TYPES.items()}

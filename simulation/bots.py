@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from client.trades import Trade
 from simulation.demo_market import BY_NAME, INSTRUMENTS, DemoInstrument, Prices
 
 ZERO = Decimal(0)
@@ -53,21 +54,20 @@ class Order(NamedTuple):
         amount = self.quantity * self.price
         return (-amount if self.is_buy else amount) - self.fee
 
-    def body(self, *, portfolio: str, external_id: str, now: datetime) -> dict[str, Any]:
-        """Give the capture as it is sent."""
-        executed_at = now + FUTURE if self.refusal == "trade_from_the_future" else now
-        return {
-            "portfolio": portfolio,
-            "external_id": external_id,
-            "intent": "proposed",
-            "instrument": self.instrument,
-            "side": "buy" if self.is_buy else "sell",
-            "quantity": f"{self.quantity:f}",
-            "price": f"{self.price:f}",
-            "currency": self.currency,
-            "fee": f"{self.fee:f}",
-            "executed_at": executed_at.isoformat(),
-        }
+    def trade(self, *, portfolio: str, external_id: str, now: datetime) -> Trade:
+        """Give the proposal as it is sent."""
+        return Trade(
+            portfolio=portfolio,
+            external_id=external_id,
+            intent="proposed",
+            instrument=self.instrument,
+            side="buy" if self.is_buy else "sell",
+            quantity=self.quantity,
+            price=self.price,
+            currency=self.currency,
+            fee=self.fee,
+            executed_at=now + FUTURE if self.refusal == "trade_from_the_future" else now,
+        )
 
 
 class Style(NamedTuple):

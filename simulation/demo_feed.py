@@ -10,16 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from decimal import Decimal
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import msgspec
-
-from gateway.client import Caller, Refused, Unanswered
+from client import CallFailed, Client, ItemAnswer, Unanswered
+from client.queries import Cash, Positions
 from simulation.bots import Bot, Order
-from simulation.demo_market import DemoSession, marks_body
+from simulation.demo_market import DemoSession, market_marks
 from simulation.demo_opening import Connections, market_today
 from simulation.demo_portfolios import DemoDesk, DemoPortfolio
 from simulation.tally import Tally
@@ -85,7 +83,7 @@ class DemoFeed:
         def guarded() -> None:
             try:
                 work()
-            except (Refused, Unanswered) as error:
+            except CallFailed as error:
                 self.failures.append(f"{name}: {error}")
 
         thread = threading.Thread(target=guarded, name=name, daemon=True)
@@ -109,22 +107,16 @@ class DemoFeed:
         for tick in self._ticks():
             prices = market.tick()
             now = self._clock()
-            body = marks_body(prices, now)
-            self._accept(exchange, "/v1/marks", body, key=f"{self._run}-marks-{tick}")
+            marks = market_marks(prices, now)
+            exchange.send(marks, key=f"{self._run}-marks-{tick}").require()
             while now >= session.ends_at:
                 key = f"demo-close-{session.day.isoformat()}"
-                self._accept(exchange, "/v1/sessions", session.closing(prices), key=key)
+                exchange.send(session.closing(prices), key=key).require()
                 session = DemoSession(session.ends_at.date())
-
-    @staticmethod
-    def _accept(exchange: Caller, path: str, body: dict[str, Any], *, key: str) -> None:
-        reply = exchange.command(path, body, key=key)
-        if not reply.is_accepted:
-            raise Refused(reply)
 
     def _trade(self, desk: DemoDesk) -> None:
         """Let one desk's bots trade at every tick."""
-        caller = self._connections.desk(desk)
+        client = self._connections.desk(desk)
         bots = self._bots(desk)
         market = market_today(self._seed)
         for tick in self._ticks():
@@ -132,9 +124,9 @@ class DemoFeed:
             for bot in bots:
                 orders = bot.decide(prices)
                 if desk.in_batches:
-                    self._send_batch(caller, bot, orders, tick)
+                    self._send_batch(client, bot, orders, tick)
                 else:
-                    self._send_singly(caller, bot, orders, tick)
+                    self._send_singly(client, bot, orders, tick)
 
     def _bots(self, desk: DemoDesk) -> list[Bot]:
         """Read what each portfolio holds, and give it into the hands of a bot."""
@@ -143,54 +135,50 @@ class DemoFeed:
         for portfolio in self._portfolios:
             if portfolio.desk != desk:
                 continue
-            path = f"/v1/portfolios/{portfolio.name}"
-            at = {"min_position": self._position, "wait_seconds": FIRST_FOLD_SECONDS}
-            cash = reader.items(f"{path}/cash", **at)
-            held = reader.items(f"{path}/positions", **at)
+            name, position = portfolio.name, self._position
+            wait = FIRST_FOLD_SECONDS
+            cash = reader.pages(Cash(portfolio=name, min_position=position, wait_seconds=wait))
+            held = reader.pages(Positions(portfolio=name, min_position=position, wait_seconds=wait))
             bot = Bot(
                 portfolio=portfolio.name,
                 style=portfolio.style,
                 seed=self._seed,
-                cash={each["currency"]: Decimal(each["balance"]) for each in cash},
-                holdings={each["instrument"]: Decimal(each["quantity"]) for each in held},
+                cash={each.currency: each.balance for each in cash},
+                holdings={each.instrument: each.quantity for each in held},
             )
             bots.append(bot)
         return bots
 
-    def _send_singly(self, caller: Caller, bot: Bot, orders: Sequence[Order], tick: int) -> None:
+    def _send_singly(self, client: Client, bot: Bot, orders: Sequence[Order], tick: int) -> None:
         for number, order in enumerate(orders):
             name = self._name(bot, tick, number)
-            body = order.body(portfolio=bot.portfolio, external_id=name, now=self._clock())
+            trade = order.trade(portfolio=bot.portfolio, external_id=name, now=self._clock())
             try:
-                told = caller.command("/v1/trades", body, key=name).document
+                answer = client.send(trade, key=name)
             except Unanswered:
                 self._tally.unanswered(1)
                 raise
-            self._settle(bot, order, told)
+            self._settle(bot, order, answer)
 
-    def _send_batch(self, caller: Caller, bot: Bot, orders: Sequence[Order], tick: int) -> None:
+    def _send_batch(self, client: Client, bot: Bot, orders: Sequence[Order], tick: int) -> None:
         if not orders:
             return
         now = self._clock()
-        items = [
-            msgspec.json.encode(
-                order.body(
-                    portfolio=bot.portfolio, external_id=self._name(bot, tick, number), now=now
-                )
-            )
+        trades = [
+            order.trade(portfolio=bot.portfolio, external_id=self._name(bot, tick, number), now=now)
             for number, order in enumerate(orders)
         ]
         try:
-            results = caller.batch("/v1/trades:batch", items, key=self._name(bot, tick, 0))
+            answers = client.send_all(trades, key=self._name(bot, tick, 0))
         except Unanswered:
             self._tally.unanswered(len(orders))
             raise
-        for order, told in zip(orders, results, strict=True):
-            self._settle(bot, order, told)
+        for order, answer in zip(orders, answers, strict=True):
+            self._settle(bot, order, answer)
 
-    def _settle(self, bot: Bot, order: Order, told: dict[str, Any]) -> None:
+    def _settle(self, bot: Bot, order: Order, answer: ItemAnswer) -> None:
         """Bring the bot's books in line with what was answered."""
-        is_accepted = self._tally.outcome(bot.portfolio, order, told)
+        is_accepted = self._tally.outcome(bot.portfolio, order, answer)
         if order.refusal is None and not is_accepted:
             bot.take_back(order)
         elif order.refusal is not None and is_accepted:

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
+
+from client.market import Close, Instrument, Mark, Marks, Rate, Session
 
 CALENDAR = "24/7"
 EURO_RATE = "EUR/USD"
@@ -30,7 +32,7 @@ class DemoInstrument(NamedTuple):
     name: str
     company: str
     currency: str
-    asset_class: str
+    asset_class: Literal["equity", "fund", "crypto"]
     sector: str | None
     first_price: float
     volatility: float
@@ -45,16 +47,16 @@ class DemoInstrument(NamedTuple):
         """Whether parts of one unit are traded."""
         return self.asset_class == "crypto"
 
-    def registration(self) -> dict[str, Any]:
-        """Give the body that registers it."""
-        return {
-            "instrument": self.name,
-            "symbol": self.company,
-            "currency": self.currency,
-            "asset_class": self.asset_class,
-            "calendar": CALENDAR,
-            "sector": self.sector,
-        }
+    def registration(self) -> Instrument:
+        """Give the command that registers it."""
+        return Instrument(
+            instrument=self.name,
+            symbol=self.company,
+            currency=self.currency,
+            asset_class=self.asset_class,
+            calendar=CALENDAR,
+            sector=self.sector,
+        )
 
 
 INSTRUMENTS: tuple[DemoInstrument, ...] = (
@@ -135,17 +137,15 @@ class DemoSession(NamedTuple):
         """The first instant after it."""
         return self.starts_at + timedelta(days=1)
 
-    def closing(self, prices: Prices) -> dict[str, Any]:
-        """Give the body that closes it at some prices."""
-        return {
-            "calendar": CALENDAR,
-            "session": self.day.isoformat(),
-            "starts_at": self.starts_at.isoformat(),
-            "ends_at": self.ends_at.isoformat(),
-            "closes": [
-                {"instrument": each.name, "price": f"{prices[each.name]:f}"} for each in INSTRUMENTS
-            ],
-        }
+    def closing(self, prices: Prices) -> Session:
+        """Give the command that closes it at some prices."""
+        return Session(
+            calendar=CALENDAR,
+            session=self.day,
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+            closes=[Close(instrument=each.name, price=prices[each.name]) for each in INSTRUMENTS],
+        )
 
 
 def sessions_before(today: date, count: int) -> list[DemoSession]:
@@ -153,16 +153,16 @@ def sessions_before(today: date, count: int) -> list[DemoSession]:
     return [DemoSession(today - timedelta(days=back)) for back in range(count, 0, -1)]
 
 
-def marks_body(prices: Prices, at: datetime) -> dict[str, Any]:
-    """Give the body that marks the whole market."""
-    return rate_body(prices, at) | {
-        "marks": [
-            {"instrument": each.name, "price": f"{prices[each.name]:f}"} for each in INSTRUMENTS
-        ]
-    }
+def market_marks(prices: Prices, at: datetime) -> Marks:
+    """Give the command that marks the whole market."""
+    marks = [Mark(instrument=each.name, price=prices[each.name]) for each in INSTRUMENTS]
+    return Marks(at=at, marks=marks, rates=[_euro(prices)])
 
 
-def rate_body(prices: Prices, at: datetime) -> dict[str, Any]:
-    """Give the body that puts the exchange rate in force."""
-    rate = {"base": "EUR", "quote": "USD", "rate": f"{prices[EURO_RATE]:f}"}
-    return {"at": at.isoformat(), "rates": [rate]}
+def rate_marks(prices: Prices, at: datetime) -> Marks:
+    """Give the command that puts the exchange rate in force."""
+    return Marks(at=at, rates=[_euro(prices)])
+
+
+def _euro(prices: Prices) -> Rate:
+    return Rate(base="EUR", quote="USD", rate=prices[EURO_RATE])

@@ -6,45 +6,44 @@ before finds things as it left them: what was told before is not told again.
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
-import msgspec
-
-from gateway.client import Caller, Refused, Reply
+from client import Client, Conflict, ItemAnswer, Rejected
+from client.command import Command
+from client.portfolios import Deposit
 from simulation.demo_market import (
     INSTRUMENTS,
     DemoMarket,
     DemoSession,
     Prices,
-    rate_body,
+    rate_marks,
     sessions_before,
 )
 from simulation.demo_portfolios import DemoDesk, DemoPortfolio
 
 PAST_SESSIONS = 12
-_CONFLICT = 409
 
 
 class Connections(Protocol):
     """Who speaks to the API, each with a token of its own; a new connection at each call."""
 
-    def market(self) -> Caller:
+    def market(self) -> Client:
         """The exchange: writes instruments, marks and closes."""
         ...
 
-    def operator(self, tenant: str) -> Caller:
+    def operator(self, tenant: str) -> Client:
         """Opens a tenant's portfolios and moves their cash."""
         ...
 
-    def custodian(self, tenant: str) -> Caller:
+    def custodian(self, tenant: str) -> Client:
         """Tells a tenant's executed fills."""
         ...
 
-    def desk(self, desk: DemoDesk) -> Caller:
+    def desk(self, desk: DemoDesk) -> Client:
         """A trading system that proposes trades."""
         ...
 
-    def reader(self, tenant: str) -> Caller:
+    def reader(self, tenant: str) -> Client:
         """Asks about a tenant's portfolios."""
         ...
 
@@ -55,7 +54,7 @@ def open_demo(
     """Register, open, deposit, fill and close the past sessions; give the last log position.
 
     Raises:
-        Refused: something was refused that had to be accepted.
+        CallFailed: something was refused that had to be accepted, or not answered.
     """
     exchange = connections.market()
     position = _register_instruments(exchange)
@@ -78,56 +77,47 @@ def market_today(seed: int) -> DemoMarket:
     return market
 
 
-def _register_instruments(exchange: Caller) -> int:
-    items = [msgspec.json.encode(each.registration()) for each in INSTRUMENTS]
-    results = exchange.batch("/v1/instruments:batch", items, key="demo-instruments")
-    for result in results:
-        if result["outcome"] not in {"accepted", "replayed"}:
-            raise Refused(Reply(_CONFLICT, result))
-    return max(int(result["position"]) for result in results)
+def _register_instruments(exchange: Client) -> int:
+    registrations = [each.registration() for each in INSTRUMENTS]
+    answers = exchange.send_all(registrations, key="demo-instruments")
+    return max(answer.require().position for answer in answers)
 
 
 def _open(connections: Connections, portfolio: DemoPortfolio, prices: Prices, day: date) -> int:
     operator = connections.operator(portfolio.tenant)
     name = portfolio.name
-    position = _tell(operator, "/v1/portfolios", portfolio.opening(), key=f"demo-open-{name}")
+    position = _tell(operator, portfolio.opening(), key=f"demo-open-{name}")
     for currency, amount in portfolio.cash.items():
-        body = {
-            "amount": f"{amount:f}",
-            "currency": currency,
-            "value_date": (day - timedelta(days=1)).isoformat(),
-        }
-        path = f"/v1/portfolios/{name}/deposits"
-        position = max(position, _tell(operator, path, body, key=f"demo-cash-{name}-{currency}"))
-    fills = portfolio.first_fills(prices, trade_date=day.isoformat())
-    items = [msgspec.json.encode(fill) for fill in fills]
+        deposit = Deposit(
+            portfolio=name,
+            amount=amount,
+            currency=currency,
+            value_date=day - timedelta(days=1),
+        )
+        position = max(position, _tell(operator, deposit, key=f"demo-cash-{name}-{currency}"))
+    fills = portfolio.first_fills(prices, trade_date=day)
     custodian = connections.custodian(portfolio.tenant)
-    for result in custodian.batch("/v1/trades:batch", items, key=f"demo-fills-{name}"):
-        if result["outcome"] not in {"accepted", "replayed", "conflict"}:
-            raise Refused(Reply(_CONFLICT, result))
-        position = max(position, int(result.get("position", 0)))
+    for answer in custodian.stream(fills, key=f"demo-fills-{name}"):
+        position = max(position, _position(answer))
     return position
 
 
-def _close(exchange: Caller, session: DemoSession, prices: Prices) -> int:
+def _close(exchange: Client, session: DemoSession, prices: Prices) -> int:
     """Close a past session, unless an earlier demo has closed it or a later one."""
     day = session.day.isoformat()
-    rate = rate_body(prices, session.ends_at)
-    position = _tell(exchange, "/v1/marks", rate, key=f"demo-rate-{day}")
-    reply = exchange.command("/v1/sessions", session.closing(prices), key=f"demo-close-{day}")
-    is_known = reply.status == _CONFLICT or reply.code == "session_out_of_order"
-    if not reply.is_accepted and not is_known:
-        raise Refused(reply)
-    return max(position, _position(reply.document))
+    rate = rate_marks(prices, session.ends_at)
+    position = _tell(exchange, rate, key=f"demo-rate-{day}")
+    answer = exchange.send(session.closing(prices), key=f"demo-close-{day}")
+    if isinstance(answer, Rejected) and answer.code == "session_out_of_order":
+        return position
+    return max(position, _position(answer))
 
 
-def _tell(caller: Caller, path: str, body: dict[str, Any], *, key: str) -> int:
+def _tell(client: Client, command: Command, *, key: str) -> int:
     """Send a command that an earlier demo may have sent with other dates."""
-    reply = caller.command(path, body, key=key)
-    if not reply.is_accepted and reply.status != _CONFLICT:
-        raise Refused(reply)
-    return _position(reply.document)
+    return _position(client.send(command, key=key))
 
 
-def _position(document: dict[str, Any]) -> int:
-    return int(document.get("position") or 0)
+def _position(answer: ItemAnswer) -> int:
+    """Give where it is in the log; a conflict is with what an earlier demo told."""
+    return (answer.position or 0) if isinstance(answer, Conflict) else answer.require().position

@@ -4,9 +4,13 @@ A desk is one trading system: a tenant's token with a source of its own. Each te
 sends trades singly and one that sends them in batches.
 """
 
+from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from client.command import CostBasis
+from client.portfolios import Portfolio
+from client.trades import Trade
 from simulation.bots import Style
 from simulation.demo_market import CALENDAR, INSTRUMENTS, Prices
 
@@ -35,7 +39,7 @@ class DemoPortfolio(NamedTuple):
 
     name: str
     desk: DemoDesk
-    cost_basis: str
+    cost_basis: CostBasis
     is_levered: bool
     cash: dict[str, Decimal]
     style: Style
@@ -45,38 +49,38 @@ class DemoPortfolio(NamedTuple):
         """Whose it is."""
         return self.desk.tenant
 
-    def opening(self) -> dict[str, Any]:
-        """Give the body that opens it."""
-        return {
-            "portfolio": self.name,
-            "base_currency": "USD",
-            "cost_basis": self.cost_basis,
-            "calendar": CALENDAR,
-            "allows_leverage": self.is_levered,
-            "allows_short": self.is_levered,
-        }
+    def opening(self) -> Portfolio:
+        """Give the command that opens it."""
+        return Portfolio(
+            portfolio=self.name,
+            base_currency="USD",
+            cost_basis=self.cost_basis,
+            calendar=CALENDAR,
+            allows_leverage=self.is_levered,
+            allows_short=self.is_levered,
+        )
 
-    def first_fills(self, prices: Prices, *, trade_date: str) -> list[dict[str, Any]]:
+    def first_fills(self, prices: Prices, *, trade_date: date) -> list[Trade]:
         """Give the executed trades it begins with: a part of its cash in every instrument."""
-        fills: list[dict[str, Any]] = []
+        fills: list[Trade] = []
         for number, instrument in enumerate(INSTRUMENTS):
             cash = self.cash.get(instrument.currency, Decimal(0))
             price = prices[instrument.name]
             quantity = (cash / _OPENING_PARTS / price).quantize(Decimal(1))
             if quantity > 0:
                 fills.append(
-                    {
-                        "portfolio": self.name,
-                        "external_id": f"opening-{self.name}-{instrument.name}",
-                        "intent": "executed",
-                        "instrument": instrument.name,
-                        "side": "buy",
-                        "quantity": f"{quantity:f}",
-                        "price": f"{price:f}",
-                        "currency": instrument.currency,
-                        "trade_date": trade_date,
-                        "source_sequence": number,
-                    }
+                    Trade(
+                        portfolio=self.name,
+                        external_id=f"opening-{self.name}-{instrument.name}",
+                        intent="executed",
+                        instrument=instrument.name,
+                        side="buy",
+                        quantity=quantity,
+                        price=price,
+                        currency=instrument.currency,
+                        trade_date=trade_date,
+                        source_sequence=number,
+                    )
                 )
         return fills
 

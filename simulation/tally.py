@@ -2,14 +2,14 @@
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from client import Accepted, ItemAnswer
 from simulation.bots import Order
 
 REFUSALS_SHOWN = 8
-ACCEPTED_OUTCOMES = frozenset({"accepted", "replayed"})
 
 OnAccepted = Callable[[int, datetime], None]
 
@@ -67,20 +67,19 @@ class Tally:
         with self._lock:
             self._counted["unanswered"] += count
 
-    def outcome(self, portfolio: str, order: Order, told: Mapping[str, Any]) -> bool:
+    def outcome(self, portfolio: str, order: Order, answer: ItemAnswer) -> bool:
         """Count one trade's outcome as it was told; say whether it was accepted."""
-        is_accepted = told.get("outcome") in ACCEPTED_OUTCOMES
-        code = str(told.get("code", ""))
+        code = "" if isinstance(answer, Accepted) else answer.code
         is_intended = order.refusal is not None
-        if is_accepted:
+        if answer.is_accepted:
             kind = "accepted_by_accident" if is_intended else "accepted"
         else:
             is_intended = is_intended and order.refusal == code
             kind = "refused_intended" if is_intended else "refused_by_accident"
         with self._lock:
             self._counted[kind] += 1
-            if not is_accepted:
+            if not answer.is_accepted:
                 self._refusals.append(Refusal(portfolio, order.instrument, code, is_intended))
-        if is_accepted:
-            self._on_accepted(told["position"], datetime.fromisoformat(told["recorded_at"]))
-        return is_accepted
+        if isinstance(answer, Accepted):
+            self._on_accepted(answer.position, answer.recorded_at)
+        return answer.is_accepted

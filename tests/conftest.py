@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+import structlog
 from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
@@ -38,6 +39,7 @@ from tests.infra.schema_registry.serving import serving_registry
 REPOSITORY = Path(__file__).resolve().parent.parent
 SERVER_FIXTURES = frozenset({"postgres_server", "valkey_server", "kafka_server"})
 KAFKA_CACHE = Path(os.environ.get("PMS_CACHE") or default_cache_directory())
+NO_KAFKA_WORDS = "no Kafka to test against"
 NO_KAFKA = pytest.StashKey[str]()
 
 # No deadline: a slow shared machine is not a defect. In CI the examples are the same on each run.
@@ -46,14 +48,38 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server."""
+def log_for_pytest() -> None:
+    """Send structured logs to Python's logging, where pytest shows them if the test fails.
+
+    Printed, as structlog would on its own, a line of a server's thread that comes between two
+    tests lands among pytest's dots.
+    """
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+log_for_pytest()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what needs a server; of several workers, each begins with the files that take long."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if SERVER_FIXTURES & fixtures:
             item.add_marker("services")
         if "kafka_server" in fixtures:
             item.add_marker("kafka")
+    if hasattr(config, "workerinput"):
+        longest = {item.path for item in items if item.get_closest_marker("longest")}
+        long = {item.path for item in items if any(map(item.get_closest_marker, ("slow", "kafka")))}
+        items.sort(key=lambda item: (item.path not in longest, item.path not in long))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -74,18 +100,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if reason is None or item.get_closest_marker("kafka") is None:
         return
     if os.environ.get("CI"):
-        pytest.fail(f"no Kafka to test against: {reason}", pytrace=False)
-    pytest.skip(f"no Kafka to test against: {reason}")
+        pytest.fail(f"{NO_KAFKA_WORDS}: {reason}", pytrace=False)
+    pytest.skip(f"{NO_KAFKA_WORDS}: {reason}")
 
 
 def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    terminalreporter: pytest.TerminalReporter,
 ) -> None:
     """Say at the end, where it is read, that a part of the suite was not run."""
-    reason = config.stash.get(NO_KAFKA, None)
-    if reason is not None:
+    # The workers, if there are some, know it: here are only the reports of what they left out.
+    skipped = (str(report.longrepr) for report in terminalreporter.stats.get("skipped", ()))
+    found = next((each for each in skipped if NO_KAFKA_WORDS in each), None)
+    if found is not None:
         terminalreporter.section("THE KAFKA TESTS DID NOT RUN", sep="!", red=True, bold=True)
-        terminalreporter.line(reason)
+        terminalreporter.line(found.rpartition(f"{NO_KAFKA_WORDS}: ")[2].rstrip("')\""))
 
 
 def reachable_directory() -> Path:
@@ -106,7 +134,7 @@ def server_data() -> Iterator[DataDirectory]:
 @pytest.fixture(scope="session")
 def postgres_server(server_data: DataDirectory) -> Iterator[EmbeddedPostgres]:
     """A real PostgreSQL for the session, in the fast setting: no test here cuts its power."""
-    with EmbeddedPostgres(server_data, durable=False) as server:
+    with EmbeddedPostgres(server_data, durable=False, kept=False) as server:
         yield server
 
 

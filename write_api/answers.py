@@ -14,6 +14,8 @@ import msgspec
 from starlette.responses import Response
 
 from commands.command import CommandState, Outcome, Status
+from commands.expecting import VERSION_MISMATCH
+from domain.block import Allotment
 from domain.rejection import Breach
 from gateway.decoding import BodyFault
 from gateway.interface import json_response
@@ -21,7 +23,8 @@ from gateway.problem import RETRY_AFTER_SECONDS, Kind, Problem
 
 REJECTED = Kind(422, "The state of the world refuses this")
 CONFLICT = Kind(409, "The name is taken by other content")
-OVERLOAD_CODES = frozenset({"overloaded"})
+CODES_OF_NOT_ATTEMPTED = {"overloaded": "too_many_requests", "shutting_down": "shutting_down"}
+"""What callers are told for the desk's own codes; `not_attempted` for all others."""
 
 
 _UNDECIDED: dict[CommandState, Literal["in_flight", "never_seen"]] = {
@@ -41,7 +44,8 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `position` is that of its last event, for `min_position` of a query; `warnings` are the rules an
     executed trade breaches; `is_parked`: it waits for its instrument to be registered; `is_held`:
     a correction that waits for its trade; `is_superseded`: one that changes nothing, because a
-    higher revision or a bust stands over it.
+    higher revision or a bust stands over it; `allotments`: what each portfolio got of a block;
+    `limit_version`: the version of the limit that was proposed or decided on.
     """
 
     outcome: Literal["accepted"]
@@ -56,6 +60,8 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_parked: bool = False
     is_held: bool = False
     is_superseded: bool = False
+    allotments: tuple[Allotment, ...] = ()
+    limit_version: int | None = None
 
 
 class ResultKind(StrEnum):
@@ -121,6 +127,8 @@ class CommandOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     is_parked: bool = False
     is_held: bool = False
     is_superseded: bool = False
+    allotments: tuple[Allotment, ...] = ()
+    limit_version: int | None = None
 
 
 def outcome_response(outcome: Outcome) -> Response:
@@ -144,8 +152,12 @@ def outcome_response(outcome: Outcome) -> Response:
         is_parked=outcome.is_parked,
         is_held=outcome.is_held,
         is_superseded=outcome.is_superseded,
+        allotments=outcome.allotments,
+        limit_version=outcome.limit_version,
     )
-    return json_response(acceptance, status=201)
+    if outcome.stream_version is None:
+        return json_response(acceptance, status=201)
+    return json_response(acceptance, status=201, ETag=f'"{outcome.stream_version}"')
 
 
 def outcome_problem(outcome: Outcome) -> Problem:
@@ -184,10 +196,17 @@ def unknown_problem(command_id: UUID) -> Problem:
 
 
 def not_attempted_problem(outcome: Outcome, members: dict[str, Any]) -> Problem:
-    """Say that nothing was written and the key is unused; overload is told apart from absence."""
-    code = "too_many_requests" if outcome.code in OVERLOAD_CODES else "not_attempted"
+    """Say that nothing was written and the key is unused, and what the reason was."""
+    if outcome.code == VERSION_MISMATCH:
+        return Problem(
+            VERSION_MISMATCH,
+            outcome.message or "",
+            fields=("If-Match",),
+            headers={"ETag": f'"{outcome.stream_version}"'},
+            members=members | {"version": outcome.stream_version},
+        )
     return Problem(
-        code,
+        CODES_OF_NOT_ATTEMPTED.get(outcome.code or "", "not_attempted"),
         outcome.message or "Nothing was written and the key is unused: send it again.",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
         members=members,
@@ -252,6 +271,8 @@ def command_outcome(
         is_parked=outcome.is_parked,
         is_held=outcome.is_held,
         is_superseded=outcome.is_superseded,
+        allotments=outcome.allotments,
+        limit_version=outcome.limit_version,
     )
 
 

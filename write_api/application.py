@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 
 from gateway.access import Action
-from gateway.interface import Endpoint, Handle, Interface, Surroundings
-from gateway.openapi import PathParameter, json_answer
-from write_api.answers import Acceptance, BatchResults, CommandOutcome
-from write_api.batches import BatchParameters
+from gateway.interface import Endpoint, Interface, Surroundings
+from gateway.openapi import json_answer
+from write_api.answers import CommandOutcome
+from write_api.benchmarks import benchmark_endpoint
+from write_api.block_bodies import BlockBody, BlockBustBody
 from write_api.bodies import (
-    Body,
     CashBody,
     CorrectionBody,
     InstrumentBody,
@@ -18,27 +18,27 @@ from write_api.bodies import (
     PortfolioBody,
     SessionBody,
     SourceBody,
+    TimeBody,
     TradeBody,
 )
+from write_api.checking import check_endpoint
+from write_api.control_endpoints import CONTROLS
+from write_api.corporate_actions import ACTIONS
 from write_api.correction_bodies import AmendmentBody, BustBody
+from write_api.declaring import NAMED_ONCE, batch, single
+from write_api.door import put_door
 from write_api.instruments import CHANGES, INSTRUMENT
 from write_api.issuing import DECISION_SECONDS_MAX, CommandDesk, Issuing
 from write_api.portfolio_deeds import DEEDS
-from write_api.resources import COMMAND, EXTERNAL_ID, PORTFOLIO, SOURCE, Resources
+from write_api.resources import BLOCK, COMMAND, EXTERNAL_ID, PORTFOLIO, SOURCE, Resources
+from write_api.settlement_endpoints import WAITS, settlement_endpoints
 
 TITLE = "PMS commands"
 DESCRIPTION = """Commands to the portfolio management system. Each write is durable in the log \
 before it is answered, and names its position there: pass it to a query as `min_position` to read \
 your own write. Numbers are strings, times ISO 8601; errors are `application/problem+json` with a \
 stable `code`."""
-NAMED_ONCE = "Sent again under the same key it gets the same outcome, with `replayed`."
 CAPTURES = (Action.CAPTURE_PROPOSED, Action.CAPTURE_EXECUTED)
-ACCEPTED = (json_answer(201, Acceptance, "Accepted, now or before."),)
-RESULTS = (json_answer(200, BatchResults, "Decided, item by item."),)
-REFUSALS = (
-    (409, "Conflict: the key or the name is taken by other content, named in `fields`."),
-    (422, "Rejected by the state of the world: every breach is listed."),
-)
 
 
 def create_app(
@@ -57,20 +57,24 @@ def create_app(
     for endpoint in (
         *_captures(resources),
         *_corrections(resources),
+        *_blocks(resources),
+        *_settlements(resources),
         *_portfolios(resources),
         *_portfolio_deeds(resources),
         *_market(resources),
         *_instruments(issuing),
+        *_controls(issuing),
+        benchmark_endpoint(issuing),
         _outcomes(resources),
     ):
         interface.add(endpoint)
-    return interface.application
+    return put_door(interface.application, desk.admission, surroundings)
 
 
 def _captures(resources: Resources) -> Sequence[Endpoint]:
     own = ("source_missing", "source_not_yours", "date_missing")
     return (
-        _single(
+        single(
             "/v1/trades",
             "capture_trade",
             "Capture a trade",
@@ -80,8 +84,9 @@ def _captures(resources: Resources) -> Sequence[Endpoint]:
             problems=own,
             description="`proposed` asks (every rule applies), `executed` tells (it books, and "
             f"what it breaches comes back as `warnings`). {NAMED_ONCE}",
+            version_of="its portfolio",
         ),
-        _batch(
+        batch(
             "/v1/trades:batch",
             "capture_trades",
             "Capture up to 5,000 trades",
@@ -90,7 +95,8 @@ def _captures(resources: Resources) -> Sequence[Endpoint]:
             resources.capture_trades,
             problems=own,
         ),
-        _single(
+        check_endpoint(resources.check_trades, CAPTURES, own),
+        single(
             "/v1/sources",
             "register_source",
             "Say how a source names its trades",
@@ -109,7 +115,7 @@ def _corrections(resources: Resources) -> Sequence[Endpoint]:
         f"(`is_held`); a higher revision or a bust stands over it (`is_superseded`). {NAMED_ONCE}"
     )
     return (
-        _single(
+        single(
             f"{trade}/amendments",
             "amend_trade",
             "Amend a trade",
@@ -119,8 +125,9 @@ def _corrections(resources: Resources) -> Sequence[Endpoint]:
             description=waits,
             problems=(*own, "date_missing"),
             parts=(SOURCE, EXTERNAL_ID),
+            version_of="the trade",
         ),
-        _single(
+        single(
             f"{trade}/busts",
             "bust_trade",
             "Bust a trade",
@@ -130,13 +137,64 @@ def _corrections(resources: Resources) -> Sequence[Endpoint]:
             description=f"Final over any revision, earlier or later. {waits}",
             problems=own,
             parts=(SOURCE, EXTERNAL_ID),
+            version_of="the trade",
         ),
     )
 
 
+def _blocks(resources: Resources) -> Sequence[Endpoint]:
+    own = ("source_missing", "source_not_yours")
+    return (
+        single(
+            "/v1/blocks",
+            "allocate_block",
+            "Allocate a block over several portfolios",
+            CAPTURES,
+            BlockBody,
+            resources.allocate_block,
+            problems=(*own, "date_missing"),
+            description="All or none: each portfolio gets a trade at the block's average price, "
+            "named `<external_id>/<portfolio>` and amended or busted like any. `proposed` asks "
+            "(what one portfolio breaches refuses all; every breach names its portfolio), "
+            f"`executed` tells. {NAMED_ONCE}",
+        ),
+        single(
+            "/v1/blocks/{source}/{external_id:path}/busts",
+            "bust_block",
+            "Bust a block",
+            (Action.CORRECT_TRADE,),
+            BlockBustBody,
+            resources.bust_block,
+            problems=own,
+            description="Busts every trade of it, all or none, wherever amends have taken them. "
+            f"The block must have been allocated before. {NAMED_ONCE}",
+            parts=(SOURCE, BLOCK),
+            version_of="the block",
+        ),
+    )
+
+
+def _settlements(resources: Resources) -> Sequence[Endpoint]:
+    return [
+        single(
+            f"/v1/trades/{{source}}/{{external_id:path}}/{path}",
+            name,
+            summary,
+            (Action.SETTLE_TRADE,),
+            body,
+            handle,
+            description=WAITS,
+            problems=("source_missing", "source_not_yours"),
+            parts=(SOURCE, EXTERNAL_ID),
+            version_of="the trade",
+        )
+        for path, (name, summary, body, handle) in settlement_endpoints(resources).items()
+    ]
+
+
 def _portfolios(resources: Resources) -> Sequence[Endpoint]:
     return (
-        _single(
+        single(
             "/v1/portfolios",
             "open_portfolio",
             "Open a portfolio",
@@ -144,7 +202,7 @@ def _portfolios(resources: Resources) -> Sequence[Endpoint]:
             PortfolioBody,
             resources.open_portfolio,
         ),
-        _single(
+        single(
             "/v1/portfolios/{portfolio}/deposits",
             "deposit_cash",
             "Deposit cash",
@@ -153,8 +211,9 @@ def _portfolios(resources: Resources) -> Sequence[Endpoint]:
             resources.deposit_cash,
             problems=("date_missing",),
             parts=(PORTFOLIO,),
+            version_of="the portfolio",
         ),
-        _single(
+        single(
             "/v1/portfolios/{portfolio}/withdrawals",
             "withdraw_cash",
             "Withdraw cash",
@@ -163,13 +222,14 @@ def _portfolios(resources: Resources) -> Sequence[Endpoint]:
             resources.withdraw_cash,
             problems=("date_missing",),
             parts=(PORTFOLIO,),
+            version_of="the portfolio",
         ),
     )
 
 
 def _portfolio_deeds(resources: Resources) -> Sequence[Endpoint]:
     return [
-        _single(
+        single(
             f"/v1/portfolios/{{portfolio}}/{deed.path}",
             deed.name,
             deed.summary,
@@ -178,6 +238,7 @@ def _portfolio_deeds(resources: Resources) -> Sequence[Endpoint]:
             resources.doing(deed),
             problems=deed.problems,
             parts=(PORTFOLIO,),
+            version_of="the portfolio",
         )
         for deed in DEEDS
     ]
@@ -185,7 +246,7 @@ def _portfolio_deeds(resources: Resources) -> Sequence[Endpoint]:
 
 def _market(resources: Resources) -> Sequence[Endpoint]:
     return (
-        _single(
+        single(
             "/v1/instruments",
             "register_instrument",
             "Register an instrument",
@@ -193,7 +254,7 @@ def _market(resources: Resources) -> Sequence[Endpoint]:
             InstrumentBody,
             resources.register_instrument,
         ),
-        _batch(
+        batch(
             "/v1/instruments:batch",
             "register_instruments",
             "Register up to 5,000 instruments",
@@ -201,7 +262,7 @@ def _market(resources: Resources) -> Sequence[Endpoint]:
             InstrumentBody,
             resources.register_instruments,
         ),
-        _single(
+        single(
             "/v1/marks",
             "mark_market",
             "Mark instruments and FX rates",
@@ -210,7 +271,17 @@ def _market(resources: Resources) -> Sequence[Endpoint]:
             resources.mark_market,
             problems=("source_missing",),
         ),
-        _single(
+        single(
+            "/v1/time",
+            "reach_time",
+            "Let business time come to an instant",
+            (Action.REACH_TIME,),
+            TimeBody,
+            resources.reach_time,
+            description="Marks and closed sessions tell it as well; this is for the hours before. "
+            f"{NAMED_ONCE}",
+        ),
+        single(
             "/v1/sessions",
             "close_session",
             "Close a session",
@@ -218,7 +289,7 @@ def _market(resources: Resources) -> Sequence[Endpoint]:
             SessionBody,
             resources.close_session,
         ),
-        _single(
+        single(
             "/v1/sessions/corrections",
             "correct_close",
             "Correct or cancel a close",
@@ -231,7 +302,7 @@ def _market(resources: Resources) -> Sequence[Endpoint]:
 
 def _instruments(issuing: Issuing) -> Sequence[Endpoint]:
     return [
-        _single(
+        single(
             f"/v1/instruments/{{instrument}}/{change.path}",
             change.name,
             change.summary,
@@ -239,8 +310,22 @@ def _instruments(issuing: Issuing) -> Sequence[Endpoint]:
             change.body,
             change.handle(issuing),
             parts=(INSTRUMENT,),
+            version_of="the instrument",
         )
-        for change in CHANGES
+        for change in (*CHANGES, *ACTIONS)
+    ]
+
+
+def _controls(issuing: Issuing) -> Sequence[Endpoint]:
+    return [
+        single(
+            *control[:5],
+            control.handle(issuing),
+            description=f"{control.description} {NAMED_ONCE}",
+            problems=control.problems,
+            parts=control.parts,
+        )
+        for control in CONTROLS
     ]
 
 
@@ -256,63 +341,4 @@ def _outcomes(resources: Resources) -> Endpoint:
         description="Commands of other tenants are never seen.",
         parts=(COMMAND,),
         problems=("not_ready",),
-    )
-
-
-def _single(
-    path: str,
-    name: str,
-    summary: str,
-    actions: tuple[Action, ...],
-    body: type[Body],
-    handle: Handle,
-    *,
-    description: str = NAMED_ONCE,
-    problems: tuple[str, ...] = (),
-    parts: tuple[PathParameter, ...] = (),
-) -> Endpoint:
-    return Endpoint(
-        "POST",
-        path,
-        name,
-        summary,
-        actions,
-        handle,
-        ACCEPTED,
-        bodies=(("application/json", body),),
-        refusals=REFUSALS,
-        is_write=True,
-        description=description,
-        problems=problems,
-        parts=parts,
-    )
-
-
-def _batch(
-    path: str,
-    name: str,
-    summary: str,
-    actions: tuple[Action, ...],
-    body: type[Body],
-    handle: Handle,
-    *,
-    problems: tuple[str, ...] = (),
-) -> Endpoint:
-    return Endpoint(
-        "POST",
-        path,
-        name,
-        summary,
-        actions,
-        handle,
-        RESULTS,
-        bodies=(("application/json", list[body]), ("application/x-ndjson", str)),  # type: ignore[valid-type]
-        parameters=BatchParameters,
-        refusals=REFUSALS,
-        problems=("batch_empty", "batch_too_long", *problems),
-        is_write=True,
-        description="A JSON array (malformed: 400, nothing decided) or NDJSON (a malformed line is "
-        "that item's own result). The body is read whole before the first decision; items are "
-        "decided in order, later ones seeing earlier ones, with one result each. "
-        "`atomic=true` accepts all or none.",
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from starlette.responses import Response
 
-from commands.command import Command, Outcome
+from commands.command import Command, Issued, Outcome
 from domain.identity import command_id
 from gateway.decoding import BodyFault, BodyFaulty
 from gateway.interface import Call
@@ -22,7 +22,7 @@ from write_api.answers import (
     malformed_result,
 )
 from write_api.issuing import Issuing, idempotency_key
-from write_api.reading_bodies import Item
+from write_api.reading_bodies import Item, breathe
 
 
 class BatchParameters(msgspec.Struct, forbid_unknown_fields=True):
@@ -39,20 +39,21 @@ async def issue_batch(issuing: Issuing, call: Call, items: Sequence[Item]) -> Re
         BodyFaulty: an item of an atomic batch could not be understood.
     """
     key = idempotency_key(call)
-    names = [command_id(call.principal.tenant, key, index) for index in range(len(items))]
     is_atomic: bool = call.parameters.atomic
     if is_atomic:
         _require_all_understood(items)
-    issued = [
-        issuing.issued(call, name, item)
-        for name, item in zip(names, items, strict=True)
-        if isinstance(item, Command)
-    ]
+    names: list[UUID] = []
+    issued: list[Issued] = []
+    for index, item in enumerate(items):
+        await breathe(index)
+        names.append(command_id(call.principal.tenant, key, index))
+        if isinstance(item, Command):
+            issued.append(issuing.issued(call, names[index], item))
     call.exchange.command_id = names[0]
     outcomes = await issuing.decided(
         issuing.desk.submit_batch(issued, is_atomic=is_atomic), names[0]
     )
-    results = _results(items, names, outcomes)
+    results = await _results(items, names, outcomes)
     if is_atomic:
         return atomic_response(outcomes, results)
     return batch_response(outcomes, results)
@@ -64,16 +65,17 @@ def _require_all_understood(items: Sequence[Item]) -> None:
             raise BodyFaulty(item.within(f"[{index}]."))
 
 
-def _results(
+async def _results(
     items: Sequence[Item], names: Sequence[UUID], outcomes: Sequence[Outcome]
 ) -> list[ItemResult]:
     """Put outcomes and faults back into the order sent."""
     told = iter(outcomes)
-    results = [
-        malformed_result(index, names[index], item)
-        if isinstance(item, BodyFault)
-        else item_result(index, next(told))
-        for index, item in enumerate(items)
-    ]
+    results: list[ItemResult] = []
+    for index, item in enumerate(items):
+        await breathe(index)
+        if isinstance(item, BodyFault):
+            results.append(malformed_result(index, names[index], item))
+        else:
+            results.append(item_result(index, next(told)))
     assert next(told, None) is None, "one outcome for each command"
     return results

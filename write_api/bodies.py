@@ -27,6 +27,7 @@ from domain.instrument import AssetClass
 from domain.lots import CostBasis, Side
 from domain.market import CLOSES_PER_SESSION_MAX, MARKS_PER_EVENT_MAX, Close, Mark, Rate
 from domain.money import ZERO, Money
+from domain.portfolio.events import SettlementPolicy
 from domain.source import NamingScope
 from domain.trade import LOTS_NAMED_MAX, Capture, Intent
 from gateway.decoding import (
@@ -103,7 +104,11 @@ class TradeBody(ContentBody, frozen=True, kw_only=True):
 
 
 class PortfolioBody(Body, frozen=True):
-    """A portfolio to open; without `calendar` its base currency's market values it."""
+    """A portfolio to open; without `calendar` its base currency's market values it.
+
+    `settlement`: `contractual`, on value dates, or `actual`, when a custodian confirms it.
+    `auto_exchange`: the cash of trades in foreign currencies is exchanged beside them.
+    """
 
     portfolio: Name
     base_currency: CurrencyCode
@@ -111,6 +116,8 @@ class PortfolioBody(Body, frozen=True):
     calendar: Calendar | None = None
     allows_leverage: bool = False
     allows_short: bool = False
+    settlement: SettlementPolicy = SettlementPolicy.CONTRACTUAL
+    auto_exchange: bool = False
 
 
 class CashBody(Body, frozen=True):
@@ -161,6 +168,12 @@ class MarksBody(Body, frozen=True):
     at: Instant
     marks: Annotated[tuple[MarkBody, ...], msgspec.Meta(max_length=MARKS_PER_EVENT_MAX)] = ()
     rates: Annotated[tuple[RateBody, ...], msgspec.Meta(max_length=MARKS_PER_EVENT_MAX)] = ()
+
+
+class TimeBody(Body, frozen=True):
+    """The instant that business time has come to."""
+
+    at: Instant
 
 
 class CloseBody(Body, frozen=True):
@@ -243,6 +256,8 @@ def portfolio_command(body: PortfolioBody) -> OpenPortfolio:
         calendar=body.calendar,
         allows_leverage=body.allows_leverage,
         allows_short=body.allows_short,
+        settlement=body.settlement,
+        auto_exchange=body.auto_exchange,
     )
 
 

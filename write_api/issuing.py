@@ -8,21 +8,31 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
+from msgspec.structs import replace
 from starlette.responses import Response
 
+from commands.admission import Admission
+from commands.checks import Answer
 from commands.command import Command, CommandState, Issued, Outcome, fingerprint_of
 from domain.identity import command_id
 from gateway.interface import Call
 from gateway.problem import Problem
 from write_api.answers import outcome_response, unknown_problem
+from write_api.hearing import Hearing
 
 DECISION_SECONDS_MAX = 30.0
 OutcomeT = TypeVar("OutcomeT")
-_KEY = re.compile(r"[!-~]{1,255}\Z")
+KEY = re.compile(r"[!-~]{1,255}\Z")
+_VERSION = re.compile(r'"[0-9]{1,18}"\Z')
 
 
 class CommandDesk(Protocol):
     """What this interface needs of the command desk (`commands.desk.Desk`)."""
+
+    @property
+    def admission(self) -> Admission:
+        """Who lets requests in."""
+        ...
 
     def submit(self, issued: Issued) -> Future[Outcome]:
         """Queue one command."""
@@ -30,6 +40,10 @@ class CommandDesk(Protocol):
 
     def submit_batch(self, issued: Sequence[Issued], *, is_atomic: bool) -> Future[list[Outcome]]:
         """Queue commands that are decided in order and answered together."""
+        ...
+
+    def check(self, issued: Sequence[Issued]) -> Future[Answer]:
+        """Tell what would become of trades, without a trace."""
         ...
 
     def state_of(self, tenant: str, command_id: UUID) -> tuple[CommandState, Outcome | None]:
@@ -49,6 +63,7 @@ class Issuing:
         self.desk = desk
         self._clock = clock
         self._decision_seconds_max = decision_seconds_max
+        self._hearing = Hearing()
 
     async def single(self, call: Call, command: Command) -> Response:
         """Issue one command under the request's key and answer its outcome.
@@ -58,7 +73,10 @@ class Issuing:
         """
         name = command_id(call.principal.tenant, idempotency_key(call))
         call.exchange.command_id = name
-        future = self.desk.submit(self.issued(call, name, command))
+        issued = self.issued(call, name, command)
+        if call.exchange.if_match is not None:
+            issued = replace(issued, expected_version=expected_version(call))
+        future = self.desk.submit(issued)
         return outcome_response(await self.decided(future, name))
 
     def issued(self, call: Call, name: UUID, command: Command) -> Issued:
@@ -82,11 +100,37 @@ class Issuing:
         Raises:
             Problem: `outcome_unknown` when it takes too long; the command may still be decided.
         """
-        waiting = asyncio.shield(asyncio.wrap_future(future))
+        answered = self._hearing.of(future)
+        if answered.done():
+            return answered.result()
+        giving_up = answered.get_loop().call_later(self._decision_seconds_max, _give_up, answered)
         try:
-            return await asyncio.wait_for(waiting, self._decision_seconds_max)
+            return await answered
         except TimeoutError:
             raise unknown_problem(name) from None
+        finally:
+            giving_up.cancel()
+
+
+def _give_up(answered: asyncio.Future[OutcomeT]) -> None:
+    if not answered.done():
+        answered.set_exception(TimeoutError())
+
+
+def expected_version(call: Call) -> int:
+    """Take the version that is expected from the header If-Match.
+
+    Raises:
+        Problem: `if_match_malformed`.
+    """
+    given = call.request.headers.getlist("if-match")
+    if len(given) != 1 or _VERSION.match(given[0]) is None:
+        raise Problem(
+            "if_match_malformed",
+            'Send one version, quoted as the ETag of an answer is: If-Match: "7".',
+            fields=("If-Match",),
+        )
+    return int(given[0][1:-1])
 
 
 def idempotency_key(call: Call) -> str:
@@ -103,7 +147,7 @@ def idempotency_key(call: Call) -> str:
             "the same command again: any 1 to 255 visible characters, such as an order's id.",
             fields=("Idempotency-Key",),
         )
-    if len(given) > 1 or _KEY.match(given[0]) is None:
+    if len(given) > 1 or KEY.match(given[0]) is None:
         raise Problem(
             "idempotency_key_malformed",
             "Send one Idempotency-Key of 1 to 255 visible ASCII characters.",

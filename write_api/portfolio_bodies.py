@@ -2,6 +2,7 @@
 
 from datetime import date
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 
@@ -9,6 +10,7 @@ from commands.portfolio_commands import (
     AssignBenchmark,
     AssignOwner,
     BookInterest,
+    ChangeCostBasis,
     ChargeFee,
     ClosePeriod,
     ClosePortfolio,
@@ -16,12 +18,17 @@ from commands.portfolio_commands import (
     FreezePortfolio,
     RenamePortfolio,
     ReopenPeriod,
+    TransferLots,
     UnfreezePortfolio,
 )
+from domain.lots import CostBasis
 from domain.money import Money
 from domain.portfolio.life import FeeKind
-from domain.trade import Intent
+from domain.trade import LOTS_NAMED_MAX, Intent
+from domain.transfers import NamedLot
 from gateway.decoding import (
+    BodyFault,
+    BodyFaulty,
     CurrencyCode,
     Instant,
     Line,
@@ -61,6 +68,36 @@ class BenchmarkBody(Body, frozen=True):
 
     benchmark: Name
     from_date: date
+
+
+class CostBasisBody(Body, frozen=True):
+    """The cost basis from the start of a date on; the date is behind that of any change before."""
+
+    cost_basis: CostBasis
+    from_date: date
+
+
+class NamedLotBody(Body, frozen=True):
+    """How much of the lot that a trade opened."""
+
+    trade_id: UUID
+    quantity: Number
+
+
+class TransferBody(Body, frozen=True):
+    """A transfer of lots: a `quantity` by the cost basis, or `lots` by name; `transfer` names it.
+
+    At least one of `trade_date` and `at` is needed. Without `at` it stands behind all trades of its
+    date. The same name with the same content again is the first acceptance.
+    """
+
+    transfer: Name
+    to_portfolio: Name
+    instrument: Name
+    quantity: Number | None = None
+    lots: Annotated[tuple[NamedLotBody, ...], msgspec.Meta(max_length=LOTS_NAMED_MAX)] = ()
+    trade_date: date | None = None
+    at: Instant | None = None
 
 
 class FeeBody(Body, frozen=True):
@@ -148,6 +185,45 @@ def benchmark_command(body: BenchmarkBody, portfolio: str) -> AssignBenchmark:
     """
     from_date = plausible_day("from_date", body.from_date)
     return AssignBenchmark(portfolio, body.benchmark, from_date)
+
+
+def cost_basis_command(body: CostBasisBody, portfolio: str) -> ChangeCostBasis:
+    """Build a change of cost basis.
+
+    Raises:
+        BodyFaulty: the date is out of range.
+    """
+    from_date = plausible_day("from_date", body.from_date)
+    return ChangeCostBasis(portfolio=portfolio, cost_basis=body.cost_basis, from_date=from_date)
+
+
+def transfer_command(body: TransferBody, portfolio: str) -> TransferLots:
+    """Build a transfer.
+
+    Raises:
+        BodyFaulty: a value is out of range, there is no date, or not just one of `quantity` and
+            `lots`, each lot once.
+    """
+    if (body.quantity is None) == (not body.lots):
+        message = "Give either a quantity, or the lots that are meant."
+        raise BodyFaulty(BodyFault("lots_missing", message, "quantity"))
+    if len({each.trade_id for each in body.lots}) != len(body.lots):
+        raise BodyFaulty(BodyFault("lots_missing", "Name each lot once.", "lots"))
+    trade_date, at = dated(body.trade_date, body.at)
+    lots = tuple(
+        NamedLot(each.trade_id, positive(f"lots[{index}].quantity", each.quantity))
+        for index, each in enumerate(body.lots)
+    )
+    return TransferLots(
+        portfolio=portfolio,
+        transfer=body.transfer,
+        to_portfolio=body.to_portfolio,
+        instrument=body.instrument,
+        quantity=None if body.quantity is None else positive("quantity", body.quantity),
+        lots=lots,
+        trade_date=trade_date,
+        at=at,
+    )
 
 
 def fee_command(body: FeeBody, portfolio: str) -> ChargeFee:

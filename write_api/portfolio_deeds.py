@@ -67,6 +67,23 @@ DEEDS = (
         bodies.benchmark_command,
     ),
     Deed(
+        "cost-basis",
+        "change_cost_basis",
+        "Take lots by another cost basis from a date on; what was realised before it stands",
+        (Action.CHANGE_COST_BASIS,),
+        bodies.CostBasisBody,
+        bodies.cost_basis_command,
+    ),
+    Deed(
+        "transfers",
+        "transfer_lots",
+        "Transfer lots to another portfolio, at their cost and of their dates",
+        (Action.TRANSFER_LOTS,),
+        bodies.TransferBody,
+        bodies.transfer_command,
+        ("date_missing", "lots_missing"),
+    ),
+    Deed(
         "fees",
         "charge_fee",
         "Tell of a fee; it books whatever it leaves, and says so in `warnings`",

@@ -1,5 +1,6 @@
 """Reading request bodies: one JSON value, a JSON array, or one JSON value per line (NDJSON)."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -11,9 +12,11 @@ from gateway.interface import Call
 from gateway.problem import Problem
 
 ITEMS_MAX = 5_000
+SLICE_ITEMS = 50
 NDJSON_TYPES = frozenset({b"application/x-ndjson", b"application/ndjson", b"application/jsonl"})
 
 BodyT = TypeVar("BodyT", bound=msgspec.Struct)
+BuiltT = TypeVar("BuiltT", bound=Command)
 Item = Command | BodyFault
 
 
@@ -50,33 +53,70 @@ class BodyReader(Generic[BodyT]):
                 "`application/x-ndjson` with one object per line.",
             )
         body = await call.request.body()
-        items = self._array(body, build) if sent == JSON_TYPE else self._lines(body, build)
+        if sent == JSON_TYPE:
+            items = await self._array(body, build)
+        else:
+            items = await self._lines(body, build)
         if not items:
             raise Problem("batch_empty", "Send at least one item.")
         return items
 
-    def _array(self, body: bytes, build: Callable[[BodyT], Command]) -> list[Item]:
+    async def read_one_or_many(self, call: Call, build: Callable[[BodyT], BuiltT]) -> list[BuiltT]:
+        """Read one JSON object, or an array of them; a malformed one is a fault of the whole.
+
+        Raises:
+            Problem: it is not said to be JSON, or the array is empty.
+            BodyFaulty: it is not JSON, or not of this kind.
+        """
+        if media_type(call.exchange.content_type) != JSON_TYPE:
+            raise Problem("media_type_unsupported", "Send `Content-Type: application/json`.")
+        body = await call.request.body()
+        if not body.lstrip().startswith(b"["):
+            return [build(decode_body(self._one, body))]
+        decoded = decode_body(self._many, body)
+        built: list[BuiltT] = []
+        for index, each in enumerate(decoded):
+            try:
+                built.append(build(each))
+            except BodyFaulty as faulty:
+                raise BodyFaulty(faulty.fault.within(f"[{index}].")) from None
+        if not built:
+            raise Problem("batch_empty", "Send at least one item.")
+        return built
+
+    async def _array(self, body: bytes, build: Callable[[BodyT], Command]) -> list[Item]:
         decoded = decode_body(self._many, body)
         _require_length(len(decoded))
         items: list[Item] = []
         for index, each in enumerate(decoded):
+            await breathe(index)
             try:
                 items.append(build(each))
             except BodyFaulty as faulty:
                 raise BodyFaulty(faulty.fault.within(f"[{index}].")) from None
         return items
 
-    def _lines(self, body: bytes, build: Callable[[BodyT], Command]) -> list[Item]:
+    async def _lines(self, body: bytes, build: Callable[[BodyT], Command]) -> list[Item]:
         """Read NDJSON: blank lines are skipped, and a faulty line is its own fault only."""
         lines = [line for line in body.split(b"\n") if line.strip()]
         _require_length(len(lines))
         items: list[Item] = []
-        for line in lines:
+        for index, line in enumerate(lines):
+            await breathe(index)
             try:
                 items.append(build(decode_body(self._one, line)))
             except BodyFaulty as faulty:
                 items.append(faulty.fault)
         return items
+
+
+async def breathe(index: int) -> None:
+    """Let other requests have their turn at every fiftieth item: a batch is long, they are short.
+
+    Without, a batch of 5,000 kept everybody else from being read or answered for 0.2 s.
+    """
+    if index % SLICE_ITEMS == SLICE_ITEMS - 1:
+        await asyncio.sleep(0)
 
 
 def _require_length(count: int) -> None:

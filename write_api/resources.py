@@ -5,15 +5,17 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from commands.command import CaptureTrade
+from commands.command import CaptureTrade, ReachTime
 from domain.trade import Intent
 from eventstore.failures import LogUnavailable
 from gateway.access import Action, require
+from gateway.decoding import utc
 from gateway.interface import Call, Handle, json_response
 from gateway.openapi import PathParameter
 from gateway.problem import Problem
 from write_api.answers import command_outcome
 from write_api.batches import issue_batch
+from write_api.block_bodies import BlockBody, BlockBustBody, block_command, bust_block_command
 from write_api.bodies import (
     CashBody,
     CorrectionBody,
@@ -22,6 +24,7 @@ from write_api.bodies import (
     PortfolioBody,
     SessionBody,
     SourceBody,
+    TimeBody,
     TradeBody,
     correction_command,
     deposit_command,
@@ -33,10 +36,19 @@ from write_api.bodies import (
     trade_command,
     withdrawal_command,
 )
+from write_api.checking import answer_check, require_few
 from write_api.correction_bodies import AmendmentBody, BustBody, amend_command, bust_command
 from write_api.issuing import Issuing, own_source
 from write_api.portfolio_deeds import Deed
 from write_api.reading_bodies import BodyReader
+from write_api.settlement_bodies import (
+    FailureBody,
+    SettlementBody,
+    SettlementResumptionBody,
+    fail_command,
+    resume_command,
+    settle_command,
+)
 
 PORTFOLIO = PathParameter(
     "portfolio", r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}\Z", "The portfolio's name."
@@ -45,6 +57,7 @@ SOURCE = PathParameter("source", r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}\Z", "The t
 EXTERNAL_ID = PathParameter(
     "external_id", r"^[!-~]{1,128}\Z", "The source's id of the trade, percent-encoded."
 )
+BLOCK = PathParameter("external_id", r"^[!-~]{1,63}\Z", "The source's id of the block.")
 COMMAND = PathParameter(
     "command_id",
     r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z",
@@ -58,6 +71,11 @@ INTENT_ACTIONS = {
 _TRADES = BodyReader(TradeBody)
 _AMENDMENTS = BodyReader(AmendmentBody)
 _BUSTS = BodyReader(BustBody)
+_BLOCKS = BodyReader(BlockBody)
+_BLOCK_BUSTS = BodyReader(BlockBustBody)
+_SETTLEMENTS = BodyReader(SettlementBody)
+_FAILURES = BodyReader(FailureBody)
+_RESUMPTIONS = BodyReader(SettlementResumptionBody)
 _PORTFOLIOS = BodyReader(PortfolioBody)
 _CASH = BodyReader(CashBody)
 _INSTRUMENTS = BodyReader(InstrumentBody)
@@ -65,6 +83,7 @@ _SOURCES = BodyReader(SourceBody)
 _MARKS = BodyReader(MarksBody)
 _SESSIONS = BodyReader(SessionBody)
 _CORRECTIONS = BodyReader(CorrectionBody)
+_TIMES = BodyReader(TimeBody)
 
 
 class Resources:
@@ -83,6 +102,12 @@ class Resources:
         items = await _TRADES.read_batch(call, lambda body: _capture(call, body))
         return await issue_batch(self._issuing, call, items)
 
+    async def check_trades(self, call: Call) -> Response:
+        """Tell what would become of one trade or several, without a trace."""
+        captures = await _TRADES.read_one_or_many(call, lambda body: _capture(call, body))
+        require_few(len(captures))
+        return await answer_check(self._issuing, call, captures)
+
     async def amend_trade(self, call: Call) -> Response:
         """Tell a revision of a trade."""
         source, external_id = own_source(call, call.named(SOURCE)), call.named(EXTERNAL_ID)
@@ -94,6 +119,37 @@ class Resources:
         source, external_id = own_source(call, call.named(SOURCE)), call.named(EXTERNAL_ID)
         body = await _BUSTS.read(call)
         return await self._issuing.single(call, bust_command(body, source, external_id))
+
+    async def allocate_block(self, call: Call) -> Response:
+        """Allocate a block; asking and telling have the permissions of trades."""
+        body = await _BLOCKS.read(call)
+        require(call.principal, INTENT_ACTIONS[body.intent])
+        command = block_command(body, own_source(call, body.source))
+        return await self._issuing.single(call, command)
+
+    async def bust_block(self, call: Call) -> Response:
+        """Tell that a block was cancelled."""
+        source, external_id = own_source(call, call.named(SOURCE)), call.named(BLOCK)
+        body = await _BLOCK_BUSTS.read(call)
+        return await self._issuing.single(call, bust_block_command(body, source, external_id))
+
+    async def settle_trade(self, call: Call) -> Response:
+        """Tell that a trade was settled."""
+        source, external_id = own_source(call, call.named(SOURCE)), call.named(EXTERNAL_ID)
+        body = await _SETTLEMENTS.read(call)
+        return await self._issuing.single(call, settle_command(body, source, external_id))
+
+    async def fail_settlement(self, call: Call) -> Response:
+        """Tell that a trade's settlement fails."""
+        source, external_id = own_source(call, call.named(SOURCE)), call.named(EXTERNAL_ID)
+        body = await _FAILURES.read(call)
+        return await self._issuing.single(call, fail_command(body, source, external_id))
+
+    async def resume_settlement(self, call: Call) -> Response:
+        """Tell that a fail stands no longer."""
+        source, external_id = own_source(call, call.named(SOURCE)), call.named(EXTERNAL_ID)
+        body = await _RESUMPTIONS.read(call)
+        return await self._issuing.single(call, resume_command(body, source, external_id))
 
     async def open_portfolio(self, call: Call) -> Response:
         """Open a portfolio."""
@@ -143,6 +199,11 @@ class Resources:
         source = own_source(call)
         body = await _MARKS.read(call)
         return await self._issuing.single(call, marks_command(body, source))
+
+    async def reach_time(self, call: Call) -> Response:
+        """Let business time go on."""
+        body = await _TIMES.read(call)
+        return await self._issuing.single(call, ReachTime(at=utc("at", body.at)))
 
     async def close_session(self, call: Call) -> Response:
         """End a session with its closes."""

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-import msgspec
+from client.market import Mark, Marks
 
 TENANT = "benchmark"
 PORTFOLIOS = tuple(f"P{number:03}" for number in range(200))
@@ -102,8 +102,12 @@ class Ticks:
 
     def body(self, at: datetime) -> bytes:
         """Draw the body of one request."""
+        return self.marks(at).body()
+
+    def marks(self, at: datetime) -> Marks:
+        """Draw the marks of a moment."""
         marks = [
-            {"instrument": name, "price": f"{20 + 7 * number}.{self._draw.randrange(100):02}"}
+            Mark(instrument=name, price=f"{20 + 7 * number}.{self._draw.randrange(100):02}")
             for number, name in enumerate(INSTRUMENTS)
         ]
-        return msgspec.json.encode({"at": at.isoformat(), "marks": marks})
+        return Marks(at=at, marks=marks)

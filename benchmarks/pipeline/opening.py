@@ -7,9 +7,6 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import httpx
-import msgspec
-
 from benchmarks.pipeline.load import (
     CALENDAR,
     CASH,
@@ -20,22 +17,22 @@ from benchmarks.pipeline.load import (
     Ticks,
 )
 from benchmarks.pipeline.sending import LANES, Doors
+from client import Client
+from client.market import Instrument
+from client.portfolios import Deposit, Portfolio
 from domain.identity import MARKET_TENANT
 from gateway.access import Role
-from gateway.client import Caller, Refused, Reply
 from infra.clock import now
 from infra.keys import signing_key
 from infra.running import RunningSystem
 from infra.tokens import issue_token
-
-ANSWER_SECONDS = 35.0
 
 
 def open_market(system: RunningSystem) -> Doors:
     """Register, open, deposit and mark; give the sender its way in.
 
     Raises:
-        Refused: something was refused that had to be accepted.
+        CallFailed: something was refused that had to be accepted, or not answered.
     """
     key = signing_key(system.data)
 
@@ -53,17 +50,11 @@ def open_market(system: RunningSystem) -> Doors:
     market = token(MARKET_TENANT, "exchange", Role.MARKET_DATA)
     with ExitStack() as opened:
 
-        def caller(bearer: str) -> Caller:
-            client = httpx.Client(
-                base_url=system.write_url,
-                headers={"Authorization": f"Bearer {bearer}"},
-                timeout=ANSWER_SECONDS,
-                trust_env=False,
-            )
-            return Caller(opened.enter_context(client))
+        def client(bearer: str) -> Client:
+            return opened.enter_context(Client.to(system.write_url, token=bearer))
 
-        _open_instruments(caller(market), at=now())
-        _open_portfolios(caller(token(TENANT, "operator", Role.PORTFOLIO_MANAGER)), at=now())
+        _open_instruments(client(market), at=now())
+        _open_portfolios(client(token(TENANT, "operator", Role.PORTFOLIO_MANAGER)), at=now())
     address = urlsplit(system.write_url)
     assert address.hostname is not None, "a running system is reached by host and port"
     assert address.port is not None, "a running system is reached by host and port"
@@ -71,35 +62,26 @@ def open_market(system: RunningSystem) -> Doors:
     return Doors(address.hostname, address.port, lanes, market)
 
 
-def _open_instruments(exchange: Caller, *, at: datetime) -> None:
-    registrations = [
-        msgspec.json.encode({
-            "instrument": name, "symbol": name, "currency": CURRENCY, "asset_class": "equity",
-            "calendar": CALENDAR,
-        })
+def _open_instruments(exchange: Client, *, at: datetime) -> None:
+    registrations = (
+        Instrument(
+            instrument=name,
+            symbol=name,
+            currency=CURRENCY,
+            asset_class="equity",
+            calendar=CALENDAR,
+        )
         for name in INSTRUMENTS
-    ]  # fmt: skip
-    for result in exchange.batch("/v1/instruments:batch", registrations, key="instruments"):
-        if result["outcome"] != "accepted":
-            raise Refused(Reply(409, result))
-    marks = msgspec.json.decode(Ticks().body(at), type=dict[str, object])
-    _tell(exchange, "/v1/marks", marks, key="first-marks")
+    )
+    for answer in exchange.stream(registrations, key="instruments"):
+        answer.require()
+    exchange.send(Ticks().marks(at), key="first-marks").require()
 
 
-def _open_portfolios(operator: Caller, *, at: datetime) -> None:
-    yesterday = (at - timedelta(days=1)).date().isoformat()
+def _open_portfolios(operator: Client, *, at: datetime) -> None:
+    yesterday = (at - timedelta(days=1)).date()
     for name in PORTFOLIOS:
-        opening: dict[str, object] = {
-            "portfolio": name, "base_currency": CURRENCY, "calendar": CALENDAR,
-        }  # fmt: skip
-        _tell(operator, "/v1/portfolios", opening, key=f"open-{name}")
-        cash: dict[str, object] = {
-            "amount": str(CASH), "currency": CURRENCY, "value_date": yesterday,
-        }  # fmt: skip
-        _tell(operator, f"/v1/portfolios/{name}/deposits", cash, key=f"cash-{name}")
-
-
-def _tell(caller: Caller, path: str, body: dict[str, object], *, key: str) -> None:
-    reply = caller.command(path, body, key=key)
-    if not reply.is_accepted:
-        raise Refused(reply)
+        opening = Portfolio(portfolio=name, base_currency=CURRENCY, calendar=CALENDAR)
+        operator.send(opening, key=f"open-{name}").require()
+        deposit = Deposit(portfolio=name, amount=CASH, currency=CURRENCY, value_date=yesterday)
+        operator.send(deposit, key=f"cash-{name}").require()

@@ -30,9 +30,9 @@ from benchmarks.pipeline.trial import (
     accepted_between,
     judged,
 )
+from client import CallFailed
 from eventstore.log import Log
 from eventstore.partitions import partitions
-from gateway.client import Refused
 from infra.child_processes import service_account
 from infra.clock import now
 from infra.errors import OperatorError
@@ -90,7 +90,7 @@ def run(
             measuring = Measuring(stack, system, wish, say, stop)
             found = measuring.search()
             return measuring.result(found)
-    except Refused as error:
+    except CallFailed as error:
         raise OperatorError(f"The benchmark cannot be opened: {error}") from error
     finally:
         shutil.rmtree(directory, ignore_errors=True)

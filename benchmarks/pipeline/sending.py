@@ -8,18 +8,16 @@ kept and sent again in the next run under its key, so that no trade is lost or t
 from __future__ import annotations
 
 import http.client
-import multiprocessing
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import msgspec
 
+from benchmarks.driven import DrivenProcess, hear_only_orders
 from benchmarks.pipeline.load import Lane, Ticks
 from benchmarks.pipeline.pacing import Pace
 from infra.clock import now
@@ -28,7 +26,6 @@ LANES = 8
 ANSWER_SECONDS = 35.0
 TICK_SECONDS = 1.0
 OVERTIME_SECONDS = 1.0
-END_SECONDS = 5.0
 BEGAN_BEFORE = timedelta(hours=3)
 _ACCEPTED = 201
 _DECIDED = 200
@@ -86,59 +83,31 @@ class _Results(msgspec.Struct, gc=False):
 _read_results = msgspec.json.Decoder(_Results).decode
 
 
-class Sender:
+class Sender(DrivenProcess):
     """The sending process, driven from here: prepare a run, start it, collect its answers."""
 
     def __init__(self, doors: Doors) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, other = context.Pipe()
-        self._process = context.Process(target=serve, args=(other, doors), daemon=True)
-        self._other = other
-
-    def __enter__(self) -> Self:
-        self._process.start()
-        self._other.close()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._pipe.close()
-        self._process.join(END_SECONDS)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._process.close()
-
-    @property
-    def process_id(self) -> int:
-        """The process whose time is the cost of sending."""
-        assert self._process.pid is not None, "it has been started"
-        return self._process.pid
+        super().__init__(serve, doors)
 
     def prepare(self, order: Order) -> None:
         """Make all requests of a run; returns when they are made."""
-        self._pipe.send(order)
-        self._pipe.recv()
+        self.pipe.send(order)
+        self.pipe.recv()
 
     def start(self, at: float) -> None:
         """Begin the prepared run at a moment of the monotonic clock."""
-        self._pipe.send(at)
+        self.pipe.send(at)
 
     def collect(self) -> list[Answer]:
         """End the run, whose time is over or not, and give its answers in the order due."""
-        self._pipe.send(None)
-        answers: list[Answer] = self._pipe.recv()
+        self.pipe.send(None)
+        answers: list[Answer] = self.pipe.recv()
         return answers
 
 
 def serve(pipe: Connection, doors: Doors) -> None:
     """Do the runs that are ordered until the other end is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is heard where the orders come from.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    hear_only_orders()
     lanes = [Lane(number, of=LANES, began_at=now() - BEGAN_BEFORE) for number in range(LANES)]
     ticks = Ticks()
     try:

@@ -6,8 +6,9 @@ from concurrent.futures import Future
 from itertools import islice
 from uuid import UUID
 
-from commands.command import Issued, Outcome, ReleaseTrade, Status, fingerprint_of
+from commands.command import Issued, Outcome, ReleaseTrade
 from commands.desk import Desk
+from commands.reactions.owing import UNDECIDED, react_on, reacting
 from commands.world import EVENTS_PER_READ
 from domain.identity import derive
 from domain.instrument import InstrumentRegistered
@@ -20,7 +21,6 @@ from schemas.codec import decode
 
 ACTOR = "reaction:release"
 ASKED_MAX = 1_000
-UNDECIDED = frozenset({Status.NOT_ATTEMPTED, Status.UNKNOWN})
 Waiting = dict[UUID, str]
 _FOLDED = {EVENT_NAMES[kind] for kind in (TradeParked, TradeReleased, InstrumentRegistered)}
 
@@ -40,6 +40,11 @@ class ReleaseOfParked:
         self._registered: dict[str, RecordedEvent] = {}
         self._owed: dict[UUID, str] = {}
         self._asked: dict[UUID, Future[Outcome]] = {}
+
+    @property
+    def owes(self) -> bool:
+        """Whether a command is asked for and not decided."""
+        return bool(self._owed)
 
     def load(self, log: Log) -> int:
         """Fold the past and give the position reached; what is owed is asked for by `take`."""
@@ -100,17 +105,12 @@ class ReleaseOfParked:
 
 def release(trade_id: UUID, *, tenant: str, cause: RecordedEvent) -> Issued:
     """Issue the release of one trade; its name follows from the cause and the target."""
-    command = ReleaseTrade(trade_id)
-    return Issued(
+    return reacting(
+        ReleaseTrade(trade_id),
+        cause,
         command_id=derive("reaction", "release", str(cause.position), str(trade_id)),
         tenant=tenant,
         actor=ACTOR,
-        correlation_id=cause.correlation_id,
-        causation_id=cause.command_id,
-        received_at=cause.recorded_at,
-        fingerprint=fingerprint_of(command),
-        command=command,
-        trace_context=cause.trace_context,
     )
 
 
@@ -118,6 +118,4 @@ def run_releases(desk: Desk, log: Log, stop: threading.Event) -> None:
     """Release parked trades until `stop`: the past first, then as the log goes on."""
     reaction = ReleaseOfParked(desk)
     after = reaction.load(log)
-    following = log.follow(after, batch_events_max=EVENTS_PER_READ, stop=stop, read=read_releasing)
-    for recorded in following:
-        reaction.take(recorded)
+    react_on(reaction, log, after, read_releasing, stop)

@@ -2,14 +2,13 @@
 
 import threading
 from collections import defaultdict
-from concurrent.futures import Future
 from datetime import date
-from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
-from commands.command import Issued, Outcome, SettleCash, Status, fingerprint_of
+from commands.command import Issued, SettleCash
 from commands.desk import Desk
+from commands.reactions.owing import Owing, react_on, reacting
 from commands.world import EVENTS_PER_READ
 from domain.identity import derive
 from domain.market import SessionClosed
@@ -24,7 +23,6 @@ ACTOR = "reaction:settlement"
 ASKED_MAX = 25
 """Settlements under way at a time: trades that wait beside them wait for so many at most."""
 
-UNDECIDED = frozenset({Status.NOT_ATTEMPTED, Status.UNKNOWN})
 _FOLDED = {EVENT_NAMES[kind] for kind in (PortfolioOpened, SessionClosed)}
 
 
@@ -51,11 +49,14 @@ class SettlementOnValueDate:
     """
 
     def __init__(self, desk: Desk) -> None:
-        self._desk = desk
         self._owners: defaultdict[str, list[Owner]] = defaultdict(list)
         self._closings: dict[str, Closing] = {}
-        self._owed: dict[Owner, Closing] = {}
-        self._asked: dict[Owner, tuple[Closing, Future[Outcome]]] = {}
+        self._owing: Owing[Owner, Closing] = Owing(desk, settlement, asked_max=ASKED_MAX)
+
+    @property
+    def owes(self) -> bool:
+        """Whether a command is asked for and not decided."""
+        return not self._owing.is_empty
 
     def load(self, log: Log) -> int:
         """Fold the past and give the position reached; what is owed is asked for by `take`."""
@@ -72,10 +73,7 @@ class SettlementOnValueDate:
         """Fold new events, if any, and ask for the settlements still owed."""
         for each in recorded:
             self._fold(each)
-        self._forget_decided()
-        for owner, closing in islice(self._owed.items(), ASKED_MAX):
-            if owner not in self._asked:
-                self._asked[owner] = (closing, self._desk.submit(settlement(owner, closing)))
+        self._owing.ask()
 
     def _fold(self, recorded: RecordedEvent) -> None:
         if recorded.event_type not in _FOLDED:
@@ -88,16 +86,8 @@ class SettlementOnValueDate:
             if newest is None or newest.session < event.session:
                 closing = Closing(event.session, recorded)
                 self._closings[event.calendar] = closing
-                self._owed.update(dict.fromkeys(self._owners[event.calendar], closing))
-
-    def _forget_decided(self) -> None:
-        """Owe no longer what was decided, unless a newer session closed meanwhile."""
-        for owner, (closing, asked) in list(self._asked.items()):
-            if asked.done():
-                del self._asked[owner]
-                decided = asked.result().status not in UNDECIDED
-                if decided and self._owed[owner] == closing:
-                    del self._owed[owner]
+                for owner in self._owners[event.calendar]:
+                    self._owing.owe(owner, closing)
 
 
 def settlement_id(owner: Owner, *, closed_at: int) -> UUID:
@@ -108,17 +98,12 @@ def settlement_id(owner: Owner, *, closed_at: int) -> UUID:
 def settlement(owner: Owner, closing: Closing) -> Issued:
     """Issue the settlement of a portfolio; its name follows from the cause and the target."""
     session, cause = closing
-    command = SettleCash(portfolio=owner.portfolio, until=session)
-    return Issued(
+    return reacting(
+        SettleCash(portfolio=owner.portfolio, until=session),
+        cause,
         command_id=settlement_id(owner, closed_at=cause.position),
         tenant=owner.tenant,
         actor=ACTOR,
-        correlation_id=cause.correlation_id,
-        causation_id=cause.command_id,
-        received_at=cause.recorded_at,
-        fingerprint=fingerprint_of(command),
-        command=command,
-        trace_context=cause.trace_context,
     )
 
 
@@ -126,6 +111,4 @@ def run_settlements(desk: Desk, log: Log, stop: threading.Event) -> None:
     """Settle on value dates until `stop`: the past first, then as the log goes on."""
     reaction = SettlementOnValueDate(desk)
     after = reaction.load(log)
-    following = log.follow(after, batch_events_max=EVENTS_PER_READ, stop=stop, read=read_settling)
-    for recorded in following:
-        reaction.take(recorded)
+    react_on(reaction, log, after, read_settling, stop)

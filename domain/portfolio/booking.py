@@ -1,31 +1,27 @@
 """Booking a fill: what it does to lots and cash, on time or late in book order."""
 
-from collections.abc import Iterable
-from datetime import date
 from decimal import Decimal
-from typing import TypeVar
 from uuid import UUID
 
-from domain.book import Book, History, Refolded, lots_between
+from domain.book import Book, History, Outcome
+from domain.held import BookTotals
 from domain.lots import ClosedLot, Fill, Matching, Side, match
-from domain.money import ZERO, product, within
+from domain.money import product, within
 from domain.portfolio.events import (
-    CHANGES_PER_EVENT_MAX,
     LOTS_PER_EVENT_MAX,
-    BookTotals,
     LotsClosed,
     LotsRestated,
-    RealisedChange,
     Reason,
+    SettlementPolicy,
     TradeBooked,
     TradeUnbooked,
 )
+from domain.portfolio.restating import pages_of, restatement, totals_of
 from domain.portfolio.state import Portfolio
-from domain.refolding import with_late, without
+from domain.refolding import with_entry, without
 
 Booking = TradeBooked | LotsClosed | LotsRestated
 Unbooking = TradeUnbooked | LotsRestated
-Item = TypeVar("Item")
 
 
 def cash_change(fill: Fill) -> Decimal:
@@ -62,14 +58,14 @@ def book_fill(
     late = book.is_late(fill)
     restated: list[LotsRestated] = []
     if late:
-        restating = with_late(book, fill, history, version=portfolio.version + 1)
+        restating = with_entry(book, fill, history, version=portfolio.version + 1)
         book.worked_out = restating
-        matching, totals = restating.own, _totals(restating.after)
-        restated = _restatement(opened.portfolio, instrument, currency, fill, book, restating)
+        matching, totals = _matching(restating.own), totals_of(restating.after)
+        restated = restatement(opened.portfolio, instrument, currency, book, restating)
     else:
         matching = match(book, fill)
         totals = _totals_after(book, matching)
-    pages = [] if late else _pages(matching.closed, LOTS_PER_EVENT_MAX)
+    pages = [] if late else pages_of(matching.closed, LOTS_PER_EVENT_MAX)
     booked = TradeBooked(
         portfolio=opened.portfolio,
         instrument=instrument,
@@ -85,6 +81,7 @@ def book_fill(
         closed_pages=max(len(pages) - 1, 0),
         is_late=late,
         rate_to_base=rate_to_base,
+        is_awaited=is_awaited(portfolio, fill),
     )
     return [booked, *_further_closed(booked, pages[1:]), *restated]
 
@@ -109,7 +106,8 @@ def unbook_fill(
     opened, book = portfolio.opened, portfolio.book(instrument)
     restating = without(book, trade_id, history, version=portfolio.version + 1)
     book.worked_out = restating
-    fill, own = restating.fill, restating.own
+    fill, own = restating.entry, _matching(restating.own)
+    assert isinstance(fill, Fill), "a trade is booked by its fill"
     change = within("cash change", -cash_change(fill))
     unbooked = TradeUnbooked(
         portfolio=opened.portfolio,
@@ -117,15 +115,28 @@ def unbook_fill(
         currency=currency,
         fill=fill,
         reason=reason,
-        totals=_totals(restating.after),
+        totals=totals_of(restating.after),
         cash_change=change,
         cash_after=within("cash", portfolio.balance(currency) + change),
         realised_gross=within("realised_gross", -own.realised_gross),
         realised_net=within("realised_net", -own.realised_net),
         last_fill=restating.last_fill,
+        is_awaited=is_awaited(portfolio, fill),
     )
-    pages = _restatement(opened.portfolio, instrument, currency, fill, book, restating)
+    pages = restatement(opened.portfolio, instrument, currency, book, restating)
     return [unbooked, *pages]
+
+
+def _matching(outcome: Outcome) -> Matching:
+    assert isinstance(outcome, Matching), "a fill matches lots"
+    return outcome
+
+
+def is_awaited(portfolio: Portfolio, fill: Fill) -> bool:
+    """Say whether the cash of a fill settles by a custodian's word only."""
+    assert portfolio.opened is not None, "only an open portfolio books"
+    is_actual = portfolio.opened.settlement is SettlementPolicy.ACTUAL
+    return is_actual and fill.value_date is not None
 
 
 def _further_closed(booked: TradeBooked, pages: list[list[ClosedLot]]) -> list[LotsClosed]:
@@ -140,16 +151,6 @@ def _further_closed(booked: TradeBooked, pages: list[list[ClosedLot]]) -> list[L
         )
         for number, page in enumerate(pages, start=1)
     ]
-
-
-def _totals(book: Book) -> BookTotals:
-    return BookTotals(
-        quantity=within("quantity", book.quantity),
-        cost=within("cost", book.cost),
-        fees=within("fees", book.fees),
-        realised_gross=within("realised_gross", book.realised_gross),
-        realised_net=within("realised_net", book.realised_net),
-    )
 
 
 def _totals_after(book: Book, matching: Matching) -> BookTotals:
@@ -174,59 +175,3 @@ def _totals_after(book: Book, matching: Matching) -> BookTotals:
         realised_gross=realised_gross,
         realised_net=realised_net,
     )
-
-
-def _changes(redone: Iterable[tuple[Fill, Matching, Matching]]) -> list[RealisedChange]:
-    """Sum, by date, what fills now realise beyond what they did; dates without change left out."""
-    changes: dict[date, list[Decimal]] = {}
-    for fill, then, now in redone:
-        gross = now.realised_gross - then.realised_gross
-        net = now.realised_net - then.realised_net
-        if gross or net:
-            sums = changes.setdefault(fill.trade_date, [ZERO, ZERO])
-            sums[0] += gross
-            sums[1] += net
-    return [
-        RealisedChange(day, within("realised_gross", gross), within("realised_net", net))
-        for day, (gross, net) in sorted(changes.items())
-        if gross or net
-    ]
-
-
-def _restatement(
-    portfolio: str,
-    instrument: str,
-    currency: str,
-    fill: Fill,
-    before: Book,
-    restating: Refolded,
-) -> list[LotsRestated]:
-    totals = _totals(restating.after)
-    index, removed, lots = lots_between(before.lots, restating.after.lots)
-    lot_pages = _pages(lots, LOTS_PER_EVENT_MAX)
-    change_pages = _pages(_changes(restating.redone), CHANGES_PER_EVENT_MAX)
-    pages = max(len(lot_pages), len(change_pages), 1)
-    return [
-        LotsRestated(
-            portfolio=portfolio,
-            instrument=instrument,
-            currency=currency,
-            from_trade_id=fill.trade_id,
-            from_date=fill.trade_date,
-            page=number + 1,
-            pages=pages,
-            totals=totals,
-            index=min(index + number * LOTS_PER_EVENT_MAX, index + len(lots)),
-            removed=removed if number == 0 else 0,
-            lots=tuple(lot_pages[number]) if number < len(lot_pages) else (),
-            changes=tuple(change_pages[number]) if number < len(change_pages) else (),
-        )
-        for number in range(pages)
-    ]
-
-
-def _pages(items: Iterable[Item], size: int) -> list[list[Item]]:
-    listed = list(items)
-    if len(listed) <= size:
-        return [listed] if listed else []
-    return [listed[start : start + size] for start in range(0, len(listed), size)]

@@ -7,7 +7,12 @@ from domain.currencies import require_currency
 from domain.instrument import differing_fields
 from domain.lots import CostBasis
 from domain.money import Money, within
-from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened
+from domain.portfolio.events import (
+    CashDeposited,
+    CashWithdrawn,
+    PortfolioOpened,
+    SettlementPolicy,
+)
 from domain.portfolio.settling import insufficient_cash
 from domain.portfolio.standing import listed, refuse
 from domain.portfolio.state import Portfolio
@@ -23,6 +28,8 @@ def open_portfolio(
     calendar: str | None,
     allows_leverage: bool,
     allows_short: bool,
+    settlement: SettlementPolicy = SettlementPolicy.CONTRACTUAL,
+    auto_exchange: bool = False,
 ) -> PortfolioOpened | None:
     """Decide an opening; None when it is open with the same content already.
 
@@ -37,6 +44,8 @@ def open_portfolio(
         calendar=require_calendar(calendar or base_market(base_currency)),
         allows_leverage=allows_leverage,
         allows_short=allows_short,
+        settlement=settlement,
+        auto_exchange=auto_exchange,
     )
     if current is None or current.opened is None:
         return wanted
@@ -76,6 +85,7 @@ def deposit(
     amount: Money,
     value_date: date | None,
     at: datetime | None,
+    received_at: datetime | None = None,
 ) -> CashDeposited:
     """Decide a deposit of a positive amount.
 
@@ -93,6 +103,7 @@ def deposit(
         balance=within("balance", held.balance(amount.currency) + amount.amount),
         value_date=dated,
         at=at,
+        is_pending=is_to_come(opened, dated, received_at),
     )
 
 
@@ -103,6 +114,7 @@ def withdraw(
     amount: Money,
     value_date: date | None,
     at: datetime | None,
+    received_at: datetime | None = None,
 ) -> CashWithdrawn:
     """Decide a withdrawal of a positive amount.
 
@@ -128,6 +140,7 @@ def withdraw(
         balance=held.balance(amount.currency) - amount.amount,
         value_date=dated,
         at=at,
+        is_pending=is_to_come(opened, dated, received_at),
     )
 
 
@@ -153,3 +166,8 @@ def flow_date(opened: PortfolioOpened, value_date: date | None, at: datetime | N
     if at is None:
         raise Rejection("date_missing", "Give `value_date`, or `at` with a time of day.")
     return local_date(opened.calendar, at)
+
+
+def is_to_come(opened: PortfolioOpened, value_date: date, received_at: datetime | None) -> bool:
+    """Say whether a value date was still to come, where the portfolio is valued, when told so."""
+    return received_at is not None and value_date > local_date(opened.calendar, received_at)

@@ -5,7 +5,13 @@ from decimal import Decimal
 
 from domain.currencies import require_currency
 from domain.money import Money, within
-from domain.portfolio.cash import flow_date, require_amount, require_open, require_portfolio
+from domain.portfolio.cash import (
+    flow_date,
+    is_to_come,
+    require_amount,
+    require_open,
+    require_portfolio,
+)
 from domain.portfolio.life import FeeCharged, FeeKind, InterestBooked
 from domain.portfolio.standing import listed
 from domain.portfolio.state import Portfolio
@@ -20,6 +26,7 @@ def charge_fee(
     amount: Money,
     value_date: date | None,
     at: datetime | None,
+    received_at: datetime | None = None,
 ) -> tuple[FeeCharged, tuple[Breach, ...]]:
     """Decide a fee of a positive amount, with what it breaches: `negative_cash` and its like.
 
@@ -30,13 +37,15 @@ def charge_fee(
     opened, held = require_open(portfolio, name), require_portfolio(portfolio, name)
     require_amount(amount)
     balance = within("balance", held.balance(amount.currency) - amount.amount)
+    dated = flow_date(opened, value_date, at)
     event = FeeCharged(
         portfolio=name,
         kind=kind,
         amount=amount,
         balance=balance,
-        value_date=flow_date(opened, value_date, at),
+        value_date=dated,
         at=at,
+        is_pending=is_to_come(opened, dated, received_at),
     )
     return event, _breaches(held, -amount.amount, event)
 
@@ -48,6 +57,7 @@ def book_interest(
     amount: Money,
     value_date: date | None,
     at: datetime | None,
+    received_at: datetime | None = None,
 ) -> tuple[InterestBooked, tuple[Breach, ...]]:
     """Decide interest, received or (below zero) paid, with what it breaches.
 
@@ -60,12 +70,14 @@ def book_interest(
     if not amount.amount:
         raise Rejection("amount_zero", "The amount must not be zero.")
     balance = within("balance", held.balance(amount.currency) + amount.amount)
+    dated = flow_date(opened, value_date, at)
     event = InterestBooked(
         portfolio=name,
         amount=amount,
         balance=balance,
-        value_date=flow_date(opened, value_date, at),
+        value_date=dated,
         at=at,
+        is_pending=is_to_come(opened, dated, received_at),
     )
     return event, _breaches(held, amount.amount, event)
 

@@ -9,16 +9,42 @@ from uuid import UUID
 import msgspec
 
 from domain.event import Event
+from domain.held import BookTotals
+from domain.limits.events import BreachEvent
 from domain.lots import ClosedLot, CostBasis, Fill, Lot
 from domain.money import ZERO, Money
+from domain.portfolio.basis_events import CostBasisApplied
+from domain.portfolio.corporate_events import (
+    CorporateActionApplied,
+    CorporateActionUnapplied,
+    CorporateEvent,
+    LotsSpunOff,
+)
 from domain.portfolio.life import CashFact, StandingEvent
+from domain.portfolio.transfer_events import (
+    LotsTransferredIn,
+    LotsTransferredOut,
+    TransferEvent,
+)
 
 LOTS_PER_EVENT_MAX = 500
 CHANGES_PER_EVENT_MAX = 800
 
 
+class SettlementPolicy(StrEnum):
+    """When the cash of a portfolio's trades is settled."""
+
+    CONTRACTUAL = "contractual"
+    """On its value date, whatever happened: when a session closes."""
+    ACTUAL = "actual"
+    """When a custodian confirms it, and only then."""
+
+
 class PortfolioOpened(Event, frozen=True):
-    """A portfolio began; `calendar` names the market whose close values it."""
+    """A portfolio began; `calendar` names the market whose close values it.
+
+    `auto_exchange`: each trade in a foreign currency is accompanied by the exchange of its cash.
+    """
 
     portfolio: str
     base_currency: str
@@ -26,12 +52,15 @@ class PortfolioOpened(Event, frozen=True):
     calendar: str
     allows_leverage: bool
     allows_short: bool
+    settlement: SettlementPolicy = SettlementPolicy.CONTRACTUAL
+    auto_exchange: bool = False
 
 
 class CashDeposited(Event, frozen=True):
     """External cash came in; `balance` is what is held in its currency afterwards.
 
     `at` is absent where the flow has no time of day: it then counts from the start of `value_date`.
+    It `is_pending` until its value date is settled, where that was to come when it was told.
     """
 
     portfolio: str
@@ -39,12 +68,14 @@ class CashDeposited(Event, frozen=True):
     balance: Decimal
     value_date: date
     at: datetime | None = None
+    is_pending: bool = False
 
 
 class CashWithdrawn(Event, frozen=True):
     """External cash went out; `amount` is positive, `balance` what is held afterwards.
 
     `at` is absent where the flow has no time of day: it then counts at the end of `value_date`.
+    It `is_pending` until its value date is settled, where that was to come when it was told.
     """
 
     portfolio: str
@@ -52,6 +83,7 @@ class CashWithdrawn(Event, frozen=True):
     balance: Decimal
     value_date: date
     at: datetime | None = None
+    is_pending: bool = False
 
 
 class CashSettled(Event, frozen=True):
@@ -67,17 +99,22 @@ class CashSettled(Event, frozen=True):
     settled_after: Decimal
 
 
-class BookTotals(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An instrument's position after an event: signed quantity and cost, and realised to date.
+class TradeCashMoved(Event, frozen=True):
+    """Cash of a trade moved between awaited, failing and settled: a custodian told so.
 
-    `fees` are the opening fees still carried by open lots.
+    Under the policy `actual` only. All three are changes, signed as the portfolio sees the cash,
+    and add up to zero. `is_payment` says that the trade pays: on which side of the value date it
+    is awaited.
     """
 
-    quantity: Decimal
-    cost: Decimal
-    fees: Decimal = ZERO
-    realised_gross: Decimal = ZERO
-    realised_net: Decimal = ZERO
+    portfolio: str
+    trade_id: UUID
+    value_date: date
+    currency: str
+    is_payment: bool
+    awaited: Decimal = ZERO
+    failing: Decimal = ZERO
+    settled: Decimal = ZERO
 
 
 class TradeBooked(Event, frozen=True):
@@ -89,6 +126,7 @@ class TradeBooked(Event, frozen=True):
     parts are those of its place in book order, `closed` and `opened` are left out, and the
     `LotsRestated` after it hold the lots; `totals` are always those after everything.
     `rate_to_base` is units of the base currency for one of `currency`; absent when not known.
+    Where its cash `is_awaited`, it settles by a custodian's word, not with the value date.
     """
 
     portfolio: str
@@ -105,6 +143,7 @@ class TradeBooked(Event, frozen=True):
     closed_pages: int = 0
     is_late: bool = False
     rate_to_base: Decimal | None = None
+    is_awaited: bool = False
 
 
 class Reason(StrEnum):
@@ -134,6 +173,7 @@ class TradeUnbooked(Event, frozen=True):
     realised_gross: Decimal = ZERO
     realised_net: Decimal = ZERO
     last_fill: Fill | None = None
+    is_awaited: bool = False
 
 
 class LotsClosed(Event, frozen=True):
@@ -158,7 +198,8 @@ class RealisedChange(msgspec.Struct, frozen=True, gc=False):
 class LotsRestated(Event, frozen=True):
     """A fact late in book order changed what follows: page `page` of `pages`, from 1.
 
-    `from_trade_id` is the late trade, or the one taken out; `from_date` the first date restated.
+    `from_trade_id` is the late trade, or the one taken out, or the name of a corporate action's
+    entry in the book; `from_date` the first date restated.
     Each page replaces, in the list of open lots, oldest first in book order, `removed` lots from
     `index` on by `lots`; after the last page the list is that after everything, as `totals` is on
     every page. `changes` are those of realised parts by date, the trade's own part left out.
@@ -183,13 +224,38 @@ PortfolioEvent = (
     | CashDeposited
     | CashWithdrawn
     | CashSettled
+    | TradeCashMoved
     | TradeBooked
     | TradeUnbooked
     | LotsClosed
     | LotsRestated
+    | CorporateEvent
+    | CostBasisApplied
+    | TransferEvent
     | CashFact
     | StandingEvent
+    | BreachEvent
 )
+
+BookEvent = (
+    TradeBooked
+    | TradeUnbooked
+    | LotsClosed
+    | LotsRestated
+    | CorporateActionApplied
+    | CorporateActionUnapplied
+    | LotsSpunOff
+    | CostBasisApplied
+    | LotsTransferredOut
+    | LotsTransferredIn
+)
+"""What concerns the book of one instrument."""
+
+
+def book_of(event: Event) -> str | None:
+    """Name the instrument whose book an event concerns."""
+    return event.instrument if isinstance(event, BookEvent) else None
+
 
 _PORTFOLIO_EVENTS = frozenset(get_args(PortfolioEvent))
 

@@ -6,8 +6,10 @@ Reasons are short codes, never a sentence about a person; an owner is an opaque 
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from uuid import UUID
 
 from domain.event import Event
+from domain.lots import CostBasis
 from domain.money import Money
 
 
@@ -33,6 +35,17 @@ class BenchmarkAssigned(Event, frozen=True):
     from_date: date
 
 
+class CostBasisAssigned(Event, frozen=True):
+    """Lots are taken by another cost basis from the start of a date on; what was realised stands.
+
+    `CostBasisApplied` puts it into each book that has to do with it, once the date has come.
+    """
+
+    portfolio: str
+    cost_basis: CostBasis
+    from_date: date
+
+
 class FeeKind(StrEnum):
     """What a fee that belongs to no trade is paid for."""
 
@@ -51,6 +64,7 @@ class FeeCharged(Event, frozen=True):
     balance: Decimal
     value_date: date
     at: datetime | None = None
+    is_pending: bool = False
 
 
 class InterestBooked(Event, frozen=True):
@@ -61,6 +75,7 @@ class InterestBooked(Event, frozen=True):
     balance: Decimal
     value_date: date
     at: datetime | None = None
+    is_pending: bool = False
 
 
 class CashExchanged(Event, frozen=True):
@@ -68,6 +83,8 @@ class CashExchanged(Event, frozen=True):
 
     `rate` is units of the bought currency for one of the sold. `fee` is paid besides, in one of the
     two currencies; each balance is what is held in its currency after both amounts and the fee.
+    Beside a trade it names the trade, and counts from the trade's date on; where the trade is taken
+    out again, its exact opposite `is_undoing` it. What `is_pending` settles with the value date.
     """
 
     portfolio: str
@@ -79,6 +96,15 @@ class CashExchanged(Event, frozen=True):
     value_date: date
     at: datetime | None = None
     fee: Money | None = None
+    is_pending: bool = False
+    trade_id: UUID | None = None
+    trade_date: date | None = None
+    is_undoing: bool = False
+
+    @property
+    def counts_from(self) -> date:
+        """The date on which the portfolio holds what it bought."""
+        return self.value_date if self.trade_date is None else self.trade_date
 
 
 class PortfolioFrozen(Event, frozen=True):
@@ -122,6 +148,7 @@ StandingEvent = (
     PortfolioRenamed
     | OwnerAssigned
     | BenchmarkAssigned
+    | CostBasisAssigned
     | PortfolioFrozen
     | PortfolioUnfrozen
     | PortfolioClosed

@@ -51,7 +51,8 @@ def close_portfolio(
     if closed is not None and not isinstance(wanted, Said):
         raise Rejection("portfolio_closed", f"Portfolio {name} was closed on another date.")
     if closed is None:
-        refuse(listed(_positions_open(held), _cash_held(held), _cash_pending(held)))
+        positions, cash = _positions_open(held), _cash_held(held)
+        refuse(listed(positions, cash, _cash_pending(held), _dividends_due(held)))
     return wanted
 
 
@@ -75,7 +76,8 @@ def _cash_held(held: Portfolio) -> Breach | None:
 def _cash_pending(held: Portfolio) -> Breach | None:
     found = sorted(
         f"{amount:f} {currency} on {value_date.isoformat()}"
-        for currency, pending in held.pending.items()
+        for unsettled in (held.pending, held.awaited, held.failing)
+        for currency, pending in unsettled.items()
         for value_date, amount in pending.items()
         if amount
     )
@@ -83,6 +85,14 @@ def _cash_pending(held: Portfolio) -> Breach | None:
         return None
     message = f"Cash has yet to settle: {_named(found)}; wait until it has."
     return Breach("cash_pending", message, limit="0", actual=str(len(found)))
+
+
+def _dividends_due(held: Portfolio) -> Breach | None:
+    found = sorted(f"{action} of {instrument}" for instrument, action, _ in held.dues)
+    if not found:
+        return None
+    message = f"Dividends are due: {_named(found)}; wait until they are paid."
+    return Breach("dividends_due", message, limit="0", actual=str(len(found)))
 
 
 def _named(found: list[str]) -> str:

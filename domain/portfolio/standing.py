@@ -6,9 +6,12 @@ from typing import TypeVar, assert_never
 import msgspec
 from msgspec.structs import replace
 
+from domain.basis_change import BasisChange
 from domain.event import Event
+from domain.lots import CostBasis
 from domain.portfolio.life import (
     BenchmarkAssigned,
+    CostBasisAssigned,
     OwnerAssigned,
     PeriodClosed,
     PeriodReopened,
@@ -29,7 +32,10 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """What still stands of what was said; dates up to and including `closed_until` are closed."""
+    """What still stands of what was said; dates up to and including `closed_until` are closed.
+
+    `basis` is the last of the `basis_changes`, which are listed by date.
+    """
 
     title: Said | None = None
     owner: Said | None = None
@@ -38,6 +44,8 @@ class Standing(msgspec.Struct, frozen=True):
     closed: Said | None = None
     period: Said | None = None
     closed_until: date | None = None
+    basis: Said | None = None
+    basis_changes: tuple[BasisChange, ...] = ()
 
     def after(self, event: StandingEvent, version: int) -> "Standing":
         """Give how it stands once an event is folded."""
@@ -49,6 +57,9 @@ class Standing(msgspec.Struct, frozen=True):
                 return replace(self, owner=said)
             case BenchmarkAssigned():
                 return replace(self, benchmark=said)
+            case CostBasisAssigned():
+                change = BasisChange(event.from_date, event.cost_basis)
+                return replace(self, basis=said, basis_changes=(*self.basis_changes, change))
             case PortfolioFrozen():
                 return replace(self, frozen=said)
             case PortfolioUnfrozen():
@@ -62,6 +73,13 @@ class Standing(msgspec.Struct, frozen=True):
                 return replace(self, period=None, closed_until=until)
             case _:
                 assert_never(event)
+
+    def basis_on(self, day: date, *, opened_as: CostBasis) -> CostBasis:
+        """Give the cost basis by which lots are taken on a date."""
+        changes = (
+            each.cost_basis for each in reversed(self.basis_changes) if each.from_date <= day
+        )
+        return next(changes, opened_as)
 
     def frozen_breach(self) -> Breach | None:
         """Say that the portfolio is frozen, if it is."""

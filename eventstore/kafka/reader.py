@@ -74,6 +74,7 @@ class Record(NamedTuple):
     value: bytes
     is_command_end: bool
     offset: int
+    command_id: UUID | None = None
 
 
 class _Buffer:
@@ -256,6 +257,7 @@ class GroupReader:
             message.value() or b"",
             told.is_command_end,
             offset,
+            told.command_id,
         )
 
     def _require_follows(self, number: int, told: RecordHeaders | WatermarkHeaders) -> None:

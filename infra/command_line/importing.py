@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
 
 import typer
 
+from client import CallFailed, Client, NotAccepted, Refused
+from client.portfolios import Deposit, Portfolio
 from domain.identity import MARKET_TENANT
 from domain.instrument import AssetClass
 from domain.lots import CostBasis
 from gateway.access import Role
-from gateway.client import Caller, Refused, Unanswered
 from infra.command_line import import_options as options
 from infra.command_line.console import console, print_result, progress_bar, say
 from infra.command_line.options import DataOption
@@ -79,7 +79,7 @@ def executions(
     opens = open_portfolio or opening_cash is not None
     roles = [Role.EXECUTION, *([Role.PORTFOLIO_MANAGER] if opens else [])]
     bearer = token_of(settings, Wanted(token, token_file, tenant, source, roles))
-    with _operator_errors(), calling(address, bearer) as caller:
+    with _operator_errors(), calling(address, bearer) as client:
         survey = executed.survey(found)
         if register_instruments:
             wanted = Wanted(
@@ -89,13 +89,13 @@ def executions(
             with calling(address, token_of(settings, wanted)) as market:
                 _register(market, survey.instruments, instruments, sectors)
         if open_portfolio:
-            _open(caller, portfolio, _needed(currency), cost_basis, calendar)
+            _open(client, portfolio, _needed(currency), cost_basis, calendar)
         if opening_cash is not None and survey.earliest is not None:
             day = survey.earliest.isoformat()
-            _deposit(caller, portfolio, _needed(currency), opening_cash, day)
+            _deposit(client, portfolio, _needed(currency), opening_cash, day)
         with progress_bar("importing executions") as progress:
             done = executed.import_executions(
-                caller, found, terms, speaks_for(bearer), progress=progress, batch=batch
+                client, found, terms, speaks_for(bearer), progress=progress, batch=batch
             )
     _finish(done, report)
 
@@ -138,13 +138,13 @@ def prices(
     if sessions.faults and not skip_malformed:
         say("nothing was sent; mend these rows, or leave them out with --skip-malformed")
         _finish(ImportReport(sessions.faults), report)
-    with _operator_errors(), calling(address, bearer) as caller:
+    with _operator_errors(), calling(address, bearer) as client:
         if register_instruments:
             instruments = InstrumentTerms(currency, calendar, asset_class.value)
-            _register(caller, sessions.instruments, instruments, sectors)
+            _register(client, sessions.instruments, instruments, sectors)
         with progress_bar("closing sessions") as progress:
             done = priced.import_prices(
-                caller, found, sessions, terms, speaks_for(bearer), progress=progress
+                client, found, sessions, terms, speaks_for(bearer), progress=progress
             )
     _finish(done, report)
 
@@ -166,9 +166,9 @@ def _operator_errors() -> Iterator[None]:
     """Turn what the API refuses as a whole into one sentence."""
     try:
         yield
-    except Refused as refused:
+    except (Refused, NotAccepted) as refused:
         raise OperatorError(f"Refused: {refused}") from refused
-    except Unanswered as unanswered:
+    except CallFailed as unanswered:
         raise OperatorError(
             f"No answer: {unanswered}. Is a PMS running there? Running the import again goes on "
             "where this one ended."
@@ -176,7 +176,7 @@ def _operator_errors() -> Iterator[None]:
 
 
 def _register(
-    market: Caller, names: list[str], terms: InstrumentTerms, sectors: Path | None
+    market: Client, names: list[str], terms: InstrumentTerms, sectors: Path | None
 ) -> None:
     known = {} if sectors is None else priced.read_sectors(sectors)
     counts = priced.register_instruments(market, names, terms, known)
@@ -187,31 +187,24 @@ def _register(
 
 
 def _open(
-    caller: Caller, portfolio: str, currency: str, cost_basis: CostBasis, calendar: str
+    client: Client, portfolio: str, currency: str, cost_basis: CostBasis, calendar: str
 ) -> None:
-    body = {
-        "portfolio": portfolio,
-        "base_currency": currency,
-        "cost_basis": cost_basis.value,
-        "calendar": calendar,
-    }
-    _require(caller, "/v1/portfolios", body, key=f"import-open:{portfolio}")
+    opening = Portfolio(
+        portfolio=portfolio,
+        base_currency=currency,
+        cost_basis=cost_basis.value,
+        calendar=calendar,
+    )
+    client.send(opening, key=f"import-open:{portfolio}").require()
 
 
-def _deposit(caller: Caller, portfolio: str, currency: str, amount: str, day: str) -> None:
+def _deposit(client: Client, portfolio: str, currency: str, amount: str, day: str) -> None:
     try:
         number = Decimal(amount)
     except InvalidOperation as error:
         raise OperatorError(f"--opening-cash {amount!r} is not a number.") from error
-    body = {"amount": f"{number:f}", "currency": currency, "value_date": day}
-    path = f"/v1/portfolios/{portfolio}/deposits"
-    _require(caller, path, body, key=f"import-opening-cash:{portfolio}")
-
-
-def _require(caller: Caller, path: str, body: dict[str, Any], *, key: str) -> None:
-    reply = caller.command(path, body, key=key)
-    if not reply.is_accepted:
-        raise Refused(reply)
+    deposit = Deposit(portfolio=portfolio, amount=number, currency=currency, value_date=day)
+    client.send(deposit, key=f"import-opening-cash:{portfolio}").require()
 
 
 def _needed(currency: str | None) -> str:

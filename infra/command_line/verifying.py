@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Annotated
 
 import psycopg
@@ -15,28 +14,34 @@ from eventstore.log import Log
 from eventstore.partitions import partitions
 from infra.build_name import build_name
 from infra.clock import now
-from infra.command_line.console import console, output, progress_bar, progress_bars, say
+from infra.command_line.console import console, output, progress_bars, say
 from infra.command_line.options import DataOption
 from infra.errors import OperatorError
 from infra.read_models import READ_MODELS
+from infra.rebuilding import processors, rebuild_shares, shares_of
 from infra.running import reachable_database
 from infra.settings import load_settings
-from projections.building import BuildFailed, BuildRunning, found_counts
+from projections.building import BuildRunning, found_counts
 from projections.findings import Report
-from projections.read_model import Placed, ReadModel
-from projections.rebuild import rebuild as rebuild_model
+from projections.read_model import ReadModel
+from projections.snapshot_checks import SNAPSHOTS_MAX
 from projections.verification import verify as verify_everything
 
 
-def verify(data: DataOption = None) -> None:
-    """Check the log, the books it keeps, and every read model against a rebuild of it.
+def verify(
+    data: DataOption = None,
+    snapshots: Annotated[
+        int, typer.Option("--snapshots", min=0, help="Portfolios' snapshots to check, at most.")
+    ] = SNAPSHOTS_MAX,
+) -> None:
+    """Check the log, the books it keeps, snapshots, and every read model against a rebuild of it.
 
     Works while a PMS runs on the directory, and also while none does. Prints each check with what
     it counted; the status is 1 if one found a difference, and the first difference is named.
     """
     settings = load_settings(data=data)
     with reachable_database(settings, say=say) as database:
-        report = verified(database.app_conninfo)
+        report = verified(database.app_conninfo, snapshots_max=snapshots)
     output.print(described(report))
     first = next((check for check in report.checks if not check.ok), None)
     if first is not None:
@@ -45,7 +50,7 @@ def verify(data: DataOption = None) -> None:
     say("verified: everything agrees")
 
 
-def verified(app_conninfo: str) -> Report:
+def verified(app_conninfo: str, *, snapshots_max: int = SNAPSHOTS_MAX) -> Report:
     """Verify everything, with a bar for each check.
 
     Raises:
@@ -57,8 +62,9 @@ def verified(app_conninfo: str) -> Report:
             progress_bars() as watch,
         ):
             return verify_everything(
-                log, app_conninfo, READ_MODELS, watch, partition_counts=_counts(app_conninfo)
-            )
+                log, app_conninfo, READ_MODELS, watch,
+                partition_counts=_counts(app_conninfo), snapshots_max=snapshots_max,
+            )  # fmt: skip
     except BuildRunning as error:
         raise OperatorError(f"{error}; try again when it has finished") from error
     except (LogFailure, psycopg.OperationalError) as error:
@@ -95,29 +101,15 @@ def rebuild(
     """
     settings = load_settings(data=data)
     chosen = _chosen(models or [])
-    with (
-        reachable_database(settings, say=say) as database,
-        Log(database.app_conninfo, clock=now, build=build_name()) as log,
-    ):
+    processes = processors()
+    with reachable_database(settings, say=say) as database:
         counts = _counts(database.app_conninfo)
         parts = [partition for count in counts for partition in partitions(count)]
-        for model, partition in itertools.product(chosen, parts):
-            schema = Placed(model, partition).schema
-            try:
-                with progress_bar(f"rebuilding {schema}") as progress:
-                    checkpoint = rebuild_model(
-                        model, log, database.app_conninfo, progress, partition
-                    )
-            except BuildRunning as error:
-                raise OperatorError(f"{error}; try again when it has finished") from error
-            except BuildFailed as error:
-                raise OperatorError(
-                    f"{schema} cannot be rebuilt past position {error.position} "
-                    f"({error.event_type}): {error}. The live tables are as they were."
-                ) from error
-            except (LogFailure, psycopg.OperationalError) as error:
-                raise OperatorError(f"The log cannot be read: {error}") from error
-            say(f"{schema}: {checkpoint.position:,} events folded and swapped in")
+        shares = shares_of(chosen, parts, processes=processes)
+        with progress_bars() as watch:
+            swapped = rebuild_shares(shares, database.app_conninfo, watch, processes=processes)
+        for name, position in swapped.items():
+            say(f"{name}: {position:,} events folded and swapped in")
 
 
 def _counts(app_conninfo: str) -> tuple[int, ...]:

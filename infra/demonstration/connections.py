@@ -7,19 +7,17 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from client import Client
 from domain.identity import MARKET_TENANT
 from gateway.access import Role
-from gateway.client import Caller
 from infra.clock import now
 from infra.keys import signing_key
 from infra.running import RunningSystem
 from infra.tokens import DEFAULT_LIFETIME, issue_token
 from simulation.demo_portfolios import OPENING_SOURCE, DemoDesk
 
-ANSWER_SECONDS = 35.0
 EXCHANGE_SOURCE = "demo-exchange"
 
 
@@ -43,28 +41,28 @@ class DemoConnections:
     ) -> None:
         self._clients.close()
 
-    def market(self) -> Caller:
+    def market(self) -> Client:
         """The exchange."""
         token = self.token(MARKET_TENANT, "exchange", Role.MARKET_DATA, source=EXCHANGE_SOURCE)
-        return self._caller(self._write_url, token)
+        return self._client(self._write_url, token)
 
-    def operator(self, tenant: str) -> Caller:
+    def operator(self, tenant: str) -> Client:
         """Opens a tenant's portfolios and moves their cash."""
-        return self._caller(self._write_url, self.token(tenant, "operator", Role.PORTFOLIO_MANAGER))
+        return self._client(self._write_url, self.token(tenant, "operator", Role.PORTFOLIO_MANAGER))
 
-    def custodian(self, tenant: str) -> Caller:
+    def custodian(self, tenant: str) -> Client:
         """Tells a tenant's executed fills."""
         token = self.token(tenant, "custodian", Role.EXECUTION, source=OPENING_SOURCE)
-        return self._caller(self._write_url, token)
+        return self._client(self._write_url, token)
 
-    def desk(self, desk: DemoDesk) -> Caller:
+    def desk(self, desk: DemoDesk) -> Client:
         """A trading system that proposes trades."""
         token = self.token(desk.tenant, desk.source, Role.TRADER, source=desk.source)
-        return self._caller(self._write_url, token)
+        return self._client(self._write_url, token)
 
-    def reader(self, tenant: str) -> Caller:
+    def reader(self, tenant: str) -> Client:
         """Asks about a tenant's portfolios."""
-        return self._caller(self._read_url, self.token(tenant, "watcher", Role.VIEWER))
+        return self._client(self._read_url, self.token(tenant, "watcher", Role.VIEWER))
 
     def token(self, tenant: str, subject: str, role: Role, *, source: str | None = None) -> str:
         """Issue a token for half a day."""
@@ -79,11 +77,5 @@ class DemoConnections:
             lifetime=DEFAULT_LIFETIME,
         )
 
-    def _caller(self, url: str, token: str) -> Caller:
-        client = httpx.Client(
-            base_url=url,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=ANSWER_SECONDS,
-            trust_env=False,
-        )
-        return Caller(self._clients.enter_context(client))
+    def _client(self, url: str, token: str) -> Client:
+        return self._clients.enter_context(Client.to(url, token=token))

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from client import CallFailed
 from eventstore.log import Log
-from gateway.client import Refused, Unanswered
 from infra.clock import now
 from infra.demonstration.connections import DemoConnections
 from infra.demonstration.lag import LagMeter
@@ -160,7 +160,7 @@ def prepared_demo(system: RunningSystem, size: DemoSize, *, say: Say) -> Iterato
                 clock=now,
             )
             yield Demo(feed, tally, meter, Watcher(connections, portfolios), log)
-        except (Refused, Unanswered) as error:
+        except CallFailed as error:
             raise OperatorError(f"The demo cannot be opened: {error}") from error
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from gateway.client import Caller, Refused, Unanswered
+from client import CallFailed, Client
+from client.queries import Cash, Position, Positions, Summary
 from simulation.demo_opening import Connections
 from simulation.demo_portfolios import DemoPortfolio
 
@@ -64,49 +65,45 @@ class Watcher:
                 held = list(self._positions(each))
                 portfolios.append(self._portfolio(each, held))
                 positions += (_position(item) for item in held)
-        except (Refused, Unanswered):
+        except CallFailed:
             return self._seen
         open_positions = [each for each in positions if each.quantity]
         self._seen = Seen(portfolios, open_positions)
         return self._seen
 
-    def _positions(self, portfolio: DemoPortfolio) -> Iterator[dict[str, Any]]:
-        path = f"/v1/portfolios/{portfolio.name}/positions"
-        return self._reader(portfolio).items(path, include_closed="true")
+    def _positions(self, portfolio: DemoPortfolio) -> Iterator[Position]:
+        asked = Positions(portfolio=portfolio.name, include_closed=True)
+        return self._reader(portfolio).pages(asked)
 
-    def _portfolio(self, portfolio: DemoPortfolio, held: list[dict[str, Any]]) -> PortfolioSeen:
-        path = f"/v1/portfolios/{portfolio.name}"
+    def _portfolio(self, portfolio: DemoPortfolio, held: list[Position]) -> PortfolioSeen:
         reader = self._reader(portfolio)
-        cash = {each["currency"]: each["balance"] for each in reader.items(f"{path}/cash")}
-        summary = reader.query(f"{path}/performance/summary")["item"]
-        own = [each for each in held if each["currency"] == "USD"]
+        balances = reader.pages(Cash(portfolio=portfolio.name))
+        cash = {each.currency: each.balance for each in balances}
+        summary = reader.ask(Summary(portfolio=portfolio.name))
+        own = [each for each in held if each.currency == "USD"]
         return PortfolioSeen(
             tenant=portfolio.tenant,
             portfolio=portfolio.name,
             cost_basis=portfolio.cost_basis + (" levered" if portfolio.is_levered else ""),
-            positions=sum(1 for each in held if Decimal(each["quantity"])),
-            realised=sum((Decimal(each["realised_net"]) for each in own), ZERO),
-            unrealised=sum((Decimal(each["unrealised_gross"] or 0) for each in own), ZERO),
-            cash=Decimal(cash.get("USD", 0)),
-            nav_struck=_number(summary["nav_end"]),
-            cumulative_return=_number(summary["cumulative_return"]),
+            positions=sum(1 for each in held if each.quantity),
+            realised=sum((each.realised_net for each in own), ZERO),
+            unrealised=sum((each.unrealised_gross or ZERO for each in own), ZERO),
+            cash=cash.get("USD", ZERO),
+            nav_struck=summary.nav_end,
+            cumulative_return=summary.cumulative_return,
         )
 
-    def _reader(self, portfolio: DemoPortfolio) -> Caller:
+    def _reader(self, portfolio: DemoPortfolio) -> Client:
         return self._readers[portfolio.tenant]
 
 
-def _number(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
-
-
-def _position(item: dict[str, Any]) -> PositionSeen:
+def _position(held: Position) -> PositionSeen:
     return PositionSeen(
-        portfolio=item["portfolio"],
-        instrument=item["instrument"],
-        currency=item["currency"],
-        quantity=Decimal(item["quantity"]),
-        price=_number(item["price"]),
-        value=_number(item["market_value"]),
-        unrealised=_number(item["unrealised_gross"]),
+        portfolio=held.portfolio,
+        instrument=held.instrument,
+        currency=held.currency,
+        quantity=held.quantity,
+        price=held.price,
+        value=held.market_value,
+        unrealised=held.unrealised_gross,
     )

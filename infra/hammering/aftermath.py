@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import psycopg
 
+from client import Accepted, CallFailed, Client, Conflict, Malformed, Rejected, Terms
 from eventstore.failures import LogDamaged
 from eventstore.log import Log
 from infra.clock import now
-from infra.hammering.clients import Load, ask_outcome, send_for_good
+from infra.hammering.clients import Load, send_for_good
 from infra.hammering.ledger import Ledger, Promise, Request
 from infra.hammering.log_checks import (
     Follower,
@@ -37,9 +38,35 @@ READY_SECONDS_MAX = 120.0
 LEVEL_SECONDS_MAX = 300.0
 RESOLVE_SECONDS_MAX = 300.0
 LOOK_SECONDS = 0.1
+REST_SECONDS = 2.0
+"""For how long nothing may be appended until the log is at rest: reactions write on their own."""
+
 ASKERS = 8
+TOLD = {
+    Accepted: "accepted",
+    Rejected: "rejected",
+    Conflict: "conflict",
+    Malformed: "malformed",
+}
 
 Say = Callable[[str], None]
+
+
+class Rest:
+    """Tells whether a log has ended at the same position for a while."""
+
+    def __init__(self, log: Log) -> None:
+        self.position = -1
+        self._log = log
+        self._since = 0.0
+
+    def hindrance(self) -> str | None:
+        """Say what was written lately; None when nothing was."""
+        position = self._log.head().position
+        if position != self.position:
+            self.position, self._since = position, time.monotonic()
+        is_resting = time.monotonic() - self._since >= REST_SECONDS
+        return None if is_resting else f"it ends at {position} since a moment"
 
 
 class Followers(NamedTuple):
@@ -75,7 +102,9 @@ class Aftermath:
             return
         yield self._resolve()
         with Log(self._system.database.app_conninfo, clock=now, build="hammer") as log:
-            head = log.head().position
+            rest = Rest(log)
+            yield _waited("the log comes to rest", rest.hindrance, LEVEL_SECONDS_MAX)
+            head = rest.position
             level = _waited(
                 "every read model reaches the head of the log",
                 lambda: self._behind(head),
@@ -142,9 +171,13 @@ class Aftermath:
     def _ask(self, promise: Promise, *, deadline: float) -> str:
         """Ask what became of a command; "nothing" where no answer comes in time."""
         assert promise.request is not None, "what is open can be sent again"
-        client = self._load.client_of(promise.request)
-        told = ask_outcome(client, promise.command_id, deadline=deadline)
-        return str(told.get("outcome", "nothing"))
+        patience = Terms(patience_seconds=max(0.0, deadline - time.monotonic()))
+        client = Client(self._load.client_of(promise.request), terms=patience)
+        try:
+            answer = client.outcome(promise.command_id)
+        except CallFailed:
+            return "nothing"
+        return "never_seen" if answer is None else TOLD[type(answer)]
 
     def _check_log(self, log: Log) -> Iterator[Check]:
         self._say("reading the log")

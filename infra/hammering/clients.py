@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import msgspec
@@ -36,7 +36,6 @@ SINGLE_PAUSE_SECONDS = 0.025
 BATCH_PAUSE_SECONDS = 0.5
 EXCHANGE_PAUSE_SECONDS = 0.25
 DOWN_PAUSE_SECONDS = 0.4
-ASK_PAUSE_SECONDS = 0.1
 AGAIN_PART = 0.08
 AGAIN_IF_OPEN_PART = 0.5
 MISUSE_PART = 0.01
@@ -208,18 +207,3 @@ def send_for_good(
         if is_final(request, answers) or time.monotonic() > deadline:
             return answers
         time.sleep(DOWN_PAUSE_SECONDS)
-
-
-def ask_outcome(client: httpx.Client, command_id: UUID, *, deadline: float) -> Mapping[str, Any]:
-    """Ask what became of a command until that is told; empty when time is over."""
-    while time.monotonic() < deadline:
-        try:
-            response = client.get(f"/v1/commands/{command_id}")
-        except httpx.TransportError:
-            response = None
-        if response is not None and response.status_code == httpx.codes.OK:
-            told = document_of(response)
-            if told.get("outcome") != "in_flight":
-                return told
-        time.sleep(ASK_PAUSE_SECONDS)
-    return {}

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
-import httpx
 import jwt
 
+from client import Client
 from gateway.access import Role
-from gateway.client import Caller
 from infra.clock import now
 from infra.data_directory import DataDirectory
 from infra.errors import OperatorError
@@ -23,7 +22,6 @@ from infra.running import running_addresses
 from infra.settings import Settings
 from infra.tokens import issue_token
 
-ANSWER_SECONDS = 60.0
 SUBJECT = "import"
 LIFETIME = timedelta(hours=12)
 
@@ -93,13 +91,10 @@ def speaks_for(token: str) -> str:
 
 
 @contextmanager
-def calling(url: str, token: str) -> Iterator[Caller]:
+def calling(url: str, token: str) -> Iterator[Client]:
     """Open a connection to the command side."""
-    headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(
-        base_url=url, headers=headers, timeout=ANSWER_SECONDS, trust_env=False
-    ) as client:
-        yield Caller(client)
+    with Client.to(url, token=token) as client:
+        yield client
 
 
 def attempt_of(*parts: str) -> str:

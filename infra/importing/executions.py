@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-
-from gateway.client import Caller
+from client import Client
+from client.command import Side
+from client.splitting import BATCH_ITEMS_MAX
+from client.trades import Trade
 from infra.importing.access import attempt_of
 from infra.importing.csv_rows import CsvFile, Fault, Row
 from infra.importing.report import ImportReport
 
-BATCH_MAX = 5_000
+BATCH_MAX = BATCH_ITEMS_MAX
 DIGITS_MAX = 60
 USUAL_COLUMNS: dict[str, tuple[str, ...]] = {
     "date": ("date", "trade_date", "executed_at", "timestamp", "time", "datetime", ""),
@@ -35,7 +36,7 @@ USUAL_COLUMNS: dict[str, tuple[str, ...]] = {
     "currency": ("currency",),
     "external_id": ("external_id", "execution_id", "exec_id", "trade_id"),
 }
-_SIDES = {
+_SIDES: dict[str, Side] = {
     "buy": "buy", "b": "buy", "bot": "buy", "bought": "buy",
     "sell": "sell", "s": "sell", "sld": "sell", "sold": "sell", "sell short": "sell",
 }  # fmt: skip
@@ -98,7 +99,7 @@ def survey(file: CsvFile) -> Survey:
 
 
 def import_executions(
-    caller: Caller,
+    client: Client,
     file: CsvFile,
     terms: ExecutionTerms,
     speaks_for: str,
@@ -109,7 +110,7 @@ def import_executions(
     """Send every row as an executed trade; what is refused or malformed is in the report.
 
     Raises:
-        Refused, Unanswered: a batch as a whole was not taken; run the import again.
+        CallFailed: a batch as a whole was not taken; run the import again.
     """
     report = ImportReport()
     columns = repr(sorted(file.columns.items()))
@@ -117,56 +118,50 @@ def import_executions(
     trades = _trades(file, terms, report)
     while items := list(islice(trades, batch)):
         lines = [line for line, _ in items]
-        results = caller.batch(
-            "/v1/trades:batch",
-            [body for _, body in items],
-            key=f"import-executions:{attempt}:{lines[0]}",
-        )
-        report.results(lines, results)
+        key = f"import-executions:{attempt}:{lines[0]}"
+        report.answers(lines, client.stream((trade for _, trade in items), key=key))
         progress(lines[-1], file.lines)
     return report
 
 
 def _trades(
     file: CsvFile, terms: ExecutionTerms, report: ImportReport
-) -> Iterator[tuple[int, bytes]]:
-    """Turn rows into bodies, each with its line."""
+) -> Iterator[tuple[int, Trade]]:
+    """Turn rows into trades, each with its line."""
     for row in file.rows():
         if isinstance(row, Fault):
             report.fault(row)
             continue
         try:
-            yield row.line, msgspec.json.encode(_body(row, terms, file.stem))
+            yield row.line, _trade(row, terms, file.stem)
         except RowFaulty as faulty:
             report.fault(Fault(row.line, "row_malformed", str(faulty)))
 
 
-def _body(row: Row, terms: ExecutionTerms, stem: str) -> dict[str, Any]:
+def _trade(row: Row, terms: ExecutionTerms, stem: str) -> Trade:
+    """Give the executed trade of a row; numbers go as they are written, for the API to judge."""
     fields = row.fields
     side, quantity = _side_and_quantity(fields)
-    body: dict[str, Any] = {
-        "portfolio": terms.portfolio,
-        "external_id": fields.get("external_id") or f"{_UNFIT_FOR_IDS.sub('_', stem)}:{row.line}",
-        "intent": "executed",
-        "instrument": fields["instrument"],
-        "side": side,
-        "quantity": quantity,
-        "price": fields["price"],
-        "currency": fields.get("currency") or terms.currency or "",
-        "source_sequence": row.line,
-    }
-    if terms.with_time:
-        body["executed_at"] = _instant(fields["date"]).isoformat()
-    else:
-        body["trade_date"] = _day(fields["date"]).isoformat()
-    if fields.get("consideration"):
-        body["consideration"] = f"{abs(_number('consideration', fields['consideration'])):f}"
-    if fields.get("fee"):
-        body["fee"] = fields["fee"]
-    return body
+    day = None if terms.with_time else _day(fields["date"])
+    given = fields.get("consideration")
+    return Trade(
+        portfolio=terms.portfolio,
+        external_id=fields.get("external_id") or f"{_UNFIT_FOR_IDS.sub('_', stem)}:{row.line}",
+        intent="executed",
+        instrument=fields["instrument"],
+        side=side,
+        quantity=quantity,
+        price=fields["price"],
+        currency=fields.get("currency") or terms.currency or "",
+        fee=fields.get("fee") or "0",
+        source_sequence=row.line,
+        executed_at=_instant(fields["date"]) if terms.with_time else None,
+        trade_date=day,
+        consideration=abs(_number("consideration", given)) if given else None,
+    )
 
 
-def _side_and_quantity(fields: dict[str, str]) -> tuple[str, str]:
+def _side_and_quantity(fields: dict[str, str]) -> tuple[Side, str]:
     """Read what was bought or sold, from a signed amount or from a side and a quantity."""
     if "amount" in fields:
         amount = _number("amount", fields["amount"])

@@ -14,14 +14,13 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-import msgspec
-
+from client import Accepted, Answer, Client, Conflict, Malformed, Refused
+from client.market import AssetClass, Close, Instrument, Session
 from domain.calendars import TIME_ZONES
 from domain.marking import SESSION_LENGTH_MAX
-from gateway.client import Caller, Refused
 from infra.errors import OperatorError
 from infra.importing.access import attempt_of
 from infra.importing.csv_rows import CsvFile, Fault, Row
@@ -58,13 +57,13 @@ class InstrumentTerms(NamedTuple):
 
     currency: str
     calendar: str
-    asset_class: str
+    asset_class: AssetClass
 
 
 class Sessions(NamedTuple):
     """The closes of each date, ready to be sent, and where each date's first row stands."""
 
-    closes: dict[date, list[bytes]]
+    closes: dict[date, list[Close]]
     first_lines: dict[date, int]
     instruments: list[str]
     faults: list[Fault]
@@ -105,7 +104,7 @@ def read_sessions(file: CsvFile, progress: Progress) -> Sessions:
 
 
 def import_prices(
-    caller: Caller,
+    client: Client,
     file: CsvFile,
     sessions: Sessions,
     terms: PriceTerms,
@@ -129,23 +128,31 @@ def import_prices(
         starts_at = ends_at - ONE_DAY
         if before is not None:
             starts_at = max(before, ends_at - SESSION_LENGTH_MAX)
-        body = {
-            "calendar": terms.calendar,
-            "session": day.isoformat(),
-            "starts_at": starts_at.isoformat(),
-            "ends_at": ends_at.isoformat(),
-            "closes": [msgspec.Raw(close) for close in sessions.closes[day]],
-        }
-        reply = caller.command("/v1/sessions", body, key=f"import-prices:{attempt}:{day}")
-        if reply.status in NOT_PERMITTED:
-            raise Refused(reply)
-        told = dict(reply.document)
-        told.setdefault("outcome", "malformed")
-        told.setdefault("message", told.get("detail", ""))
-        report.result(sessions.first_lines[day], told)
+        session = Session(
+            calendar=terms.calendar,
+            session=day,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            closes=sessions.closes[day],
+        )
+        report.answer(
+            sessions.first_lines[day],
+            _closed(client, session, key=f"import-prices:{attempt}:{day}"),
+        )
         before = ends_at
         progress(done, len(days))
     return report
+
+
+def _closed(client: Client, session: Session, *, key: str) -> Answer:
+    """Close a session; one that is too large is told like a malformed one."""
+    try:
+        return client.send(session, key=key)
+    except Refused as refused:
+        problem = refused.problem
+        if problem.status in NOT_PERMITTED:
+            raise
+        return Malformed(code=problem.code, message=problem.detail)
 
 
 def closing_time(terms: PriceTerms, day: date) -> datetime:
@@ -174,12 +181,10 @@ def price_terms(calendar: str, closes_at: str | None) -> PriceTerms:
 
 
 def register_instruments(
-    caller: Caller,
+    client: Client,
     names: list[str],
     terms: InstrumentTerms,
     sectors: dict[str, str],
-    *,
-    batch: int = 5_000,
 ) -> dict[str, int]:
     """Register instruments; those known already, also with other content, stay as they are.
 
@@ -188,24 +193,17 @@ def register_instruments(
     """
     counts = {"registered": 0, "known": 0, "without_sector": 0}
     attempt = attempt_of(repr(terms), repr(sorted(sectors.items())), *names)
-    for start in range(0, len(names), batch):
-        part = names[start : start + batch]
-        items = [
-            msgspec.json.encode(_registration(name, terms, sectors.get(name))) for name in part
-        ]
-        key = f"import-instruments:{attempt}:{start}"
-        results = caller.batch("/v1/instruments:batch", items, key=key)
-        for name, result in zip(part, results, strict=True):
-            match result["outcome"]:
-                case "accepted":
-                    counts["registered"] += 1
-                case "replayed" | "conflict":
-                    counts["known"] += 1
-                case _:
-                    raise OperatorError(
-                        f"Instrument {name!r} was refused: {result.get('message', '')}"
-                    )
-            counts["without_sector"] += name not in sectors
+    registrations = (_registration(name, terms, sectors.get(name)) for name in names)
+    answers = client.stream(registrations, key=f"import-instruments:{attempt}")
+    for name, answer in zip(names, answers, strict=True):
+        match answer:
+            case Accepted(replayed=False):
+                counts["registered"] += 1
+            case Accepted() | Conflict():
+                counts["known"] += 1
+            case _:
+                raise OperatorError(f"Instrument {name!r} was refused: {answer.message}")
+        counts["without_sector"] += name not in sectors
     return counts
 
 
@@ -225,15 +223,15 @@ def read_sectors(path: Path) -> dict[str, str]:
     }
 
 
-def _registration(name: str, terms: InstrumentTerms, sector: str | None) -> dict[str, Any]:
-    return {
-        "instrument": name,
-        "symbol": name,
-        "currency": terms.currency,
-        "asset_class": terms.asset_class,
-        "calendar": terms.calendar,
-        "sector": sector,
-    }
+def _registration(name: str, terms: InstrumentTerms, sector: str | None) -> Instrument:
+    return Instrument(
+        instrument=name,
+        symbol=name,
+        currency=terms.currency,
+        asset_class=terms.asset_class,
+        calendar=terms.calendar,
+        sector=sector,
+    )
 
 
 def _checked(row: Row, seen: set[tuple[date, str]]) -> date | Fault:
@@ -266,9 +264,6 @@ def _is_price(text: str) -> bool:
     return bool(whole) and (whole + part).isdecimal() and (whole + part).isascii()
 
 
-def _close(fields: dict[str, str], *, has_bar: bool) -> bytes:
-    close: dict[str, Any] = {"instrument": fields["instrument"], "price": fields["close"]}
-    if has_bar:
-        close["has_bar"] = True
-        close |= {name: fields[name] for name in BAR_FIELDS if fields[name]}
-    return msgspec.json.encode(close)
+def _close(fields: dict[str, str], *, has_bar: bool) -> Close:
+    bar = {name: fields[name] for name in BAR_FIELDS if fields[name]} if has_bar else {}
+    return Close(instrument=fields["instrument"], price=fields["close"], has_bar=has_bar, **bar)

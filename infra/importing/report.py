@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from client import Accepted, ItemAnswer, Malformed
 from infra.importing.csv_rows import Fault
-
-TOLD_BEFORE = "replayed"
-GOOD_OUTCOMES = frozenset({"accepted", TOLD_BEFORE})
 
 
 class ImportReport:
@@ -32,33 +29,31 @@ class ImportReport:
         self.counts["malformed"] += 1
         self.faults.append(fault)
 
-    def results(self, lines: Iterable[int], results: Iterable[Mapping[str, Any]]) -> None:
-        """Take note of the results of a batch, one for each line."""
-        for line, result in zip(lines, results, strict=True):
-            self.result(line, result)
+    def answers(self, lines: Iterable[int], answers: Iterable[ItemAnswer]) -> None:
+        """Take note of the answers to a batch, one for each line."""
+        for line, answer in zip(lines, answers, strict=True):
+            self.answer(line, answer)
 
-    def result(self, line: int, result: Mapping[str, Any]) -> None:
-        """Take note of one result."""
-        outcome = str(result["outcome"])
-        if outcome == "accepted" and result.get("replayed"):
-            outcome = TOLD_BEFORE
-        self.counts[outcome] += 1
-        self.counts["parked"] += bool(result.get("is_parked"))
-        self.counts["with_warnings"] += bool(result.get("warnings"))
-        self.position = max(self.position, int(result.get("position") or 0))
-        if outcome not in GOOD_OUTCOMES:
-            code, message = str(result.get("code", outcome)), str(result.get("message", ""))
-            fields = ", ".join(result.get("fields") or ())
-            self.faults.append(Fault(line, code, f"{message} [{fields}]" if fields else message))
+    def answer(self, line: int, answer: ItemAnswer) -> None:
+        """Take note of one answer."""
+        if isinstance(answer, Accepted):
+            self.counts["imported_before" if answer.replayed else "accepted"] += 1
+            self.counts["parked"] += answer.is_parked
+            self.counts["with_warnings"] += bool(answer.warnings)
+            self.position = max(self.position, answer.position)
+            return
+        self.counts["malformed" if isinstance(answer, Malformed) else "refused"] += 1
+        fields = f" [{', '.join(answer.fields)}]" if answer.fields else ""
+        self.faults.append(Fault(line, answer.code, answer.message + fields))
 
     def summary(self) -> dict[str, object]:
         """Put the counts into one object."""
         return {
             "accepted": self.counts["accepted"],
-            "imported_before": self.counts[TOLD_BEFORE],
+            "imported_before": self.counts["imported_before"],
             "parked": self.counts["parked"],
             "with_warnings": self.counts["with_warnings"],
-            "refused": self.counts["rejected"] + self.counts["conflict"],
+            "refused": self.counts["refused"],
             "malformed": self.counts["malformed"],
             "position": self.position,
         }

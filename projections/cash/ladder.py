@@ -1,20 +1,24 @@
 """The ladder of the read model `cash`: what is pending and settled by currency and value date.
 
 Receipts are positive, payments negative. What is settled in a currency is its balance without what
-is pending; bookings without a value date, and flows, are settled when they are told.
+is pending, awaited or failing; bookings without a value date are settled when they are told, and so
+are flows that were not to come then. What is taken out of a date counts against the column it came
+in by, so the columns do not depend on the order in which facts arrived.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 import psycopg
 
 from domain.event import Event
 from domain.money import ZERO
-from domain.portfolio.events import CashSettled, TradeBooked, TradeUnbooked
+from domain.portfolio.events import CashSettled, TradeBooked, TradeCashMoved, TradeUnbooked
+from domain.portfolio.life import CashExchanged
+from projections.cash.legs import CashMove, MovementRow, legs
 from projections.read_model import Decoded
 from projections.rows import Cursor, Tables
 
@@ -26,14 +30,19 @@ CREATE TABLE {schema}.ladder (
     value_date date NOT NULL,
     pending_in numeric NOT NULL,
     pending_out numeric NOT NULL,
+    awaited_in numeric NOT NULL,
+    awaited_out numeric NOT NULL,
+    failing numeric NOT NULL,
     settled numeric NOT NULL,
     changed_position bigint NOT NULL,
     PRIMARY KEY (tenant, portfolio, currency, value_date)
 ) WITH (fillfactor = 70);
 CREATE INDEX ladder_pending ON {schema}.ladder (tenant, portfolio)
-WHERE pending_in <> 0 OR pending_out <> 0;
+WHERE pending_in <> 0 OR pending_out <> 0 OR awaited_in <> 0 OR awaited_out <> 0 OR failing <> 0;
 """
-LADDER_EVENTS: frozenset[type[Event]] = frozenset({CashSettled, TradeBooked, TradeUnbooked})
+LADDER_EVENTS: frozenset[type[Event]] = frozenset(
+    {CashSettled, TradeCashMoved, TradeBooked, TradeUnbooked}
+)
 RUNGS_MAX = 100_000
 """Most rungs kept in memory; beyond that all are dropped and loaded again when needed."""
 
@@ -44,11 +53,22 @@ JOIN {schema}.ladder AS found USING (tenant, portfolio, currency, value_date)
 """
 _KEY = ("tenant", "portfolio", "currency", "value_date")
 Key: TypeAlias = tuple[str, str, str, date]
-Change: TypeAlias = tuple[Key, int, CashSettled | TradeBooked | TradeUnbooked]
+
+
+class Change(NamedTuple):
+    """What an event does to one rung."""
+
+    key: Key
+    position: int
+    columns: Mapping[str, Decimal]
+    is_settling: bool = False
 
 
 class RungRow(msgspec.Struct, gc=False):
-    """One value date of a currency: what is pending for it, and what was settled on it."""
+    """One value date of a currency: what is pending, awaited and failing, and what was settled.
+
+    Payments stand in the `out` columns, negative; above zero one is a payment that comes back.
+    """
 
     tenant: str
     portfolio: str
@@ -56,8 +76,19 @@ class RungRow(msgspec.Struct, gc=False):
     value_date: date
     pending_in: Decimal = ZERO
     pending_out: Decimal = ZERO
+    awaited_in: Decimal = ZERO
+    awaited_out: Decimal = ZERO
+    failing: Decimal = ZERO
     settled: Decimal = ZERO
     changed_position: int = 0
+
+    def take(self, change: Change) -> None:
+        """Fold a change."""
+        self.changed_position = change.position
+        if change.is_settling:
+            self.pending_in = self.pending_out = ZERO
+        for column, amount in change.columns.items():
+            setattr(self, column, getattr(self, column) + amount)
 
 
 class LadderFold:
@@ -69,19 +100,11 @@ class LadderFold:
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
-        changes = list(_changes(batch))
-        touched = {key for key, _, _ in changes}
+        changes = [change for decoded in batch for change in _changes(decoded)]
+        touched = {change.key for change in changes}
         self._load(cursor, touched - self._rungs.keys())
-        for key, position, event in changes:
-            rung = self._rungs[key]
-            rung.changed_position = position
-            if isinstance(event, CashSettled):
-                rung.settled += event.amount
-                rung.pending_in = rung.pending_out = ZERO
-            elif isinstance(event, TradeBooked):
-                _add(rung, event.cash_change)
-            else:
-                _take_back(rung, event.cash_change)
+        for change in changes:
+            self._rungs[change.key].take(change)
         self._tables.upsert(cursor, "ladder", [self._rungs[key] for key in touched], key=_KEY)
         if len(self._rungs) > RUNGS_MAX:
             self._rungs.clear()
@@ -97,28 +120,43 @@ class LadderFold:
             self._rungs[row.tenant, row.portfolio, row.currency, row.value_date] = row
 
 
-def _changes(batch: Iterable[Decoded]) -> Iterable[Change]:
-    """Pick what moves the ladder."""
-    for position, tenant, _, event in batch:
-        if isinstance(event, CashSettled):
-            yield (tenant, event.portfolio, event.currency, event.value_date), position, event
-        elif isinstance(event, TradeBooked | TradeUnbooked) and event.fill.value_date is not None:
+def _changes(decoded: Decoded) -> list[Change]:
+    """Give what an event does to the rungs of its value date."""
+    position, tenant, _, event, _ = decoded
+    match event:
+        case TradeBooked() | TradeUnbooked():
+            if event.fill.value_date is None:
+                return []
             key = (tenant, event.portfolio, event.currency, event.fill.value_date)
-            yield key, position, event
+            is_receipt = (event.cash_change > 0) is isinstance(event, TradeBooked)
+            where = "awaited" if event.is_awaited else "pending"
+            return [Change(key, position, {_column(where, is_receipt): event.cash_change})]
+        case TradeCashMoved():
+            key = (tenant, event.portfolio, event.currency, event.value_date)
+            column = _column("awaited", not event.is_payment)
+            moved = {column: event.awaited, "failing": event.failing, "settled": event.settled}
+            return [Change(key, position, moved)]
+        case CashSettled():
+            key = (tenant, event.portfolio, event.currency, event.value_date)
+            return [Change(key, position, {"settled": event.amount}, is_settling=True)]
+        case _:
+            if not isinstance(event, CashMove) or not event.is_pending:
+                return []
+            return [
+                Change(
+                    (tenant, event.portfolio, leg.currency, event.value_date),
+                    position,
+                    {_column("pending", _is_receipt(event, leg)): leg.amount},
+                )
+                for leg in legs(decoded)
+            ]
 
 
-def _add(rung: RungRow, change: Decimal) -> None:
-    if change > 0:
-        rung.pending_in += change
-    else:
-        rung.pending_out += change
+def _is_receipt(event: CashMove, leg: MovementRow) -> bool:
+    """Say by which column a leg comes: what undoes an exchange goes by that of what it undoes."""
+    is_undoing = isinstance(event, CashExchanged) and event.is_undoing
+    return (leg.amount > 0) is not is_undoing
 
 
-def _take_back(rung: RungRow, change: Decimal) -> None:
-    """Take a trade off again; what is settled already comes back as the opposite, pending."""
-    left = (rung.pending_out if change > 0 else rung.pending_in) + change
-    if change > 0:
-        rung.pending_out, rest = min(left, ZERO), max(left, ZERO)
-    else:
-        rung.pending_in, rest = max(left, ZERO), min(left, ZERO)
-    _add(rung, rest)
+def _column(where: str, is_receipt: bool) -> str:  # noqa: FBT001 - a sign, named by its only use
+    return f"{where}_{'in' if is_receipt else 'out'}"

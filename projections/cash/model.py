@@ -2,34 +2,38 @@
 
 Amounts are signed as the portfolio sees them: deposits positive, withdrawals and fees negative, the
 principal of a buy negative. The legs of a currency add up to its balance; a trade that is taken out
-again has its legs once more with the opposite sign.
+again has its legs once more with the opposite sign. What a corporate action pays in place of a
+fraction moves on its ex-date, a dividend and the tax withheld from it on the pay date.
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
-from typing import Any, assert_never
-from uuid import UUID
+from typing import Any
 
 import msgspec
 import psycopg
 
 from domain.event import Event
 from domain.money import ZERO
+from domain.portfolio.corporate_events import (
+    CorporateActionApplied,
+    CorporateActionUnapplied,
+    DividendPaid,
+    LotsSpunOff,
+)
 from domain.portfolio.events import (
     CashDeposited,
     CashSettled,
     CashWithdrawn,
-    TradeBooked,
-    TradeUnbooked,
+    TradeCashMoved,
 )
 from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
 from projections.cash.ladder import LADDER_DDL, LADDER_EVENTS, LadderFold
+from projections.cash.legs import MovementKind, MovementRow, legs
+from projections.cash.receivables import RECEIVABLES_DDL, Receivables
 from projections.read_model import Decoded, Fold
 from projections.rows import Cursor, Tables
 
-CashMove = CashDeposited | CashWithdrawn | FeeCharged | InterestBooked | CashExchanged
 BALANCES_MAX = 500_000
 """Most balances kept in memory; beyond that all are dropped and loaded again when needed."""
 
@@ -47,6 +51,7 @@ CREATE TABLE {schema}.movements (
     at timestamptz,
     trade_id uuid,
     instrument text COLLATE "C",
+    action text COLLATE "C",
     reversal text,
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (tenant, portfolio, position, leg)
@@ -63,6 +68,9 @@ CREATE TABLE {schema}.balances (
     charges numeric NOT NULL,
     interest numeric NOT NULL,
     exchanged numeric NOT NULL,
+    cash_in_lieu numeric NOT NULL,
+    dividends numeric NOT NULL,
+    withholding_tax numeric NOT NULL,
     changed_position bigint NOT NULL,
     PRIMARY KEY (tenant, portfolio, currency)
 ) WITH (fillfactor = 70);
@@ -73,43 +81,6 @@ AS asked (tenant, portfolio, currency)
 JOIN {schema}.balances AS found USING (tenant, portfolio, currency)
 """
 _BALANCE_KEY = ("tenant", "portfolio", "currency")
-
-
-class MovementKind(StrEnum):
-    """Why cash moved; `fee` is that of a trade or an exchange, the other fees stand alone."""
-
-    DEPOSIT = "deposit"
-    WITHDRAWAL = "withdrawal"
-    PRINCIPAL = "principal"
-    FEE = "fee"
-    MANAGEMENT_FEE = "management_fee"
-    CUSTODY_FEE = "custody_fee"
-    PERFORMANCE_FEE = "performance_fee"
-    OTHER_FEE = "other_fee"
-    INTEREST = "interest"
-    EXCHANGE = "exchange"
-
-
-class MovementRow(msgspec.Struct, frozen=True, gc=False):
-    """One leg of one event; `balance_after` is the balance behind the whole event.
-
-    `reversal` says why a trade's leg is taken back here, `busted` or `amended`.
-    """
-
-    tenant: str
-    portfolio: str
-    position: int
-    leg: int
-    kind: MovementKind
-    currency: str
-    amount: Decimal
-    balance_after: Decimal
-    value_date: date
-    at: datetime | None
-    trade_id: UUID | None
-    instrument: str | None
-    reversal: str | None
-    recorded_at: datetime
 
 
 class BalanceRow(msgspec.Struct, gc=False):
@@ -126,13 +97,17 @@ class BalanceRow(msgspec.Struct, gc=False):
     charges: Decimal = ZERO
     interest: Decimal = ZERO
     exchanged: Decimal = ZERO
+    cash_in_lieu: Decimal = ZERO
+    dividends: Decimal = ZERO
+    withholding_tax: Decimal = ZERO
     changed_position: int = 0
 
     @property
     def sum_of_kinds(self) -> Decimal:
         """What the legs of all kinds add up to."""
         flows = self.deposits + self.withdrawals + self.principal + self.fees
-        return flows + self.charges + self.interest + self.exchanged
+        acted = self.cash_in_lieu + self.dividends + self.withholding_tax
+        return flows + self.charges + self.interest + self.exchanged + acted
 
     def add(self, leg: MovementRow) -> None:
         """Take a leg in, as the last one."""
@@ -151,6 +126,12 @@ class BalanceRow(msgspec.Struct, gc=False):
                 self.interest += leg.amount
             case MovementKind.EXCHANGE:
                 self.exchanged += leg.amount
+            case MovementKind.CASH_IN_LIEU:
+                self.cash_in_lieu += leg.amount
+            case MovementKind.DIVIDEND:
+                self.dividends += leg.amount
+            case MovementKind.WITHHOLDING_TAX:
+                self.withholding_tax += leg.amount
             case _:
                 self.charges += leg.amount
 
@@ -159,19 +140,23 @@ class Cash:
     """What moved each portfolio's cash, leg by leg, and what is left."""
 
     name = "cash"
-    calculation_version = 5
+    calculation_version = 6
     event_types: frozenset[type[Event]] = LADDER_EVENTS | {
         CashDeposited,
         CashWithdrawn,
         FeeCharged,
         InterestBooked,
         CashExchanged,
+        CorporateActionApplied,
+        CorporateActionUnapplied,
+        LotsSpunOff,
+        DividendPaid,
     }
-    compared_tables = ("movements", "balances", "ladder")
+    compared_tables = ("movements", "balances", "ladder", "receivables")
 
     def ddl(self, schema: str) -> str:
         """Give the statements that make the tables."""
-        return (_DDL + LADDER_DDL).format(schema=schema)
+        return (_DDL + LADDER_DDL + RECEIVABLES_DDL).format(schema=schema)
 
     def new_fold(self, schema: str) -> Fold:
         """Make a fold that knows nothing yet."""
@@ -184,6 +169,7 @@ class CashFold:
     def __init__(self, schema: str) -> None:
         self._tables = Tables(schema)
         self._ladder = LadderFold(self._tables)
+        self._receivables = Receivables(self._tables)
         self._balances: dict[tuple[str, str, str], BalanceRow] = {}
         self._holds_all: bool | None = None
 
@@ -191,7 +177,7 @@ class CashFold:
         """Fold a batch."""
         movements: list[MovementRow] = []
         for decoded in batch:
-            if not isinstance(decoded.event, CashSettled):
+            if not isinstance(decoded.event, CashSettled | TradeCashMoved):
                 movements += legs(decoded)
         touched = {(leg.tenant, leg.portfolio, leg.currency) for leg in movements}
         self._load(cursor, touched - self._balances.keys())
@@ -201,6 +187,7 @@ class CashFold:
         rows = [self._balances[key] for key in touched]
         self._tables.upsert(cursor, "balances", rows, key=_BALANCE_KEY)
         self._ladder.fold(cursor, batch)
+        self._receivables.fold(cursor, batch)
         if len(self._balances) > BALANCES_MAX:
             self._balances.clear()
             self._holds_all = False
@@ -215,91 +202,3 @@ class CashFold:
             for values in self._tables.select(cursor, _BALANCES, asked):
                 row = BalanceRow(*values)
                 self._balances[row.tenant, row.portfolio, row.currency] = row
-
-
-def legs(decoded: Decoded) -> list[MovementRow]:
-    """Take an event apart into the legs that moved cash."""
-    position, tenant, recorded_at, event = decoded
-    if isinstance(event, TradeBooked | TradeUnbooked):
-        return _trade_legs(position, tenant, recorded_at, event)
-    assert isinstance(event, CashMove), "cash folds nothing else"
-    return [
-        MovementRow(
-            tenant,
-            event.portfolio,
-            position,
-            leg,
-            kind,
-            currency,
-            amount,
-            balance,
-            event.value_date,
-            event.at,
-            None,
-            None,
-            None,
-            recorded_at,
-        )
-        for leg, (kind, currency, amount, balance) in enumerate(_moved(event))
-    ]
-
-
-def _moved(event: CashMove) -> list[tuple[MovementKind, str, Decimal, Decimal]]:
-    """Give kind, currency, signed amount and balance of what moved cash apart from trades."""
-    match event:
-        case CashExchanged():
-            return _exchanged(event)
-        case CashDeposited():
-            kind, sign = MovementKind.DEPOSIT, 1
-        case CashWithdrawn():
-            kind, sign = MovementKind.WITHDRAWAL, -1
-        case InterestBooked():
-            kind, sign = MovementKind.INTEREST, 1
-        case FeeCharged():
-            kind, sign = MovementKind(f"{event.kind}_fee"), -1
-        case _:
-            assert_never(event)
-    return [(kind, event.amount.currency, sign * event.amount.amount, event.balance)]
-
-
-def _exchanged(event: CashExchanged) -> list[tuple[MovementKind, str, Decimal, Decimal]]:
-    sold, bought, fee = event.sold, event.bought, event.fee
-    moved = [
-        (MovementKind.EXCHANGE, sold.currency, -sold.amount, event.balance_sold),
-        (MovementKind.EXCHANGE, bought.currency, bought.amount, event.balance_bought),
-    ]
-    if fee is not None:
-        is_sold = fee.currency == sold.currency
-        balance = event.balance_sold if is_sold else event.balance_bought
-        moved.append((MovementKind.FEE, fee.currency, -fee.amount, balance))
-    return moved
-
-
-def _trade_legs(
-    position: int, tenant: str, recorded_at: datetime, booked: TradeBooked | TradeUnbooked
-) -> list[MovementRow]:
-    fill = booked.fill
-    reversal = booked.reason if isinstance(booked, TradeUnbooked) else None
-    fee = -fill.fee if reversal is None else fill.fee
-    amounts = [(MovementKind.PRINCIPAL, booked.cash_change - fee)]
-    if fee:
-        amounts.append((MovementKind.FEE, fee))
-    return [
-        MovementRow(
-            tenant,
-            booked.portfolio,
-            position,
-            leg,
-            kind,
-            booked.currency,
-            amount,
-            booked.cash_after,
-            fill.trade_date,
-            fill.executed_at,
-            fill.trade_id,
-            booked.instrument,
-            reversal,
-            recorded_at,
-        )
-        for leg, (kind, amount) in enumerate(amounts)
-    ]

@@ -1,14 +1,20 @@
-"""The rows of `days`: written when struck, written again when restated, read to go on from."""
+"""The rows of `days`: written when struck, written again when restated, read to go on from.
+
+Beside them the rows of `figures`: what the log tells of a struck day, once it does.
+"""
 
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
+import msgspec
 import psycopg
 
+from domain.figures import FiguresStruck
 from projections.performance.state import Carried, Portfolio, Session
 from projections.performance.tables import (
     CURRENT_COLUMNS,
+    FIGURE_COLUMNS,
     NULL,
     RESTATED_DAY_COLUMNS,
     STRUCK_DAY_COLUMNS,
@@ -50,6 +56,7 @@ class Days:
         self._schema = schema
         self._table = f"{schema}.days"
         self._struck: list[str] = []
+        self._figures: list[str] = []
         self._restated: list[str] = []
         self._handed_on: list[tuple[str | None, str, str, date]] = []
 
@@ -61,6 +68,14 @@ class Days:
         self._struck.append(
             f"{_key_line(portfolio, session)}\t{position}\t{struck_part(line)}\t{line}"
             f"\t{position}\n"
+        )
+
+    def tell_figures(self, position: int, tenant: str, event: FiguresStruck) -> None:
+        """Add what the log tells of the figures of a struck day."""
+        figures = msgspec.json.encode(event.figures, order="deterministic").decode()
+        self._figures.append(
+            f"{text(tenant)}\t{text(event.portfolio)}\t{event.session.isoformat()}\t{position}\t"
+            f"{event.closed_at}\t{event.currency}\t{text(figures)}\n"
         )
 
     def restate(
@@ -83,6 +98,9 @@ class Days:
         if self._struck:
             copy_lines(cursor, self._table, STRUCK_DAY_COLUMNS, self._struck)
             self._struck = []
+        if self._figures:
+            copy_lines(cursor, f"{self._schema}.figures", FIGURE_COLUMNS, self._figures)
+            self._figures = []
         if self._restated:
             upsert_lines(
                 cursor,

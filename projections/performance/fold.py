@@ -7,36 +7,54 @@ has had a fact. A fact or mark that comes behind a closed session restates what 
 from bisect import insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import psycopg
 
 from domain.event import Event
-from domain.instrument import WrittenDown
+from domain.figures import FiguresStruck
+from domain.instrument import (
+    CorporateActionDeclared,
+    CorporateActionReversed,
+    WrittenDown,
+)
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
+from domain.portfolio.corporate_events import (
+    CorporateActionUnapplied,
+    LotsSpunOff,
+)
 from domain.portfolio.events import (
-    CashDeposited,
-    CashWithdrawn,
     PortfolioOpened,
     Reason,
     TradeBooked,
     TradeUnbooked,
 )
-from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
-from projections.performance.days import Days, Span
+from projections.performance import reasons
+from projections.performance.acts import ActEvent, change_of, changes_units
+from projections.performance.days import Days
+from projections.performance.facts import Facts
 from projections.performance.ledger import (
     CashMove,
     Ledger,
     flow_date,
     flows_of,
-    load_waiting,
     signed_quantity,
 )
+from projections.performance.loading import (
+    load_calendars,
+    load_facts,
+    load_portfolios,
+    portfolio_line,
+)
+from projections.performance.moves import EntryEvent
 from projections.performance.prices import Prices
+from projections.performance.reference import Reference, ReferenceEvent
 from projections.performance.restating import (
     LateMark,
     Store,
     changed_sessions,
+    concerned_by,
+    late_units,
     restate_late_marks,
     settle_late_facts,
     start_walk,
@@ -44,13 +62,12 @@ from projections.performance.restating import (
 from projections.performance.state import (
     Calendar,
     Cause,
-    Facts,
     Portfolio,
     Quote,
     Session,
     universal,
 )
-from projections.performance.striking import strike_plain
+from projections.performance.striking import is_walked, strike_plain
 from projections.performance.tables import (
     PORTFOLIO_COLUMNS,
     copy_lines,
@@ -58,24 +75,10 @@ from projections.performance.tables import (
     text,
     upsert_lines,
 )
-from projections.performance.valuation import pair_names
+from projections.performance.units import Units
 from projections.read_model import Decoded
 
-LATE_TRADE = "late_trade"
-BUSTED_TRADE = "busted_trade"
-AMENDED_TRADE = "amended_trade"
-LATE_FLOW = "late_flow"
-LATE_CASH = "late_cash"
-LATE_MARK = "late_mark"
-LATE_WRITE_DOWN = "late_write_down"
-CORRECTED_CLOSE = "corrected_close"
-
 NO_FACTS = Facts()
-
-_SESSIONS = """
-SELECT calendar, session, starts_at, ends_at FROM {schema}.sessions ORDER BY calendar, session
-"""
-_PORTFOLIOS = "SELECT {columns} FROM {schema}.portfolios ORDER BY opened_position"
 
 
 class PerformanceFold:
@@ -86,36 +89,42 @@ class PerformanceFold:
         self._ledger = Ledger(schema)
         self._prices = Prices(schema)
         self._days = Days(schema)
+        self._units = Units(schema)
         self._calendars: dict[str, Calendar] = {}
         self._portfolios: dict[tuple[str, str], Portfolio] = {}
         self._holders: dict[str, dict[Portfolio, None]] = {}
         self._late: dict[Portfolio, None] = {}
         self._changed: dict[Portfolio, None] = {}
         self._sessions: list[str] = []
+        self._reference = Reference(schema, self._units)
         self._horizon: datetime | None = None
         self._is_loaded = False
         self._takers: dict[type[Event], Callable[[Store, int, str, Any], None]] = {
             PortfolioOpened: self._open,
-            CashDeposited: self._take_flow,
-            CashWithdrawn: self._take_flow,
-            FeeCharged: self._take_flow,
-            InterestBooked: self._take_flow,
-            CashExchanged: self._take_flow,
+            **dict.fromkeys(get_args(CashMove), self._take_flow),
             TradeBooked: self._take_trade,
             TradeUnbooked: self._take_out_trade,
             MarketMarked: self._mark,
             WrittenDown: self._mark,
             SessionClosed: self._close_session,
             CloseCorrected: self._correct_close,
+            **dict.fromkeys(
+                get_args(ReferenceEvent), lambda *told: self._reference.add(told[-1], told[1])
+            ),
+            FiguresStruck: lambda *told: self._days.tell_figures(*told[1:]),
+            CorporateActionDeclared: self._take_action,
+            CorporateActionReversed: self._take_action,
+            **dict.fromkeys(get_args(ActEvent), self._act),
+            **dict.fromkeys(get_args(EntryEvent), self._take_entry),
         }
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Take a batch: what is late is restated once at its end, or before the next strike."""
-        store = Store(cursor, self._ledger, self._prices, self._days)
+        store = Store(cursor, self._ledger, self._prices, self._days, self._units)
         if not self._is_loaded:
             self._load(store)
         takers = self._takers
-        for position, tenant, _, event in batch:
+        for position, tenant, _, event, _ in batch:
             takers[type(event)](store, position, tenant, event)
         self._settle(store)
         self._flush(cursor)
@@ -138,9 +147,9 @@ class PerformanceFold:
         facts = Facts() if is_late else portfolio.waiting_on(day)
         quantity = signed_quantity(event.fill)
         facts.add_change(event.instrument, quantity, event.currency, event.cash_change)
-        reason = LATE_TRADE
+        reason = reasons.LATE_TRADE
         if portfolio.amending and event.fill.trade_id in portfolio.amending:
-            reason = AMENDED_TRADE
+            reason = reasons.AMENDED_TRADE
             portfolio.amending.remove(event.fill.trade_id)
             self._changed[portfolio] = None
         if is_late:
@@ -151,9 +160,9 @@ class PerformanceFold:
     ) -> None:
         portfolio = self._portfolios[tenant, event.portfolio]
         self._ledger.take_out_fill(tenant, event, position)
-        reason = BUSTED_TRADE
+        reason = reasons.BUSTED_TRADE
         if event.reason is Reason.AMENDED:
-            reason = AMENDED_TRADE
+            reason = reasons.AMENDED_TRADE
             portfolio.amending.add(event.fill.trade_id)
             self._changed[portfolio] = None
         day = event.fill.trade_date
@@ -183,20 +192,67 @@ class PerformanceFold:
         if is_late:
             if at is not None:
                 insort(portfolio.flow_moments, at)
-            reason = LATE_FLOW if flows[0].is_external else LATE_CASH
+            reason = reasons.LATE_FLOW if flows[0].is_external else reasons.LATE_CASH
             self._take_late(portfolio, facts, Cause(index, position, reason))
 
+    def _take_action(
+        self,
+        store: Store,
+        position: int,
+        _tenant: str,
+        event: CorporateActionDeclared | CorporateActionReversed,
+    ) -> None:
+        """Take what is declared or reversed: a split changes what prices mean at once."""
+        self._settle(store)
+        if isinstance(event, CorporateActionDeclared):
+            action, reason = self._units.declare(event, position), reasons.CORPORATE_ACTION
+        else:
+            action, reason = self._units.reverse(event, position), reasons.REVERSED_ACTION
+        late = late_units(action, self._holders.get(action.instrument, ()))
+        restate_late_marks(store, late, position=position, reason=reason)
+
+    def _act(self, _store: Store, position: int, tenant: str, event: ActEvent) -> None:
+        if isinstance(event, LotsSpunOff) and event.page > 1:
+            return
+        portfolio = self._portfolios[tenant, event.portfolio]
+        self._ledger.acts.add(tenant, event, position)
+        action = event.terms.action
+        is_gone = isinstance(event, CorporateActionUnapplied)
+        if changes_units(event):
+            portfolio.act(action.instrument, action.action, is_applied=not is_gone)
+            self._changed[portfolio] = None
+        index = portfolio.calendar.of_date(action.ex_date)
+        is_late = index < len(portfolio.calendar)
+        facts = Facts() if is_late else portfolio.waiting_on(action.ex_date)
+        facts.add_action(change_of(event))
+        if is_late:
+            is_reversed = is_gone or self._units.is_reversed(action)
+            reason = reasons.REVERSED_ACTION if is_reversed else reasons.CORPORATE_ACTION
+            self._take_late(portfolio, facts, Cause(index, position, reason))
+
+    def _take_entry(self, _store: Store, position: int, tenant: str, event: EntryEvent) -> None:
+        facts = self._ledger.add_entry(tenant, event, position)
+        if facts is None:
+            return
+        portfolio, day = self._portfolios[tenant, event.portfolio], facts.actions[0].on_date
+        index = portfolio.calendar.of_date(day)
+        if index < len(portfolio.calendar):
+            self._take_late(portfolio, facts, Cause(index, position, reasons.LATE_TRANSFER))
+        else:
+            portfolio.waiting_on(day).merge(facts)
+
     def _take_late(self, portfolio: Portfolio, facts: Facts, cause: Cause) -> None:
-        portfolio.hold(facts)
+        portfolio.hold(facts, portfolio.calendar.days[cause.first])
         self._hold(portfolio, facts)
-        if portfolio.first_session is None or cause.first < portfolio.first_session:
+        first = portfolio.first_session
+        if facts.begins and (first is None or cause.first < first):
             portfolio.first_session = cause.first
         portfolio.causes.append(cause)
         self._late[portfolio] = None
 
     def _hold(self, portfolio: Portfolio, facts: Facts) -> None:
         self._changed[portfolio] = None
-        for name in facts.instruments:
+        for name in facts.touched:
             self._holders.setdefault(name, {})[portfolio] = None
 
     def _mark(
@@ -207,9 +263,9 @@ class PerformanceFold:
         if is_late:
             self._settle(store)
         if isinstance(event, WrittenDown):
-            names, reason = self._prices.add_write_down(event, position), LATE_WRITE_DOWN
+            names, reason = self._prices.add_write_down(event, position), reasons.LATE_WRITE_DOWN
         else:
-            names, reason = self._prices.add_marks(event, position), LATE_MARK
+            names, reason = self._prices.add_marks(event, position), reasons.LATE_MARK
         if is_late:
             self._restate(store, names, at=at, position=position, reason=reason)
 
@@ -222,7 +278,7 @@ class PerformanceFold:
         settle_late_facts(store, self._late if is_late else calendar.portfolios)
         closes = self._prices.add_closes(event, position)
         if is_late:
-            self._restate(store, closes, at=ends_at, position=position, reason=LATE_MARK)
+            self._restate(store, closes, at=ends_at, position=position, reason=reasons.LATE_MARK)
         session = Session(event.session, starts_at, ends_at)
         self._sessions.append(
             f"{text(event.calendar)}\t{moment(event.session)}\t{moment(starts_at)}\t"
@@ -242,7 +298,9 @@ class PerformanceFold:
             ends_at = calendar.ends[calendar.of_date(event.following.session)]
             self._prices.judge_anew(store.cursor, event, event.following, ends_at)
         at = event.ends_at
-        self._restate(store, [event.instrument], at=at, position=position, reason=CORRECTED_CLOSE)
+        self._restate(
+            store, [event.instrument], at=at, position=position, reason=reasons.CORRECTED_CLOSE
+        )
 
     def _is_behind(self, at: datetime) -> bool:
         return self._horizon is not None and at <= self._horizon
@@ -257,8 +315,7 @@ class PerformanceFold:
         """Restate what marks behind a closed session change, each until the next mark after it."""
         listed = list(names)
         self._prices.forget(listed)
-        concerned = {name: self._concerned(name) for name in listed}
-        concerned = {name: portfolios for name, portfolios in concerned.items() if portfolios}
+        concerned = concerned_by(listed, self._holders, self._portfolios.values())
         late: dict[Portfolio, LateMark] = {}
         following = self._prices.next_after(store.cursor, concerned, at) if concerned else {}
         for name, until in following.items():
@@ -271,19 +328,6 @@ class PerformanceFold:
                 known.last = max(known.last, found[1])
         restate_late_marks(store, late.values(), position=position, reason=reason)
 
-    def _concerned(self, name: str) -> Iterable[Portfolio]:
-        if "/" not in name:
-            return self._holders.get(name, ())
-        return [
-            portfolio
-            for portfolio in self._portfolios.values()
-            if any(
-                name in pair_names(currency, portfolio.base_currency)
-                for currency in portfolio.currencies
-                if currency != portfolio.base_currency
-            )
-        ]
-
     def _strike(
         self,
         store: Store,
@@ -293,26 +337,40 @@ class PerformanceFold:
         closes: Mapping[str, Quote],
     ) -> None:
         plain: list[tuple[Portfolio, Facts]] = []
-        timed: list[Portfolio] = []
+        walked: list[Portfolio] = []
         index = len(calendar) - 1
         for portfolio in calendar.portfolios:
             facts = portfolio.take_waiting(session)
             if facts is not None:
                 self._hold(portfolio, facts)
-                if portfolio.first_session is None:
+                portfolio.note(facts, session.day)
+                if portfolio.first_session is None and facts.begins:
                     portfolio.first_session = index
-                if any(flow.at is not None for flow in facts.flows):
-                    portfolio.hold(facts)
-                    timed.append(portfolio)
-                    continue
-                portfolio.note(facts)
-            if portfolio.first_session is not None:
+            if portfolio.first_session is None:
+                portfolio.holdings.merge(facts or NO_FACTS)
+            elif is_walked(self._units, portfolio, facts or NO_FACTS):
+                portfolio.holdings.merge(facts or NO_FACTS)
+                walked.append(portfolio)
+            else:
                 plain.append((portfolio, facts or NO_FACTS))
         strike_plain(store, session, position, plain, closes)
-        for walk in start_walk(store, timed, index) if timed else ():
+        for walk in start_walk(store, walked, index) if walked else ():
             _, _, current = walk.step()
             walk.portfolio.carried = walk.carried
             self._days.strike(walk.portfolio, session, current, position)
+
+    def _load(self, store: Store) -> None:
+        """Load what was kept."""
+        self._units.load(store.cursor)
+        self._calendars = load_calendars(store, self._schema)
+        ends = [calendar.ends[-1] for calendar in self._calendars.values()]
+        self._horizon = max(ends, default=None)
+        for portfolio in load_portfolios(store, self._schema, self._calendars):
+            self._portfolios[portfolio.tenant, portfolio.name] = portfolio
+            for instrument in portfolio.instruments:
+                self._holders.setdefault(instrument, {})[portfolio] = None
+        load_facts(store, self._schema, self._portfolios.values())
+        self._is_loaded = True
 
     def _calendar(self, name: str) -> Calendar:
         calendar = self._calendars.get(name)
@@ -324,6 +382,8 @@ class PerformanceFold:
         self._ledger.flush(cursor)
         self._prices.flush(cursor)
         self._days.flush(cursor)
+        self._units.flush(cursor)
+        self._reference.flush(cursor)
         if self._sessions:
             columns = "calendar, session, starts_at, ends_at, position"
             copy_lines(cursor, f"{self._schema}.sessions", columns, self._sessions)
@@ -333,43 +393,7 @@ class PerformanceFold:
                 cursor,
                 f"{self._schema}.portfolios",
                 PORTFOLIO_COLUMNS,
-                [_portfolio_line(portfolio) for portfolio in self._changed],
+                [portfolio_line(portfolio) for portfolio in self._changed],
                 key="tenant, portfolio",
             )
             self._changed = {}
-
-    def _load(self, store: Store) -> None:
-        """Load calendars, portfolios, what the last rows carry, and the facts that wait."""
-        cursor = store.cursor
-        cursor.execute(_SESSIONS.format(schema=self._schema).encode())
-        for calendar, day, starts_at, ends_at in cursor.fetchall():
-            session = Session(day, universal(starts_at), universal(ends_at))
-            self._calendar(calendar).close(session)
-            self._horizon = max(self._horizon or session.ends_at, session.ends_at)
-        statement = _PORTFOLIOS.format(schema=self._schema, columns=PORTFOLIO_COLUMNS)
-        cursor.execute(statement.encode())
-        for tenant, name, currency, basis, market, position, first, held in cursor.fetchall():
-            calendar = self._calendar(market)
-            portfolio = Portfolio(tenant, name, currency, basis, calendar, position)
-            portfolio.set_held(held)
-            portfolio.first_session = None if first is None else calendar.of_date(first)
-            calendar.portfolios.append(portfolio)
-            self._portfolios[tenant, name] = portfolio
-            for instrument in portfolio.instruments:
-                self._holders.setdefault(instrument, {})[portfolio] = None
-        begun = [each for each in self._portfolios.values() if each.first_session is not None]
-        spans = [Span(each, len(each.calendar) - 1, len(each.calendar) - 1) for each in begun]
-        for span, rows in zip(spans, self._days.stored(cursor, spans), strict=True):
-            span.portfolio.carried = rows[span.last][1]
-        load_waiting(cursor, self._schema, self._portfolios.values())
-        self._is_loaded = True
-
-
-def _portfolio_line(portfolio: Portfolio) -> str:
-    first = portfolio.first_session
-    session = None if first is None else portfolio.calendar.days[first]
-    return (
-        f"{text(portfolio.tenant)}\t{text(portfolio.name)}\t{portfolio.base_currency}\t"
-        f"{portfolio.cost_basis}\t{text(portfolio.calendar.name)}\t{portfolio.opened_position}\t"
-        f"{moment(session)}\t{text(portfolio.held().decode())}\n"
-    )

@@ -6,94 +6,54 @@ the tables of `performance` are of one position.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
-from uuid import UUID
+from operator import attrgetter
+from typing import TypeVar
 
+import msgspec
+
+from domain.basis_change import BasisChange
 from domain.book import Book
-from domain.bridge import CashMoved, Fact, Part, Prices, RateMissing, Traded, WrittenDown
-from domain.lots import CostBasis, Fill, Matching, Side, match
+from domain.bridge import (
+    CashMoved,
+    Fact,
+    Part,
+    Price,
+    Prices,
+    RateMissing,
+    Taken,
+    WrittenDown,
+)
+from domain.corporate_actions import SpinOff, Terms
+from domain.held import Applied, Received
+from domain.lots import CostBasis, Matching, match
 from domain.money import ONE
-from projections.asking import Answered, HistoryTooLong, Readable, ReadModelMissing, ask
+from projections.asking import Answered, HistoryTooLong, Readable, ReadModelMissing, ask, snapshot
+from projections.performance import booked
+from projections.performance.booked import Execution, Fall
+from projections.performance.facts import Flow
+from projections.performance.moves import ENTRIES, MovedLots, Stood, stood_of
 from projections.performance.prices import Prices as MarkedPrices
-from projections.performance.state import Flow
+from projections.performance.standing import (
+    ACTS,
+    DECLARED,
+    LISTINGS,
+    Act,
+    Effect,
+    Standing,
+    act_of,
+    standing_of,
+)
+from projections.performance.state import FIRST_MOMENT, Quote
+from projections.performance.units import Units
 from projections.performance.valuation import pair_names, rate_to_base
 
 NAME = "performance"
 FACTS_MAX = 50_000
 """Facts folded for one answer; a portfolio with more up to the end asked for gets none."""
 
-_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
-_PORTFOLIO = """
-base_currency, cost_basis, calendar FROM {schema}.portfolios WHERE tenant = %s AND portfolio = %s
-"""
-_SESSIONS = """
-session, starts_at, ends_at FROM {schema}.sessions WHERE calendar = %s AND session <= %s
-"""
-_FILLS = """
-trade_id, on_date, at, instrument, quantity, price, currency, cash, fee, rate_to_base, book_order,
-    closes
-FROM {schema}.fills WHERE tenant = %s AND portfolio = %s AND on_date <= %s
-ORDER BY book_order LIMIT %s
-"""
-_FLOWS = """
-on_date, at, currency, amount, part FROM {schema}.flows
-WHERE tenant = %s AND portfolio = %s
-    AND CASE WHEN at IS NULL THEN on_date <= %s ELSE at < %s END
-ORDER BY on_date, position, leg LIMIT %s
-"""
-_WRITE_DOWNS = """
-marks.at, marks.name, marks.price, (
-    SELECT before.price FROM {schema}.marks AS before
-    WHERE before.name = marks.name AND before.price IS NOT NULL
-        AND (before.at, before.position) < (marks.at, marks.position)
-    ORDER BY before.at DESC, before.position DESC LIMIT 1
-) AS price_before
-FROM {schema}.marks
-WHERE status = 'written_down' AND name = ANY(%s) AND marks.at <= %s
-"""
-
 AnswerT = TypeVar("AnswerT")
-
-
-class Execution(NamedTuple):
-    """A fill as it was booked; quantity signed, cash with the fee in it."""
-
-    trade_id: UUID
-    on_date: date
-    at: datetime | None
-    instrument: str
-    quantity: Decimal
-    price: Decimal
-    currency: str
-    cash: Decimal
-    fee: Decimal
-    rate_to_base: Decimal | None
-    book_order: str
-    closes: list[UUID]
-
-    @property
-    def moment(self) -> datetime:
-        """Its time; without a time of day, the end of its date, as the desk has it."""
-        if self.at is not None:
-            return self.at
-        return datetime.combine(self.on_date + timedelta(days=1), time.min, UTC)
-
-    def fill(self) -> Fill:
-        """Give what matching needs; its place in book order is that of the rows."""
-        return Fill(
-            trade_id=self.trade_id,
-            source="",
-            external_id=self.book_order,
-            side=Side.BUY if self.quantity > 0 else Side.SELL,
-            quantity=abs(self.quantity),
-            price=self.price,
-            consideration=abs(self.cash + self.fee),
-            fee=self.fee,
-            trade_date=self.on_date,
-            closes=tuple(self.closes),
-        )
 
 
 def of_portfolio(
@@ -109,14 +69,13 @@ def of_portfolio(
         HistoryTooLong: it has more facts than are folded for one answer.
     """
     owner = (tenant, portfolio)
-    with readable.connection.transaction():
-        readable.connection.execute(_SNAPSHOT)
-        first = ask(readable, NAME, _PORTFOLIO, owner)
+    with snapshot(readable):
+        first = ask(readable, NAME, booked.PORTFOLIO, owner)
         if not first.rows:
             return None, first
         base, basis, calendar = first.rows[0]
         answered = answer(History(readable, owner, base, CostBasis(basis), calendar))
-        last = ask(readable, NAME, _PORTFOLIO, owner)
+        last = ask(readable, NAME, booked.PORTFOLIO, owner)
     if first.position != last.position:
         # Names are not part of a snapshot: a rebuild was swapped in between.
         raise ReadModelMissing(f"read model {NAME} is being replaced")
@@ -124,7 +83,11 @@ def of_portfolio(
 
 
 class History:
-    """One portfolio's facts; `read` must come before what is asked of them."""
+    """One portfolio's facts; `read` must come before what is asked of them.
+
+    It `is_behind` where folding them has shown that an action is not in the books, or not yet as it
+    is to be: days are then of before, or of behind, what is still to be told.
+    """
 
     def __init__(
         self,
@@ -138,7 +101,7 @@ class History:
         self.owner = owner
         self.base_currency = base_currency
         self.basis = basis
-        self._calendar = calendar
+        self.calendar = calendar
         (partition,) = readable.partitions
         self._marked = MarkedPrices(NAME + partition.suffix)
         self._rates: dict[tuple[str, datetime], Decimal | None] = {}
@@ -146,7 +109,12 @@ class History:
         self._starts: list[datetime] = []
         self._ends: list[datetime] = []
         self.fills: list[Execution] = []
-        self._flows: list[tuple[int, Flow]] = []
+        self._flows: list[tuple[int, Flow, int]] = []
+        self._standing: list[Standing] = []
+        self._entries: list[Stood] = []
+        self._currencies: dict[str, str] = {}
+        self._units = Units.of((), {})
+        self.is_behind = False
 
     def ask(self, rows: str, *parameters: object, order: str = "") -> Answered:
         """Ask for some rows, within the snapshot."""
@@ -158,34 +126,86 @@ class History:
         Raises:
             HistoryTooLong: there are too many facts.
         """
-        sessions = self.ask(_SESSIONS, self._calendar, until, order="ORDER BY session").rows
+        sessions = self.ask(booked.SESSIONS, self.calendar, until, order="ORDER BY session").rows
         for session, starts_at, ends_at in sessions:
             self._sessions.append(session)
             self._starts.append(starts_at)
             self._ends.append(ends_at)
         behind = (*self.owner, until)
-        rows = self.ask(_FILLS, *behind, FACTS_MAX + 1, order="ORDER BY book_order").rows
+        rows = self.ask(booked.FILLS, *behind, FACTS_MAX + 1, order="ORDER BY book_order").rows
         self.fills = [Execution(*row) for row in rows]
         last = self._ends[-1] if self._ends else None
-        flows = self.ask(_FLOWS, *behind, last, FACTS_MAX + 1).rows
-        if len(self.fills) + len(flows) > FACTS_MAX:
+        flows = self.ask(booked.FLOWS, *behind, last, FACTS_MAX + 1).rows
+        acts = [act_of(row) for row in self.ask(ACTS, *behind, FACTS_MAX + 1).rows]
+        rows = self.ask(ENTRIES, *behind, FACTS_MAX + 1).rows
+        self._entries = [stood_of(row) for row in rows]
+        if len(self.fills) + len(flows) + len(acts) + len(rows) > FACTS_MAX:
             raise HistoryTooLong(FACTS_MAX)
-        for on_date, *columns in flows:
+        self._currencies = {each.instrument: each.currency for each in acts}
+        self._currencies |= {each.instrument: each.currency for each in self.fills}
+        self._currencies |= {each.instrument: each.currency for each in self._entries}
+        self._read_actions(acts, min(until, self._sessions[-1]) if self._sessions else date.min)
+        for on_date, position, *columns in flows:
             flow = Flow(*columns)
             index = self._session_of(flow.at, on_date)
             if index < len(self._sessions):
-                self._flows.append((index, flow))
+                self._flows.append((index, flow, position))
         self._fetch_rates()
 
-    def matched(self) -> Iterator[tuple[Execution, Matching]]:
-        """Give what each fill did, in book order."""
+    def _read_actions(self, acts: list[Act], last: date) -> None:
+        names = sorted(self._currencies)
+        declared = [
+            msgspec.json.decode(terms, type=Terms).action
+            for (terms,) in self.ask(DECLARED, names).rows
+        ]
+        self._units = Units.of(declared, dict(self.ask(LISTINGS, names).rows))
+        self._standing = standing_of(acts, declared, last)
+
+    def outcomes(self) -> Iterator[tuple[Execution, Matching] | Effect | MovedLots]:
+        """Give what each fill, corporate action and other entry did, in book order."""
         books: dict[str, Book] = {}
-        for each in self.fills:
+        placed: list[Execution | Standing | Stood] = [
+            *self.fills, *self._standing, *self._entries
+        ]  # fmt: skip
+        for each in sorted(placed, key=attrgetter("book_order")):
+            if isinstance(each, Standing):
+                effect = self._effect(books, each)
+                if effect is not None:
+                    yield effect
+                continue
             book = books.setdefault(each.instrument, Book(self.basis))
+            if isinstance(each, Stood):
+                applied = book.fold_entry(each.entry)
+                assert isinstance(applied, Applied), "an entry is no fill"
+                yield MovedLots(each, applied)
+                continue
             fill = each.fill()
             matching = match(book, fill)
             book.add(fill, matching)
             yield each, matching
+
+    def _effect(self, books: dict[str, Book], standing: Standing) -> Effect | None:
+        """Fold an action, and what it gave to its child's book."""
+        action = standing.action
+        book = books.setdefault(action.instrument, Book(self.basis))
+        if standing.is_lacked:
+            self.is_behind |= bool(book.quantity)
+            return None
+        applied = book.fold_entry(action)
+        assert isinstance(applied, Applied), "an action is no fill"
+        delivered = None
+        if isinstance(action, SpinOff):
+            received = Received(
+                entry_id=action.entry_id,
+                key=action.key,
+                lots=() if applied.child is None else applied.child.lots,
+            )
+            child = books.setdefault(action.child, Book(self.basis))
+            found = child.fold_entry(received)
+            assert isinstance(found, Applied), "lots that come are no fill"
+            delivered = found
+        self.is_behind |= standing.is_reversed or not standing.gives(applied, delivered)
+        return Effect(standing, applied, delivered)
 
     def facts(self) -> Iterator[tuple[int, Fact]]:
         """Give every fact with the index of its session: fills and write-downs in order, then cash.
@@ -194,18 +214,72 @@ class History:
             RateMissing: one of them has no rate.
         """
         falls = self._write_downs()
-        for each, matching in self.matched():
-            while falls and self._place(falls[0][0]) < self._place_of(each):
-                yield self._fall(*falls.pop(0))
-            traded = Traded(
-                each.instrument, each.currency, matching, each.fee, each.cash, self.rate_of(each)
-            )
-            yield bisect_left(self._sessions, each.on_date), traded
+        for each in self.outcomes():
+            fact: Fact
+            if isinstance(each, Effect):
+                place = bisect_left(self._sessions, each.standing.on_date), FIRST_MOMENT
+                fact = self._taken(each)
+            elif isinstance(each, MovedLots):
+                stood = each.stood
+                place = self.index_of(stood.on_date), stood.at
+                fact = each.moved(self.rate_of_move(stood))
+            else:
+                fill, matching = each
+                place, fact = self._place_of(fill), fill.traded(matching, self.rate_of(fill))
+            while falls and self._place(falls[0].at) < place:
+                yield self._fall(falls.pop(0))
+            yield place[0], fact
         for fall in falls:
-            yield self._fall(*fall)
-        for index, flow in self._flows:
+            yield self._fall(fall)
+        for index, flow, position in self._flows:
             rate = self._rate(flow.currency, flow.at, index)
-            yield index, CashMoved(Part(flow.part), flow.currency, flow.amount, rate)
+            yield index, CashMoved(Part(flow.part), flow.currency, flow.amount, rate, position)
+
+    def _taken(self, effect: Effect) -> Taken:
+        standing, due = effect.standing, effect.applied.due
+        due_rate = ONE
+        if due is not None:
+            due_rate = self._rate_on(due.currency, standing.on_date, standing.due_rate_to_base)
+        return Taken(
+            instrument=standing.action.instrument,
+            currency=standing.currency,
+            action=standing.action,
+            applied=effect.applied,
+            rate=self.rate_of_effect(effect),
+            delivered=effect.delivered,
+            due_rate=due_rate,
+            position=standing.position,
+        )
+
+    def rate_of_effect(self, effect: Effect) -> Decimal:
+        """Give the rate to base on the ex-date of an action; where none counts, any.
+
+        Raises:
+            RateMissing: there is none.
+        """
+        standing = effect.standing
+        if not effect.needs_rate:
+            return ONE
+        return self._rate_on(standing.currency, standing.on_date, standing.rate_to_base)
+
+    def _rate_on(self, currency: str, day: date, told: Decimal | None) -> Decimal:
+        """Give the rate an event told, else that of the start of its date, as the desk has it."""
+        if told is not None and currency != self.base_currency:
+            return told
+        start = datetime.combine(day, time.min, UTC)
+        return self._rate(currency, start, bisect_left(self._sessions, day))
+
+    def rate_of_move(self, stood: Stood) -> Decimal:
+        """Give the rate to base at which lots moved; for a change of basis, any.
+
+        Raises:
+            RateMissing: there is none.
+        """
+        if isinstance(stood.entry, BasisChange):
+            return ONE
+        if stood.rate_to_base is not None and stood.currency != self.base_currency:
+            return stood.rate_to_base
+        return self._rate(stood.currency, stood.at, self.index_of(stood.on_date))
 
     def index_of(self, session: date) -> int:
         """Give the index of a session."""
@@ -223,18 +297,25 @@ class History:
 
     def prices(self, session: date, at: datetime) -> Prices:
         """Give the prices and rates that a session's end is valued with (convention 5)."""
-        last = {each.instrument: each.price for each in self.fills if each.on_date <= session}
-        self._fetch({at: set(last)})
+        last = {each.instrument: each.quote for each in self.fills if each.on_date <= session}
+        self._fetch({at: set(self._currencies)})
         marks = self._marked.at(at)
+        quotes = {name: marks.get(name) or last.get(name) for name in self._currencies}
         prices = {
-            name: executed if (mark := marks.get(name)) is None else mark.price
-            for name, executed in last.items()
+            name: self._price(name, quote, session)
+            for name, quote in quotes.items()
+            if quote is not None
         }
-        currencies = {each.currency for each in self.fills}
-        currencies.update(flow.currency for _, flow in self._flows)
+        currencies = set(self._currencies.values())
+        currencies.update(flow.currency for _, flow, _ in self._flows)
+        currencies.update(due for each in self._standing if (due := each.due_currency) is not None)
         rates = {currency: self._rate_at(currency, at) for currency in currencies}
         known = {currency: rate for currency, rate in rates.items() if rate is not None}
         return Prices(prices, known)
+
+    def _price(self, name: str, quote: Quote, on: date) -> Price:
+        scale = self._units.scale(name, quote, on)
+        return Price(quote.price) if scale is None else Price(quote.price, scale)
 
     def _session_of(self, at: datetime | None, on_date: date) -> int:
         return bisect_left(self._sessions, on_date) if at is None else bisect_right(self._ends, at)
@@ -250,29 +331,35 @@ class History:
             return index, fill.moment
         return index, self._starts[index]
 
-    def _write_downs(self) -> list[tuple[datetime, str, Decimal]]:
-        """Give, by time, by how much the price of what was ever held fell in write-downs."""
+    def _write_downs(self) -> list[Fall]:
+        """Give, by time, how the price of what was ever held fell in write-downs."""
         if not self._ends:
             return []
-        names = sorted({each.instrument for each in self.fills})
         falls = []
-        for at, name, price, before in self.ask(_WRITE_DOWNS, names, self._ends[-1]).rows:
-            last = before if before is not None else self._last_executed(name, at)
-            if last is not None:
-                falls.append((at, name, price - last))
-        return sorted(falls)
+        found = self.ask(booked.WRITE_DOWNS, sorted(self._currencies), self._ends[-1]).rows
+        for at, name, price, position, before_at, before_price, session in found:
+            before = self._last_executed(name, at)
+            if before_at is not None:
+                before = Quote(before_at, before_price, on=session)
+            if before is not None:
+                falls.append(Fall(at, name, before, Quote(at, price), position))
+        return sorted(falls, key=lambda fall: (fall.at, fall.name))
 
-    def _last_executed(self, name: str, at: datetime) -> Decimal | None:
+    def _last_executed(self, name: str, at: datetime) -> Quote | None:
         place = self._place(at)
         before = [
             each for each in self.fills if each.instrument == name and self._place_of(each) <= place
         ]
-        return before[-1].price if before else None
+        return before[-1].quote if before else None
 
-    def _fall(self, at: datetime, name: str, change: Decimal) -> tuple[int, WrittenDown]:
-        currency = next(each.currency for each in self.fills if each.instrument == name)
+    def _fall(self, fall: Fall) -> tuple[int, WrittenDown]:
+        at, name, before, after, position = fall
+        currency = self._currencies[name]
         index = bisect_left(self._ends, at)
-        return index, WrittenDown(name, currency, change, self._rate(currency, at, index))
+        on = self._sessions[index]
+        prices = (self._price(name, before, on), self._price(name, after, on))
+        rate = self._rate(currency, at, index)
+        return index, WrittenDown(name, currency, *prices, rate, position)
 
     def _rate(self, currency: str, at: datetime | None, index: int) -> Decimal:
         """Give the rate of a moment, else that of the first session's end that has one."""
@@ -295,7 +382,7 @@ class History:
         """Fetch at once the rates of all moments; only what has none then is asked for singly."""
         wanted: dict[datetime, set[str]] = {}
         moments = [(each.currency, each.moment) for each in self.fills if not each.rate_to_base]
-        moments += [(flow.currency, flow.at or self._ends[index]) for index, flow in self._flows]
+        moments += [(flow.currency, flow.at or self._ends[index]) for index, flow, _ in self._flows]
         for currency, at in moments:
             if currency != self.base_currency:
                 wanted.setdefault(at, set()).update(pair_names(currency, self.base_currency))

@@ -14,16 +14,14 @@ import psycopg
 from domain.bridge import Part
 from domain.event import Event
 from domain.lots import Fill, Side
+from domain.portfolio.basis_events import CostBasisApplied
 from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked, TradeUnbooked
 from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
-from projections.performance.state import (
-    Execution,
-    Facts,
-    Flow,
-    Portfolio,
-    Quote,
-    universal,
-)
+from domain.portfolio.transfer_events import LotsTransferredOut
+from projections.performance.acts import Acts
+from projections.performance.facts import Execution, Facts, Flow
+from projections.performance.moves import EntryEvent, Moves, change_and_flow
+from projections.performance.state import Portfolio, Quote, universal
 from projections.performance.tables import (
     FILL_COLUMNS,
     FLOW_COLUMNS,
@@ -105,6 +103,8 @@ class Ledger:
 
     def __init__(self, schema: str) -> None:
         self._schema = schema
+        self.acts = Acts(schema)
+        self.moves = Moves(schema)
         self._fills: list[str] = []
         self._flows: list[str] = []
         self._taken_out: list[tuple[str, str, date, UUID, int]] = []
@@ -136,6 +136,24 @@ class Ledger:
             for leg, flow in enumerate(flows)
         ]
 
+    def add_entry(self, tenant: str, event: EntryEvent, position: int) -> Facts | None:
+        """Take an entry of a book; give what it changed, if anything but lots."""
+        if isinstance(event, LotsTransferredOut) and event.is_restated:
+            return None  # Which lots left is no matter of value.
+        self.moves.add(tenant, event, position)
+        if isinstance(event, CostBasisApplied):
+            return None
+        facts = Facts()
+        change, flow = change_and_flow(event)
+        facts.add_action(change)
+        facts.add_flow(flow)
+        self.acts.add_change(tenant, event.portfolio, change, position)
+        self._flows.append(
+            f"{text(tenant)}\t{text(event.portfolio)}\t{moment(change.on_date)}\t{position}\t"
+            f"0\t{moment(None)}\t{text(flow.currency)}\t{flow.amount}\t{flow.part}\n"
+        )
+        return facts
+
     def flush(self, cursor: psycopg.Cursor[Any]) -> None:
         """Write the facts that came since the last time."""
         if self._fills:
@@ -144,6 +162,8 @@ class Ledger:
         if self._flows:
             copy_lines(cursor, f"{self._schema}.flows", FLOW_COLUMNS, self._flows)
             self._flows = []
+        self.acts.flush(cursor)
+        self.moves.flush(cursor)
         if self._taken_out:
             gone = [list(column) for column in zip(*self._taken_out, strict=True)]
             cursor.execute(_TAKE_OUT.format(schema=self._schema).encode(), gone)
@@ -177,6 +197,11 @@ class Ledger:
             index = portfolio.calendar.of_flow(flow.at, on_date)
             if first <= index < len(portfolio.calendar):
                 found[ordinal - 1].setdefault(index, Facts()).add_flow(flow)
+        for place, change in self.acts.changes_from(cursor, parameters[:2], parameters[2]):
+            portfolio, first = asked[place]
+            index = portfolio.calendar.of_date(change.on_date)
+            if first <= index < len(portfolio.calendar):
+                found[place].setdefault(index, Facts()).add_action(change)
         return found
 
     def first_sessions(
@@ -215,11 +240,14 @@ class Ledger:
         for ordinal, *columns in cursor:
             execution = Execution(*columns)
             calendar = asked[ordinal - 1].portfolio.calendar
-            found[ordinal - 1] = Quote(calendar.started(execution), execution.price)
+            started, on = calendar.started(execution), execution.on_date
+            found[ordinal - 1] = Quote(started, execution.price, on=on, is_own=True)
         return found
 
 
-def load_waiting(cursor: psycopg.Cursor[Any], schema: str, portfolios: Iterable[Portfolio]) -> None:
+def load_waiting(
+    cursor: psycopg.Cursor[Any], schema: str, ledger: Ledger, portfolios: Iterable[Portfolio]
+) -> None:
     """Load the facts that no session has taken yet, and the moments at which cash flowed."""
     listed = list(portfolios)
     parameters = (
@@ -235,6 +263,10 @@ def load_waiting(cursor: psycopg.Cursor[Any], schema: str, portfolios: Iterable[
             portfolio.waiting_on(execution.on_date).add_change(
                 execution.instrument, execution.quantity, execution.currency, execution.cash
             )
+    for place, change in ledger.acts.changes_from(cursor, parameters[:2], parameters[2]):
+        portfolio = listed[place]
+        if portfolio.calendar.of_date(change.on_date) == len(portfolio.calendar):
+            portfolio.waiting_on(change.on_date).add_action(change)
     parameters = (*parameters[:2], [date.min for _ in listed])
     cursor.execute(_FLOWS_FROM.format(schema=schema).encode(), parameters)
     for ordinal, on_date, *columns in cursor:
@@ -270,7 +302,9 @@ def flows_of(event: CashMove) -> list[Flow]:
 
 def flow_date(event: CashMove) -> date:
     """Give the date a flow is kept under: its value date, or the UTC date of its moment."""
-    return event.value_date if event.at is None else universal(event.at).date()
+    if event.at is not None:
+        return universal(event.at).date()
+    return event.counts_from if isinstance(event, CashExchanged) else event.value_date
 
 
 def book_order(fill: Fill) -> str:

@@ -1,8 +1,20 @@
 """The read model `performance` as the projector engine takes it."""
 
+from typing import get_args
+
 from domain.event import Event
-from domain.instrument import WrittenDown
+from domain.figures import FiguresStruck
+from domain.instrument import (
+    CorporateActionDeclared,
+    CorporateActionReversed,
+    WrittenDown,
+)
 from domain.market import CloseCorrected, MarketMarked, SessionClosed
+from domain.portfolio.corporate_events import (
+    CorporateActionApplied,
+    CorporateActionUnapplied,
+    LotsSpunOff,
+)
 from domain.portfolio.events import (
     CashDeposited,
     CashWithdrawn,
@@ -13,13 +25,15 @@ from domain.portfolio.events import (
 from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
 from projections.performance import tables
 from projections.performance.fold import PerformanceFold
+from projections.performance.moves import EntryEvent
+from projections.performance.reference import ReferenceEvent
 
 
 class PerformanceModel:
     """Daily NAV and time-weighted return of every portfolio, struck and current."""
 
     name = "performance"
-    calculation_version = 4
+    calculation_version = 10
     event_types: frozenset[type[Event]] = frozenset(
         {
             PortfolioOpened,
@@ -34,9 +48,20 @@ class PerformanceModel:
             SessionClosed,
             CloseCorrected,
             WrittenDown,
+            *get_args(ReferenceEvent),
+            FiguresStruck,
+            CorporateActionDeclared,
+            CorporateActionReversed,
+            CorporateActionApplied,
+            CorporateActionUnapplied,
+            LotsSpunOff,
+            *get_args(EntryEvent),
         }
     )
-    compared_tables = ("portfolios", "sessions", "fills", "flows", "marks", "days")
+    compared_tables = (
+        "portfolios", "sessions", "fills", "flows", "marks", "days",
+        "acts", "entries", "actions", "listings", "benchmarks", "sectors", "figures",
+    )  # fmt: skip
 
     def ddl(self, schema: str) -> str:
         """Give the statements that make the tables."""

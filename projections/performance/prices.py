@@ -33,11 +33,11 @@ ASKED_MAX = 20_000
 ANSWERS_MAX = 300_000
 
 _IN_FORCE = """
-SELECT asked.name, asked.at, found.at, found.price, found.is_written_down
+SELECT asked.name, asked.at, found.at, found.price, found.is_written_down, found.session
 FROM unnest(%s::text[], %s::timestamptz[]) AS asked (name, at)
 CROSS JOIN LATERAL (
     SELECT marks.at, marks.price, marks.status IS NOT DISTINCT FROM 'written_down'
-        AS is_written_down
+        AS is_written_down, marks.session
     FROM {schema}.marks
     WHERE marks.name = asked.name AND marks.at <= asked.at AND marks.price IS NOT NULL
     ORDER BY marks.at DESC, marks.position DESC LIMIT 1
@@ -109,7 +109,8 @@ class Prices:
             + (f"{SUSPECT}\t{names(close.findings)}\n" if close.findings else clean)
             for name, close in closes.items()
         ]
-        return {name: Quote(at, close.price) for name, close in closes.items()}
+        on = event.session
+        return {name: Quote(at, close.price, on=on) for name, close in closes.items()}
 
     def correct(self, cursor: psycopg.Cursor[Any], event: CloseCorrected, position: int) -> None:
         """Replace, cancel or add a close."""

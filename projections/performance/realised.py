@@ -3,17 +3,22 @@
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from domain.bridge import RateMissing
-from domain.lots import Matching
+from domain.corporate_actions import SpinOff
+from domain.lots import ClosedLot, Matching
 from domain.money import ZERO, canonical
-from domain.pnl import LotsInBase, Realised
+from domain.pnl import Acted, LotsInBase, Realised, act, move
 from projections.asking import PAGE_ROWS_MAX, Readable
-from projections.paging import Page, page_of, read_cursor
-from projections.performance.history import Execution, History, of_portfolio
+from projections.paging import Answer, Page, page_of, read_cursor
+from projections.performance.booked import Execution
+from projections.performance.history import History, of_portfolio
+from projections.performance.moves import MovedLots
+from projections.performance.standing import Effect
 
 
 class RealisedFill(msgspec.Struct, frozen=True):
@@ -21,7 +26,10 @@ class RealisedFill(msgspec.Struct, frozen=True):
 
     `closed` is signed as the lots were; `realised_gross` and `realised_net` are in `currency`. The
     other amounts are in `base_currency`, null where a fill of the instrument so far has no rate:
-    gross is the sum of `price_part` and `fx_part`, net is gross less `base_fees`.
+    gross is the sum of `price_part` and `fx_part`, net is gross less `base_fees`. Where `action` is
+    named, a corporate action closed it and `trade_id` is that of its entry in the books: a fraction
+    paid for, or a position against which lots of a spin-off were delivered. `lots` are the parts of
+    lots that were closed: their results add up to the gross one.
     """
 
     trade_id: UUID
@@ -40,6 +48,8 @@ class RealisedFill(msgspec.Struct, frozen=True):
     base_fees: Decimal | None
     base_net: Decimal | None
     book_order: str
+    action: str | None = None
+    lots: tuple[ClosedLot, ...] = ()
 
 
 def realised_of(
@@ -71,39 +81,155 @@ def realised_of(
     return page_of(question, answered, rows or [], limit=limit, key=lambda row: row.book_order)
 
 
-def _realised(history: History) -> Iterator[RealisedFill]:
-    lots: dict[str, LotsInBase] = {}
-    unrated: set[str] = set()
-    for fill, matching in history.matched():
-        instrument = lots.setdefault(fill.instrument, LotsInBase(history.basis))
-        rate = None
-        realised: Realised | None = None
+def realised_by(
+    readable: Readable, *, tenant: str, portfolio: str, trade_id: UUID
+) -> Answer[list[RealisedFill]]:
+    """Give what one fill realised, or one entry of an action; empty where it closed nothing.
+
+    Raises:
+        HistoryTooLong: the portfolio has more facts than are folded for one answer.
+    """
+
+    def found(history: History) -> list[RealisedFill]:
+        history.read(date.max)
+        return [each for each in _realised(history) if each.trade_id == trade_id]
+
+    rows, answered = of_portfolio(readable, tenant=tenant, portfolio=portfolio, answer=found)
+    return Answer(rows, answered.position, answered.market_position)
+
+
+class _InBase:
+    """The lots of a portfolio in base; behind what has no rate nobody knows what lots cost."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._lots: dict[str, LotsInBase] = {}
+        self._unrated: set[str] = set()
+
+    def lots_of(self, name: str) -> LotsInBase:
+        return self._lots.setdefault(name, LotsInBase(self._history.basis))
+
+    def trade(self, fill: Execution, matching: Matching) -> tuple[Decimal | None, Realised | None]:
+        """Fold a fill; give its rate and what it realised."""
         try:
-            rate = history.rate_of(fill)
+            rate = self._history.rate_of(fill)
         except RateMissing:
-            unrated.add(fill.instrument)
-        # Behind a fill without a rate nobody knows what the lots cost in base.
-        if rate is not None and fill.instrument not in unrated:
-            realised = instrument.take(matching, fee=fill.fee, rate=rate)
+            self._unrated.add(fill.instrument)
+            return None, None
+        if fill.instrument in self._unrated:
+            return rate, None
+        return rate, self.lots_of(fill.instrument).take(matching, fee=fill.fee, rate=rate)
+
+    def move(self, moved: MovedLots) -> tuple[Decimal | None, Realised | None]:
+        """Fold lots that moved; give their rate and what they closed."""
+        name = moved.stood.instrument
+        try:
+            rate = self._history.rate_of_move(moved.stood)
+        except RateMissing:
+            self._unrated.add(name)
+            return None, None
+        if name in self._unrated:
+            return rate, None
+        return rate, move(self.lots_of(name), moved.stood.entry, moved.applied, rate=rate)
+
+    def act(self, effect: Effect) -> tuple[Decimal | None, Acted | None]:
+        """Fold an action; give its rate and what it realised."""
+        action = effect.standing.action
+        names = {action.instrument, effect.standing.instrument_paid}
+        rate = None
+        try:
+            rate = self._history.rate_of_effect(effect)
+        except RateMissing:
+            self._unrated |= names
+        if names & self._unrated:
+            self._unrated |= names - {action.instrument}
+            return rate, None
+        child = self.lots_of(action.child) if isinstance(action, SpinOff) else None
+        assert rate is not None, "what has none is unrated"
+        lots = self.lots_of(action.instrument)
+        return rate, act(lots, child, action, effect.applied, effect.delivered, rate=rate)
+
+
+def _realised(history: History) -> Iterator[RealisedFill]:
+    in_base = _InBase(history)
+    for outcome in history.outcomes():
+        if isinstance(outcome, Effect):
+            yield from _rows_of_action(history.base_currency, outcome, *in_base.act(outcome))
+            continue
+        if isinstance(outcome, MovedLots):
+            yield from _rows_of_move(history.base_currency, outcome, *in_base.move(outcome))
+            continue
+        fill, matching = outcome
+        rate, realised = in_base.trade(fill, matching)
         if matching.closed:
-            yield _row(history.base_currency, fill, matching, rate, realised)
+            closer = _Closer(
+                fill.trade_id, fill.on_date, fill.at, fill.instrument, fill.currency, None,
+                fill.book_order,
+            )  # fmt: skip
+            yield _row(history.base_currency, closer, [matching], rate, realised)
+
+
+def _rows_of_move(
+    base: str, moved: MovedLots, rate: Decimal | None, realised: Realised | None
+) -> Iterator[RealisedFill]:
+    """Give what lots that came have closed of an opposite position."""
+    stood, matchings = moved.stood, list(moved.applied.crossed)
+    if matchings:
+        closer = _Closer(
+            stood.entry.entry_id, stood.on_date, None, stood.instrument, stood.currency, None,
+            stood.book_order,
+        )  # fmt: skip
+        yield _row(base, closer, matchings, rate, realised)
+
+
+class _Closer(NamedTuple):
+    """What closed lots: a fill, or a corporate action."""
+
+    trade_id: UUID
+    trade_date: date
+    executed_at: datetime | None
+    instrument: str
+    currency: str
+    action: str | None
+    book_order: str
+
+
+def _rows_of_action(
+    base: str, effect: Effect, rate: Decimal | None, acted: Acted | None
+) -> Iterator[RealisedFill]:
+    """Give what an action realised: of the fraction it paid for, then of what its lots closed."""
+    standing = effect.standing
+    paid = [] if effect.applied.in_lieu is None else [effect.applied.in_lieu]
+    crossed = () if effect.delivered is None else effect.delivered.crossed
+    found = (("1", paid, acted and acted.paid), ("2", list(crossed), acted and acted.crossed))
+    for suffix, matchings, realised in found:
+        if matchings:
+            closer = _Closer(
+                standing.action.entry_id, standing.on_date, None, standing.instrument_paid,
+                standing.currency, standing.action.action, f"{standing.book_order} {suffix}",
+            )  # fmt: skip
+            yield _row(base, closer, matchings, rate, realised)
 
 
 def _row(
-    base: str, fill: Execution, matching: Matching, rate: Decimal | None, realised: Realised | None
+    base: str,
+    closer: _Closer,
+    matchings: list[Matching],
+    rate: Decimal | None,
+    realised: Realised | None,
 ) -> RealisedFill:
-    closed = sum((part.quantity for part in matching.closed), ZERO)
+    closed = sum((part.quantity for each in matchings for part in each.closed), ZERO)
     known = realised is not None
     parts = realised or Realised()
     return RealisedFill(
-        trade_id=fill.trade_id,
-        trade_date=fill.on_date,
-        executed_at=fill.at,
-        instrument=fill.instrument,
+        trade_id=closer.trade_id,
+        trade_date=closer.trade_date,
+        executed_at=closer.executed_at,
+        instrument=closer.instrument,
         closed=canonical(closed),
-        currency=fill.currency,
-        realised_gross=canonical(matching.realised_gross),
-        realised_net=canonical(matching.realised_net),
+        currency=closer.currency,
+        realised_gross=canonical(sum((each.realised_gross for each in matchings), ZERO)),
+        realised_net=canonical(sum((each.realised_net for each in matchings), ZERO)),
         base_currency=base,
         rate_to_base=rate,
         price_part=canonical(parts.price) if known else None,
@@ -111,5 +237,7 @@ def _row(
         base_gross=canonical(parts.gross) if known else None,
         base_fees=canonical(parts.fees) if known else None,
         base_net=canonical(parts.net) if known else None,
-        book_order=fill.book_order,
+        book_order=closer.book_order,
+        action=closer.action,
+        lots=tuple(part for each in matchings for part in each.closed),
     )

@@ -6,23 +6,22 @@ the batches. A late mark is restated at once and row by row only where something
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
 
+from domain.corporate_actions import Action, Split, StockDividend
+from domain.money import share
 from projections.performance.days import Days, Span
+from projections.performance.facts import Facts, add
 from projections.performance.ledger import Asked, Ledger
 from projections.performance.prices import Prices
-from projections.performance.state import (
-    Carried,
-    Facts,
-    Portfolio,
-    Quote,
-    Session,
-)
+from projections.performance.state import Carried, Portfolio, Quote, Session
+from projections.performance.units import Units
 from projections.performance.valuation import NOTHING_YET, Current, Day, LastExecuted, pair_names
 
 PORTFOLIOS_MAX = 200
@@ -39,6 +38,7 @@ class Store(NamedTuple):
     ledger: Ledger
     prices: Prices
     days: Days
+    units: Units
 
 
 class LateMark(msgspec.Struct):
@@ -65,8 +65,55 @@ def changed_sessions(
     return (first, last) if first <= last < len(calendar) else None
 
 
+def converting(portfolios: Iterable[Portfolio], pair: str) -> list[Portfolio]:
+    """List the portfolios with a currency whose rate to base a pair can make."""
+    return [
+        portfolio
+        for portfolio in portfolios
+        if any(
+            pair in pair_names(currency, portfolio.base_currency)
+            for currency in portfolio.currencies
+            if currency != portfolio.base_currency
+        )
+    ]
+
+
+def concerned_by(
+    listed: Iterable[str],
+    holders: Mapping[str, Iterable[Portfolio]],
+    portfolios: Collection[Portfolio],
+) -> dict[str, Iterable[Portfolio]]:
+    """Give whom marks of some names concern: holders, or of a pair those it can convert for."""
+    found = {
+        name: converting(portfolios, name) if "/" in name else holders.get(name, ())
+        for name in listed
+    }
+    return {name: each for name, each in found.items() if each}
+
+
+def late_units(action: Action, holders: Iterable[Portfolio]) -> list[LateMark]:
+    """Name the struck sessions that a split, once declared or reversed, may value otherwise.
+
+    Those from its ex-date on; all of them where its source adjusts its own past.
+    """
+    if not isinstance(action, Split | StockDividend):
+        return []
+    late: list[LateMark] = []
+    for portfolio in holders:
+        last = len(portfolio.calendar) - 1
+        first = 0 if action.prices_adjusted else portfolio.calendar.of_date(action.ex_date)
+        if portfolio.first_session is not None:
+            first = max(first, portfolio.first_session)
+            if first <= last:
+                late.append(LateMark(portfolio, first, last))
+    return late
+
+
 class Walk:
-    """One portfolio, walked session by session from what it held before the first."""
+    """One portfolio, walked session by session from what it held before the first.
+
+    Where its books are behind, they are walked as if they were not: `facts` begin early enough.
+    """
 
     def __init__(
         self,
@@ -85,10 +132,27 @@ class Walk:
         for later in facts.values():
             self._holdings.merge(later, sign=-1)
         self._names = set(self._holdings.quantities)
-        self._names.update(*(later.instruments for later in facts.values()))
+        self._names.update(*(later.touched for later in facts.values()))
+        self._behind = store.units.behind(portfolio)
+        for each in self._behind:
+            if each.scale is None and each.session in facts:
+                facts[each.session].drop_action(each.instrument, each.action)
+        for index in sorted({*facts, *(each.session for each in self._behind)}):
+            if index < first:
+                self._catch_up(index)
+                self._holdings.merge(facts.pop(index, Facts()))
         self._latest = portfolio.calendar.days[first - 1] if first else date.min
         self._known: dict[str, Quote | None] = {}
         self._last = LastExecuted(self._executed_before)
+
+    def _catch_up(self, index: int) -> None:
+        """Multiply, as a session starts, what splits that the books lack would multiply."""
+        quantities = self._holdings.quantities
+        for each in self._behind:
+            if each.session == index and each.scale is not None and each.instrument in quantities:
+                new, old = map(Decimal, each.scale)
+                quantity = share(quantities.pop(each.instrument), new, old)
+                add(quantities, each.instrument, quantity)
 
     def asked(self, last: int) -> dict[datetime, set[str]]:
         """Name the quotes that walking up to a session needs, by moment."""
@@ -106,27 +170,32 @@ class Walk:
 
     def step(self) -> tuple[int, Session, Current]:
         """Value the next session; `asked` must have been asked for it."""
+        index, day = self.next, self.day()
+        current, self.carried = day.close()
+        for execution in day.facts.executions:
+            self._last.take(execution, self.portfolio.calendar.started(execution))
+        self.next += 1
+        return index, day.session, current
+
+    def day(self) -> Day:
+        """Give the next session as it is before its facts are taken."""
         calendar = self.portfolio.calendar
-        index, session = self.next, calendar.session(self.next)
-        facts = self._facts.get(index) or Facts()
+        facts = self._facts.get(self.next) or Facts()
+        self._catch_up(self.next)
         after = LastExecuted(self._last.quote)
         for execution in facts.executions:
             after.take(execution, calendar.started(execution))
-        day = Day(
+        return Day(
             subject=self.portfolio,
-            session=session,
+            session=calendar.session(self.next),
             before=self._holdings,
             facts=facts,
             carried=self.carried,
             quotes_at=self._store.prices.at,
             executed_before=self._last.quote,
             executed_after=after.quote,
+            worth=self._store.units.worth,
         )
-        current, self.carried = day.close()
-        for execution in facts.executions:
-            self._last.take(execution, calendar.started(execution))
-        self.next += 1
-        return index, session, current
 
     def _executed_before(self, name: str) -> Quote | None:
         if name not in self._known:
@@ -229,7 +298,11 @@ def _restate_stretch(
 
 def _start(store: Store, firsts: dict[Portfolio, int]) -> list[Walk]:
     """Begin a walk of each portfolio at a session, from what its rows and facts say."""
-    facts = store.ledger.facts_from(store.cursor, list(firsts.items()))
+    begins = {
+        portfolio: min([first, *(each.session for each in store.units.behind(portfolio))])
+        for portfolio, first in firsts.items()
+    }
+    facts = store.ledger.facts_from(store.cursor, list(begins.items()))
     behind = {
         portfolio: Span(portfolio, first - 1, first - 1)
         for portfolio, first in firsts.items()

@@ -5,7 +5,6 @@ have not closed wait beside them. Quantities are signed, cash is trade-date cash
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,9 +13,9 @@ from uuid import UUID
 
 import msgspec
 
-from domain.bridge import Part
-from domain.money import ZERO, canonical
+from domain.money import canonical
 from domain.returns import Chain
+from projections.performance.facts import Execution, Facts, Flow, Holdings
 
 FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
@@ -39,36 +38,6 @@ class Session(NamedTuple):
     day: date
     starts_at: datetime
     ends_at: datetime
-
-
-class Flow(NamedTuple):
-    """Cash that moved apart from trades, signed, in positive; `at` is absent without a time of day.
-
-    `part` is that of the bridge it belongs to; only external flows are no result.
-    """
-
-    at: datetime | None
-    currency: str
-    amount: Decimal
-    part: str = Part.EXTERNAL_FLOWS
-
-    @property
-    def is_external(self) -> bool:
-        """Whether it came from outside or went there."""
-        return self.part == Part.EXTERNAL_FLOWS
-
-
-class Execution(NamedTuple):
-    """A fill as valuation sees it: signed quantity, effect on cash, its place in book order."""
-
-    on_date: date
-    at: datetime | None
-    instrument: str
-    quantity: Decimal
-    price: Decimal
-    currency: str
-    cash: Decimal
-    book_order: str
 
 
 class Calendar:
@@ -120,108 +89,6 @@ class Calendar:
         return min(self.days[index - 1], self.ends[index - 1].date())
 
 
-def add(sums: dict[str, Decimal], name: str, amount: Decimal) -> None:
-    """Add to a sum; a sum of zero is not kept."""
-    total = sums.get(name, ZERO) + amount
-    if total:
-        sums[name] = total
-    else:
-        sums.pop(name, None)
-
-
-class Holdings:
-    """Quantities by instrument and cash by currency; nothing that is zero."""
-
-    __slots__ = ("cash", "quantities")
-
-    def __init__(self) -> None:
-        self.quantities: dict[str, Decimal] = {}
-        self.cash: dict[str, Decimal] = {}
-
-    def copy(self) -> "Holdings":
-        """Copy, to be changed apart."""
-        twin = Holdings()
-        twin.quantities = self.quantities.copy()
-        twin.cash = self.cash.copy()
-        return twin
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no position and no cash."""
-        return not self.quantities and not self.cash
-
-    def take(self, execution: Execution) -> None:
-        """Add one fill."""
-        add(self.quantities, execution.instrument, execution.quantity)
-        add(self.cash, execution.currency, execution.cash)
-
-    def merge(self, facts: "Facts", sign: int = 1) -> None:
-        """Add what facts changed, or with `sign` -1 take it away."""
-        for name, quantity in facts.change.quantities.items():
-            add(self.quantities, name, quantity * sign)
-        for currency, amount in facts.change.cash.items():
-            add(self.cash, currency, amount * sign)
-
-
-class Facts:
-    """The facts of one session or date: what they change together, and the flows apart.
-
-    `executions` is filled only where single fills matter; `instruments` names those traded, with
-    their currency, and `fills` counts the fills of each.
-    """
-
-    __slots__ = ("change", "executions", "fills", "flows", "instruments")
-
-    def __init__(self) -> None:
-        self.change = Holdings()
-        self.flows: list[Flow] = []
-        self.executions: list[Execution] = []
-        self.instruments: dict[str, str] = {}
-        self.fills: Counter[str] = Counter()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no fact; facts that cancel each other out are still facts."""
-        return not self.instruments and not self.flows
-
-    def add_change(self, instrument: str, quantity: Decimal, currency: str, cash: Decimal) -> None:
-        """Add what a fill changed."""
-        add(self.change.quantities, instrument, quantity)
-        add(self.change.cash, currency, cash)
-        self.instruments[instrument] = currency
-        self.fills[instrument] += 1
-
-    def take_back(self, instrument: str, quantity: Decimal, currency: str, cash: Decimal) -> None:
-        """Take a fill out again, given by what that changes: nothing of it stays."""
-        add(self.change.quantities, instrument, quantity)
-        add(self.change.cash, currency, cash)
-        self.fills[instrument] -= 1
-        if not self.fills[instrument]:
-            del self.fills[instrument], self.instruments[instrument]
-
-    def add_execution(self, execution: Execution) -> None:
-        """Add a fill that is kept as such."""
-        self.executions.append(execution)
-        self.add_change(
-            execution.instrument, execution.quantity, execution.currency, execution.cash
-        )
-
-    def add_flow(self, flow: Flow) -> None:
-        """Add cash that moved."""
-        add(self.change.cash, flow.currency, flow.amount)
-        self.flows.append(flow)
-
-    def merge(self, other: "Facts") -> None:
-        """Add the facts of another date of the same session."""
-        for name, quantity in other.change.quantities.items():
-            add(self.change.quantities, name, quantity)
-        for currency, amount in other.change.cash.items():
-            add(self.change.cash, currency, amount)
-        self.flows += other.flows
-        self.instruments |= other.instruments
-        self.fills.update(other.fills)
-
-
 class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a valuation hands to the next: the chain of returns, and flows that had no rate yet.
 
@@ -235,7 +102,8 @@ class Carried(msgspec.Struct, frozen=True, omit_defaults=True):
 class Held(msgspec.Struct):
     """A portfolio's holdings as its row keeps them; every currency and instrument ever met too.
 
-    `amending` are the trades that an amend has taken out and not yet booked anew.
+    `amending` are the trades that an amend has taken out and not yet booked anew, `since` the first
+    session in which each instrument ever changed, `acted` the splits that its books hold.
     """
 
     quantities: dict[str, Decimal]
@@ -243,6 +111,8 @@ class Held(msgspec.Struct):
     instruments: dict[str, str]
     currencies: list[str]
     amending: list[UUID] = []
+    since: dict[str, date] = {}
+    acted: dict[str, list[str]] = {}
 
 
 class Cause(NamedTuple):
@@ -254,11 +124,16 @@ class Cause(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """A price or rate, and since when it is in force; a write-down is never stale."""
+    """A price or rate, and since when it is in force; a write-down is never stale.
+
+    `on` is the session of a close or the trade date of an own execution; other marks have none.
+    """
 
     at: datetime
     price: Decimal
     is_written_down: bool = False
+    on: date | None = None
+    is_own: bool = False
 
 
 class Portfolio:
@@ -294,6 +169,8 @@ class Portfolio:
         self.causes: list[Cause] = []
         self.may_begin_later = False
         self.amending: set[UUID] = set()
+        self.since: dict[str, date] = {}
+        self.acted: dict[str, list[str]] = {}
 
     def waiting_on(self, day: date) -> Facts:
         """Give the facts that wait for a date."""
@@ -334,18 +211,28 @@ class Portfolio:
         self.waiting_timed = [flow for flow in waiting if flow.at is None or flow.at >= ends_at]
         return (flow for flow in waiting if flow.at is not None and flow.at < ends_at)
 
-    def hold(self, facts: Facts) -> None:
-        """Take facts of closed sessions into the holdings."""
+    def hold(self, facts: Facts, session: date) -> None:
+        """Take facts of a closed session into the holdings."""
         self.holdings.merge(facts)
-        self.note(facts)
+        self.note(facts, session)
 
-    def note(self, facts: Facts) -> None:
+    def note(self, facts: Facts, session: date) -> None:
         """Remember what was ever held, and forget the last prices of what was traded."""
-        self.instruments |= facts.instruments
-        self.currencies.update(facts.instruments.values())
-        self.currencies.update(flow.currency for flow in facts.flows)
-        for name in facts.instruments:
+        touched = facts.touched if facts.actions else facts.instruments
+        self.instruments |= touched
+        self.currencies |= facts.currencies
+        for name in touched:
             self.executed.pop(name, None)
+            if name not in self.since or session < self.since[name]:
+                self.since[name] = session
+
+    def act(self, name: str, action: str, *, is_applied: bool) -> None:
+        """Remember that the books hold a split of an instrument, or do not any more."""
+        known = [each for each in self.acted.pop(name, []) if each != action]
+        if is_applied:
+            known = sorted([*known, action])
+        if known:
+            self.acted[name] = known
 
     def held(self) -> bytes:
         """Write the holdings in their one form."""
@@ -356,6 +243,8 @@ class Portfolio:
             self.instruments,
             sorted(self.currencies),
             sorted(self.amending),
+            self.since,
+            self.acted,
         )
         return msgspec.json.encode(held, order="deterministic")
 
@@ -367,3 +256,5 @@ class Portfolio:
         self.instruments = read.instruments
         self.currencies = set(read.currencies)
         self.amending = set(read.amending)
+        self.since = read.since
+        self.acted = read.acted

@@ -2,9 +2,10 @@
 
 `days` is what is served: `struck_` columns stay as the day was struck (null where it was not), the
 others say what is known now. The rest is what restating a day needs: every fill and flow, every
-mark (closes among them, with their findings), the sessions, and the portfolios with what they held
-at the last closed session of their calendar. An FX pair is named `EUR/USD`, which no instrument can
-be. Returns are fractions; `priced` is the part of the NAV that has a price.
+mark (closes among them, with their findings), the sessions, the corporate actions declared, what
+each event of one did to a holder, the calendars of instruments, and the portfolios with what they
+held at the last closed session of their calendar. An FX pair is named `EUR/USD`, which no
+instrument can be. Returns are fractions; `priced` is the part of the NAV that has a price.
 """
 
 from collections.abc import Iterable
@@ -41,7 +42,20 @@ FILL_COLUMNS = (
     " book_order, trade_id, fee, rate_to_base, closes"
 )
 FLOW_COLUMNS = "tenant, portfolio, on_date, position, leg, at, currency, amount, part"
+ACT_COLUMNS = (
+    "tenant, portfolio, on_date, position, instrument, action_of, action, kind, quantity, currency,"
+    " cash, due_currency, gross, withheld, rate_to_base, due_rate_to_base"
+)
+ENTRY_COLUMNS = (
+    "tenant, portfolio, on_date, position, instrument, currency, kind, entry, flow, rate_to_base,"
+    " at, book_order"
+)
+ACTION_COLUMNS = "instrument, action, ex_date, terms, position, reversed_position"
+FIGURE_COLUMNS = "tenant, portfolio, session, position, closed_at, currency, figures"
 MARK_COLUMNS = "name, at, position, price, calendar, session, status, findings"
+BENCHMARK_COLUMNS = (
+    "benchmark, version, from_date, currency, calendar, kind, rebalancing, constituents, position"
+)
 PORTFOLIO_COLUMNS = (
     "tenant, portfolio, base_currency, cost_basis, calendar, opened_position, first_session, held"
 )
@@ -72,6 +86,26 @@ CREATE TABLE {{schema}}.flows (
     currency text NOT NULL, amount numeric NOT NULL, part text NOT NULL,
     PRIMARY KEY (tenant, portfolio, on_date, position, leg)
 );
+CREATE TABLE {{schema}}.acts (
+    tenant {_TEXT}, portfolio {_TEXT}, on_date date, position bigint, instrument {_TEXT} NOT NULL,
+    action_of {_TEXT} NOT NULL, action {_TEXT} NOT NULL, kind text NOT NULL,
+    quantity numeric NOT NULL, currency text NOT NULL, cash numeric NOT NULL, due_currency text,
+    gross numeric NOT NULL, withheld numeric NOT NULL, rate_to_base numeric,
+    due_rate_to_base numeric,
+    PRIMARY KEY (tenant, portfolio, on_date, position)
+);
+CREATE TABLE {{schema}}.entries (
+    tenant {_TEXT}, portfolio {_TEXT}, on_date date, position bigint, instrument {_TEXT} NOT NULL,
+    currency text NOT NULL, kind text NOT NULL, entry text NOT NULL, flow numeric NOT NULL,
+    rate_to_base numeric, at timestamptz NOT NULL, book_order {_TEXT} NOT NULL,
+    PRIMARY KEY (tenant, portfolio, on_date, position)
+);
+CREATE TABLE {{schema}}.actions (
+    instrument {_TEXT}, action {_TEXT}, ex_date date NOT NULL, terms text NOT NULL,
+    position bigint NOT NULL, reversed_position bigint,
+    PRIMARY KEY (instrument, action)
+);
+CREATE TABLE {{schema}}.listings (instrument {_TEXT} PRIMARY KEY, calendar text NOT NULL);
 CREATE TABLE {{schema}}.marks (
     name {_TEXT}, at timestamptz, position bigint, price numeric, calendar {_TEXT}, session date,
     status text, findings text[], replaces numeric, reason text, corrected_position bigint,
@@ -79,6 +113,22 @@ CREATE TABLE {{schema}}.marks (
 );
 CREATE INDEX ON {{schema}}.marks (status, name, at, position)
     WHERE status IN ('suspect', 'corrected', 'cancelled', 'written_down');
+CREATE INDEX ON {{schema}}.marks (position) WHERE calendar IS NOT NULL OR name LIKE '%/%';
+CREATE TABLE {{schema}}.sectors (
+    instrument {_TEXT}, from_date date, sector text, position bigint NOT NULL,
+    PRIMARY KEY (instrument, from_date)
+);
+CREATE TABLE {{schema}}.benchmarks (
+    benchmark {_TEXT}, version bigint, from_date date NOT NULL, currency text NOT NULL,
+    calendar text NOT NULL, kind text NOT NULL, rebalancing text, constituents text NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (benchmark, version)
+);
+CREATE TABLE {{schema}}.figures (
+    tenant {_TEXT}, portfolio {_TEXT}, session date, position bigint NOT NULL,
+    closed_at bigint NOT NULL, currency text NOT NULL, figures text NOT NULL,
+    PRIMARY KEY (tenant, portfolio, session)
+);
 CREATE TABLE {{schema}}.days (
     tenant {_TEXT}, portfolio {_TEXT}, session date, ends_at timestamptz NOT NULL,
     currency text NOT NULL,

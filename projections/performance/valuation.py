@@ -17,21 +17,16 @@ import msgspec
 from domain.money import ZERO, canonical
 from domain.rates import Conversion, DatedRate, pairs_between, rate_between
 from domain.returns import Chain, ReturnMethod, TimedFlow, Valuation, daily_return
-from projections.performance.state import (
-    Carried,
-    Execution,
-    Facts,
-    Flow,
-    Holdings,
-    Quote,
-    Session,
-)
+from projections.performance.facts import Execution, Facts, Flow, Holdings
+from projections.performance.state import Carried, Quote, Session
 
 COMPLETE = "complete"
 INCOMPLETE = "incomplete"
 
 Quotes = Mapping[str, Quote | None]
 Executed = Callable[[str], Quote | None]
+Worth = Callable[[str, Decimal, Quote, date], Decimal]
+"""Values a quantity of an instrument, in the units of a date, at a price of its own day."""
 
 
 class Subject(Protocol):
@@ -131,8 +126,10 @@ def value(
     fresh_from: datetime,
     quotes: Quotes,
     executed: Executed,
+    worth: Worth,
+    on: date,
 ) -> Value:
-    """Value holdings at a moment; a price older than `fresh_from` is listed as stale."""
+    """Value holdings of a session; a price older than `fresh_from` is listed as stale."""
     totals = holdings.cash.copy()
     instruments = subject.instruments
     unpriced: list[str] = []
@@ -149,7 +146,7 @@ def value(
         if quote.at < fresh_from and not quote.is_written_down:
             stale.append(name)
         currency = instruments[name]
-        totals[currency] = totals.get(currency, ZERO) + quantity * quote.price
+        totals[currency] = totals.get(currency, ZERO) + worth(name, quantity, quote, on)
     base = subject.base_currency
     priced = totals.pop(base, ZERO)
     for currency in sorted(totals):
@@ -176,28 +173,45 @@ class Day(msgspec.Struct):
     quotes_at: Callable[[datetime], Quotes]
     executed_before: Executed
     executed_after: Executed
+    worth: Worth
+    end: Value | None = None
+    """The value of the session's end, where it is known without being worked out here."""
 
     def close(self) -> tuple[Current, Carried]:
         """Take the facts into `before`, value the session's end and give row and rest."""
+        return self.concluded(self.take())
+
+    def take(self) -> "Taken":
+        """Take the facts into `before`, and give what the day is concluded from."""
         timed_values = list(self._values_before_flows())
         self.before.merge(self.facts)
         at = self.session.ends_at
-        end = value(
+        end = self.end or value(
             self.subject, self.before, at=at, fresh_from=self.session.starts_at,
             quotes=self.quotes_at(at), executed=self.executed_after,
+            worth=self.worth, on=self.session.day,
         )  # fmt: skip
-        flows = _Flows(self)
+        flows = Flows(self)
+        return Taken(
+            end,
+            flows,
+            [
+                TimedFlow(at, amount, before)
+                for (at, before) in timed_values
+                for amount in flows.timed.get(at, ())
+            ],
+        )
+
+    def concluded(self, taken: "Taken") -> tuple[Current, Carried]:
+        """Give row and rest of a day whose facts are taken."""
+        end, flows, timed = taken
         daily, chain = daily_return(
             self.carried.chain,
             session=self.session.day,
             end=Valuation(end.nav, self.before.is_empty),
             inflow=flows.inflow,
             outflow=flows.outflow,
-            timed=[
-                TimedFlow(at, amount, before)
-                for (at, before) in timed_values
-                for amount in flows.timed.get(at, ())
-            ],
+            timed=timed,
             has_unvalued_flow=bool(flows.unvalued),
         )
         unvalued = flows.unvalued if end.nav is None else {}
@@ -225,6 +239,8 @@ class Day(msgspec.Struct):
         if not timed:
             return
         running = self.before.copy()
+        for change in self.facts.actions:
+            running.act(change)
         for flow in self.facts.flows:
             if flow.at is None and flow.is_external and flow.amount > 0:
                 running.cash[flow.currency] = running.cash.get(flow.currency, ZERO) + flow.amount
@@ -244,12 +260,21 @@ class Day(msgspec.Struct):
             valued = value(
                 self.subject, running, at=at, fresh_from=at,
                 quotes=self.quotes_at(at), executed=last.quote,
+                worth=self.worth, on=self.session.day,
             )  # fmt: skip
             yield at, Valuation(valued.nav, running.is_empty)
             for flow in flows:
                 facts = Facts()
                 facts.add_flow(flow)
                 running.merge(facts)
+
+
+class Taken(NamedTuple):
+    """A day's value at its end, its flows in base, and the values just before those timed."""
+
+    end: Value
+    flows: "Flows"
+    timed: list[TimedFlow]
 
 
 class LastExecuted:
@@ -263,7 +288,7 @@ class LastExecuted:
         """Count one more execution; it replaces the last price unless it is earlier in order."""
         known = self._last.get(execution.instrument)
         if known is None or known[0] < execution.book_order:
-            quote = Quote(at, execution.price)
+            quote = Quote(at, execution.price, on=execution.on_date, is_own=True)
             self._last[execution.instrument] = (execution.book_order, quote)
 
     def quote(self, name: str) -> Quote | None:
@@ -272,7 +297,7 @@ class LastExecuted:
         return self._before(name) if known is None else known[1]
 
 
-class _Flows:
+class Flows:
     """A session's flows in base: without a time of day summed, timed apart, or without a rate.
 
     A flow with a time of day takes the rate of its moment, one without the rate of the session's

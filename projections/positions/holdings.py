@@ -1,25 +1,34 @@
-"""Folding bookings into positions and lots.
+"""Folding bookings and corporate actions into positions and lots.
 
 A holding stays in memory with its open lots once it was needed; it is written once per batch, and
 only those of its lots that the batch touched.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeAlias
+from datetime import date
+from typing import TypeAlias, assert_never
 from uuid import UUID
 
 import msgspec
 
 from domain.book_order import BookKey
+from domain.held import BookTotals
 from domain.lots import ClosedLot, Fill, Lot
 from domain.open_lots import follow_lots
+from domain.portfolio.basis_events import CostBasisApplied
+from domain.portfolio.corporate_events import (
+    CorporateActionApplied,
+    CorporateActionUnapplied,
+    LotsSpunOff,
+)
 from domain.portfolio.events import (
-    BookTotals,
+    BookEvent,
     LotsClosed,
     LotsRestated,
     TradeBooked,
     TradeUnbooked,
 )
+from domain.portfolio.transfer_events import LotsTransferredIn, LotsTransferredOut
 from projections.positions.tables import LotRow, PositionRow
 from projections.rows import Cursor, Tables
 
@@ -45,7 +54,15 @@ _read_key = msgspec.json.Decoder(BookKey).decode
 _write_key = msgspec.json.Encoder().encode
 
 
-Booking: TypeAlias = TradeBooked | TradeUnbooked | LotsClosed | LotsRestated
+_First: TypeAlias = (
+    TradeBooked
+    | CorporateActionApplied
+    | CorporateActionUnapplied
+    | LotsSpunOff
+    | LotsTransferredOut
+    | LotsTransferredIn
+    | CostBasisApplied
+)
 
 HoldingKey: TypeAlias = tuple[str, str, str]
 """Tenant, portfolio and instrument."""
@@ -78,7 +95,8 @@ class Holding:
     def book(self, tenant: str, booked: TradeBooked, position: int) -> None:
         """Fold a booking."""
         if self.row is None:
-            self.row = _first_row(tenant, booked)
+            self.row = _first_row(tenant, booked, booked.fill.trade_date)
+        self.row.first_date = min(self.row.first_date, booked.fill.trade_date)
         self._take_totals(booked.totals, position)
         if self.traded_key is None or booked.fill.key >= self.traded_key:
             self._take_price(booked.fill)
@@ -89,6 +107,39 @@ class Holding:
         """Fold a booking that is taken out again; its lots follow in pages."""
         self._take_totals(unbooked.totals, position)
         self._take_price(unbooked.last_fill)
+
+    def act(
+        self,
+        tenant: str,
+        event: CorporateActionApplied | CorporateActionUnapplied | LotsSpunOff,
+        position: int,
+    ) -> None:
+        """Fold what a corporate action did; lots that changed follow in pages.
+
+        The first lots of a child make its position, without an executed price.
+        """
+        if self.row is None:
+            self.row = _first_row(tenant, event, event.terms.action.ex_date)
+        if isinstance(event, LotsSpunOff):
+            self.row.first_date = min(self.row.first_date, event.terms.action.ex_date)
+        self._take_totals(event.totals, position)
+
+    def move(
+        self, tenant: str, event: LotsTransferredOut | LotsTransferredIn, position: int
+    ) -> None:
+        """Fold lots that left or came in; they follow in pages, and bring no executed price."""
+        on = event.transfer.trade_date
+        if self.row is None:
+            self.row = _first_row(tenant, event, on)
+        self.row.first_date = min(self.row.first_date, on)
+        self._take_totals(event.totals, position)
+
+    def rebase(self, tenant: str, event: CostBasisApplied, position: int) -> None:
+        """Fold a change of basis; it stands before the first thing that comes into a new book."""
+        if self.row is None:
+            self.row = _first_row(tenant, event, date.max)
+        self.row.cost_basis = event.in_force
+        self._take_totals(event.totals, position)
 
     def close(self, page: LotsClosed, position: int) -> None:
         """Fold a further page of closed lots."""
@@ -185,7 +236,7 @@ class Holdings:
     def fold(
         self,
         cursor: Cursor,
-        events: Iterable[tuple[int, str, Booking]],
+        events: Iterable[tuple[int, str, BookEvent]],
     ) -> None:
         """Fold bookings, given as position, tenant and event, and write what they change."""
         keyed = [
@@ -195,14 +246,23 @@ class Holdings:
         self._load(cursor, {key for key, _, _ in keyed if key not in self._held})
         for key, position, event in keyed:
             holding = self._touched[key] = self._held[key]
-            if isinstance(event, TradeBooked):
-                holding.book(key[0], event, position)
-            elif isinstance(event, LotsRestated):
-                holding.restate(event, position)
-            elif isinstance(event, TradeUnbooked):
-                holding.unbook(event, position)
-            else:
-                holding.close(event, position)
+            match event:
+                case TradeBooked():
+                    holding.book(key[0], event, position)
+                case LotsRestated():
+                    holding.restate(event, position)
+                case TradeUnbooked():
+                    holding.unbook(event, position)
+                case LotsClosed():
+                    holding.close(event, position)
+                case CorporateActionApplied() | CorporateActionUnapplied() | LotsSpunOff():
+                    holding.act(key[0], event, position)
+                case LotsTransferredOut() | LotsTransferredIn():
+                    holding.move(key[0], event, position)
+                case CostBasisApplied():
+                    holding.rebase(key[0], event, position)
+                case _:
+                    assert_never(event)
         self._write(cursor)
 
     def _load(self, cursor: Cursor, missing: set[HoldingKey]) -> None:
@@ -259,21 +319,22 @@ def _lot_row(key: HoldingKey, lot: Lot, place: Place) -> LotRow:
     return LotRow(*key, lot.trade_id, lot.trade_date, lot.quantity, lot.cost, lot.fee, *place)
 
 
-def _first_row(tenant: str, booked: TradeBooked) -> PositionRow:
-    totals, fill = booked.totals, booked.fill
+def _first_row(tenant: str, event: _First, on: date) -> PositionRow:
+    totals = event.totals
     return PositionRow(
         tenant,
-        booked.portfolio,
-        booked.instrument,
-        booked.currency,
+        event.portfolio,
+        event.instrument,
+        event.currency,
         totals.quantity,
         totals.cost,
         totals.fees,
         totals.realised_gross,
         totals.realised_net,
-        fill.price,
-        fill.trade_date,
-        fill.executed_at,
-        "",
+        on,
+        None,
+        None,
+        None,
+        None,
         0,
     )

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from domain.portfolio.events import PortfolioOpened
 from domain.portfolio.life import (
     BenchmarkAssigned,
+    CostBasisAssigned,
     OwnerAssigned,
     PeriodClosed,
     PeriodReopened,
@@ -85,6 +86,10 @@ def _after(row: PortfolioRow, event: StandingEvent) -> PortfolioRow:
             if row.benchmark_from is not None and event.from_date < row.benchmark_from:
                 return row  # It tells of the past; the last one stays the last.
             return replace(row, benchmark=event.benchmark, benchmark_from=event.from_date)
+        case CostBasisAssigned():
+            return replace(
+                row, changed_cost_basis=event.cost_basis, cost_basis_from=event.from_date
+            )
         case PortfolioFrozen():
             return replace(row, frozen_reason=event.reason)
         case PortfolioUnfrozen():

@@ -1,7 +1,9 @@
 """What is asked of `positions`: portfolios, positions with their value, lots.
 
 Positions and prices meet here, both at the checkpoint's position. A price is the mark in force,
-else the position's own last executed price in book order (convention 5).
+else the position's own last executed price in book order (convention 5). One from before a split
+that the position has seen is divided by its ratio, the value last (convention 7). A child that was
+spun off has no price until it is marked or traded.
 """
 
 from collections.abc import Sequence
@@ -13,26 +15,31 @@ from uuid import UUID
 
 import msgspec
 
+from domain.calendars import local_date
+from domain.corporate_actions import scaled_price, value_at_mark
 from domain.lots import CostBasis
 from domain.money import ONE, ZERO, canonical, share
 from projections.asking import PAGE_ROWS_MAX, Readable, ask
 from projections.paging import Answer, Page, page_of, read_cursor
 from projections.positions.in_force import TODAY, in_force
 from projections.positions.tables import PortfolioRow
+from projections.positions.units import SPLITS, UNSCALED, scale_since, splits_read
 
 _PORTFOLIOS = """
 * FROM {schema}.portfolios
 WHERE tenant = %s AND portfolio > %s AND (%s::text IS NULL OR portfolio = %s)
 ORDER BY portfolio LIMIT %s
 """
+_BASIS = "coalesce(positions.cost_basis, portfolios.cost_basis)"
 _POSITIONS = (
     """
 positions.portfolio, positions.instrument, {symbol}, {sector},
-    instruments.asset_class, portfolios.cost_basis, positions.currency, positions.quantity,
+    instruments.asset_class, {basis}, positions.currency, positions.quantity,
     positions.cost, positions.fees, positions.realised_gross, positions.realised_net,
     prices.price, prices.at, prices.source, calendars.ends_at, positions.traded_price,
     positions.traded_at, positions.traded_date, instruments.suspended_at IS NOT NULL,
-    coalesce(instruments.delisted_on <= {today}, false), positions.changed_position
+    coalesce(instruments.delisted_on <= {today}, false), positions.changed_position,
+    instruments.calendar, positions.first_date, {splits} AS splits
 FROM {schema}.positions
 JOIN {schema}.portfolios USING (tenant, portfolio)
 LEFT JOIN {schema}.instruments USING (instrument)
@@ -44,10 +51,12 @@ ORDER BY instrument LIMIT %s
 """.replace("{symbol}", in_force("symbol"))
     .replace("{sector}", in_force("sector"))
     .replace("{today}", TODAY)
+    .replace("{splits}", SPLITS)
+    .replace("{basis}", _BASIS)
 )
 _LOTS = """
 lots.instrument, lots.trade_id, lots.trade_date, lots.quantity, lots.cost, lots.fee,
-    positions.currency, portfolios.cost_basis, positions.quantity AS held, positions.cost AS pool,
+    positions.currency, {basis} AS cost_basis, positions.quantity AS held, positions.cost AS pool,
     positions.fees AS pool_fees, lots.order_position, lots.order_index
 FROM {schema}.lots
 JOIN {schema}.positions USING (tenant, portfolio, instrument)
@@ -56,7 +65,7 @@ WHERE tenant = %s AND portfolio = %s
     AND (instrument, order_position, order_index) > (%s, %s, %s)
     AND (%s::text IS NULL OR instrument = %s)
 ORDER BY instrument, order_position, order_index LIMIT %s
-"""
+""".replace("{basis}", _BASIS)
 
 
 class PriceSource(StrEnum):
@@ -210,7 +219,7 @@ def _position(values: Sequence[Any]) -> PositionView:
         portfolio, instrument, symbol, sector, asset_class, cost_basis, currency,
         quantity, cost, fees, realised_gross, realised_net,
         marked_price, marked_at, marked_by, session_end, traded_price, traded_at, traded_date,
-        is_suspended, is_delisted, changed_position,
+        is_suspended, is_delisted, changed_position, calendar, first_date, splits,
     ) = values  # fmt: skip
     price, source, is_stale = traded_price, PriceSource.TRADE, True
     price_at, price_date = traded_at, traded_date
@@ -223,6 +232,15 @@ def _position(values: Sequence[Any]) -> PositionView:
     elif traded_price is None:
         source = PriceSource.NONE
     value = None if price is None else canonical(quantity * price)
+    if price is not None and splits is not None:
+        scale = scale_since(
+            splits_read(splits),
+            priced_on=price_date or local_date(calendar, price_at),
+            first_date=first_date,
+            is_mark=source is PriceSource.MARK,
+        )
+        if scale != UNSCALED:
+            value, price = value_at_mark(quantity, price, scale), scaled_price(price, scale)
     if not quantity:
         value = ZERO
     return PositionView(

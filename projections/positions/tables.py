@@ -12,6 +12,8 @@ from uuid import UUID
 
 import msgspec
 
+from domain.money import ZERO
+
 DDL = """
 CREATE TABLE {schema}.portfolios (
     tenant text COLLATE "C" NOT NULL,
@@ -31,6 +33,8 @@ CREATE TABLE {schema}.portfolios (
     frozen_reason text,
     closed_on date,
     period_closed_until date,
+    changed_cost_basis text,
+    cost_basis_from date,
     PRIMARY KEY (tenant, portfolio)
 );
 CREATE TABLE {schema}.instruments (
@@ -51,6 +55,49 @@ CREATE TABLE {schema}.terms (
     value text,
     changed_position bigint NOT NULL,
     PRIMARY KEY (instrument, term, from_date)
+);
+CREATE TABLE {schema}.actions (
+    instrument text COLLATE "C" NOT NULL,
+    action text COLLATE "C" NOT NULL,
+    kind text NOT NULL,
+    ex_date date NOT NULL,
+    declared_position bigint NOT NULL,
+    changed_position bigint NOT NULL,
+    reversed_position bigint,
+    reason text,
+    new integer,
+    old integer,
+    fraction_price numeric,
+    prices_adjusted boolean,
+    per_unit numeric,
+    currency text,
+    withholding_rate numeric,
+    pay_date date,
+    child text,
+    cost_share numeric,
+    PRIMARY KEY (instrument, action)
+);
+CREATE TABLE {schema}.applied (
+    tenant text COLLATE "C" NOT NULL,
+    portfolio text COLLATE "C" NOT NULL,
+    instrument text COLLATE "C" NOT NULL,
+    declared_on text COLLATE "C" NOT NULL,
+    action text COLLATE "C" NOT NULL,
+    kind text NOT NULL,
+    ex_date date NOT NULL,
+    currency text NOT NULL,
+    held numeric NOT NULL,
+    quantity_change numeric NOT NULL,
+    cash_in_lieu numeric NOT NULL,
+    realised_gross numeric NOT NULL,
+    realised_net numeric NOT NULL,
+    gross numeric NOT NULL,
+    withheld numeric NOT NULL,
+    due_currency text,
+    pay_date date,
+    is_reversed boolean NOT NULL,
+    changed_position bigint NOT NULL,
+    PRIMARY KEY (tenant, portfolio, instrument, declared_on, action)
 );
 CREATE TABLE {schema}.calendars (
     calendar text COLLATE "C" PRIMARY KEY,
@@ -88,11 +135,13 @@ CREATE TABLE {schema}.positions (
     fees numeric NOT NULL,
     realised_gross numeric NOT NULL,
     realised_net numeric NOT NULL,
+    first_date date NOT NULL,
     traded_price numeric,
     traded_date date,
     traded_at timestamptz,
     traded_key text,
     changed_position bigint NOT NULL,
+    cost_basis text,
     PRIMARY KEY (tenant, portfolio, instrument)
 ) WITH (fillfactor = 70);
 CREATE TABLE {schema}.lots (
@@ -115,7 +164,8 @@ MARK = "mark"
 WRITE_DOWN = "write_down"
 
 TABLES = (
-    "portfolios", "instruments", "terms", "calendars", "closes", "prices", "positions", "lots",
+    "portfolios", "instruments", "terms", "actions", "applied", "calendars", "closes", "prices",
+    "positions", "lots",
 )  # fmt: skip
 
 
@@ -130,7 +180,8 @@ class PortfolioState(StrEnum):
 class PortfolioRow(msgspec.Struct, frozen=True, gc=False):
     """A portfolio as it was opened, and how it stands.
 
-    `benchmark` is the one with the latest first date, which may lie ahead.
+    `benchmark` is the one with the latest first date, which may lie ahead; so is
+    `changed_cost_basis`. `cost_basis` is that of its opening.
     """
 
     tenant: str
@@ -150,6 +201,8 @@ class PortfolioRow(msgspec.Struct, frozen=True, gc=False):
     frozen_reason: str | None = None
     closed_on: date | None = None
     period_closed_until: date | None = None
+    changed_cost_basis: str | None = None
+    cost_basis_from: date | None = None
 
 
 class InstrumentRow(msgspec.Struct, frozen=True, gc=False):
@@ -174,6 +227,70 @@ class TermRow(msgspec.Struct, frozen=True, gc=False):
     from_date: date
     value: str | None
     changed_position: int
+
+
+class ActionKind(StrEnum):
+    """What a corporate action is."""
+
+    SPLIT = "split"
+    STOCK_DIVIDEND = "stock_dividend"
+    CASH_DIVIDEND = "cash_dividend"
+    SPIN_OFF = "spin_off"
+
+
+class ActionRow(msgspec.Struct, frozen=True, gc=False):
+    """A corporate action as it was declared, and where and why it was taken back.
+
+    Which terms there are depends on its kind; `old` of a stock dividend is what is held for `new`.
+    """
+
+    instrument: str
+    action: str
+    kind: ActionKind
+    ex_date: date
+    declared_position: int
+    changed_position: int
+    reversed_position: int | None = None
+    reason: str | None = None
+    new: int | None = None
+    old: int | None = None
+    fraction_price: Decimal | None = None
+    prices_adjusted: bool | None = None
+    per_unit: Decimal | None = None
+    currency: str | None = None
+    withholding_rate: Decimal | None = None
+    pay_date: date | None = None
+    child: str | None = None
+    cost_share: Decimal | None = None
+
+
+class AppliedRow(msgspec.Struct, frozen=True, gc=False):
+    """What an action that was declared on `declared_on` did to a position, as known now.
+
+    `held` is the quantity it met; of a child that was spun off there is none of it. Amounts are in
+    `currency`, those of a dividend (`gross`, `withheld`) in `due_currency`. Once it is reversed
+    nothing of it is left.
+    """
+
+    tenant: str
+    portfolio: str
+    instrument: str
+    declared_on: str
+    action: str
+    kind: ActionKind
+    ex_date: date
+    currency: str
+    held: Decimal = ZERO
+    quantity_change: Decimal = ZERO
+    cash_in_lieu: Decimal = ZERO
+    realised_gross: Decimal = ZERO
+    realised_net: Decimal = ZERO
+    gross: Decimal = ZERO
+    withheld: Decimal = ZERO
+    due_currency: str | None = None
+    pay_date: date | None = None
+    is_reversed: bool = False
+    changed_position: int = 0
 
 
 class CalendarRow(msgspec.Struct, frozen=True, gc=False):
@@ -218,6 +335,8 @@ class PositionRow(msgspec.Struct, gc=False):
     """A position; `traded_*` is its last executed price in book order, which `traded_key` places.
 
     A position whose every trade was taken out again stays, with nothing in it and no such price.
+    `first_date` is that of the first thing in book order that ever came into it. `cost_basis` is
+    there once the portfolio's has changed for this book.
     `fees` are the opening fees still carried by open lots.
     """
 
@@ -230,11 +349,13 @@ class PositionRow(msgspec.Struct, gc=False):
     fees: Decimal
     realised_gross: Decimal
     realised_net: Decimal
+    first_date: date
     traded_price: Decimal | None
     traded_date: date | None
     traded_at: datetime | None
     traded_key: str | None
     changed_position: int
+    cost_basis: str | None = None
 
 
 class LotRow(msgspec.Struct, frozen=True, gc=False):

@@ -14,6 +14,7 @@ import psycopg
 from domain.event import Event
 from domain.portfolio.events import TradeBooked, TradeUnbooked
 from domain.trade import (
+    SettlementWord,
     TradeAmended,
     TradeAmendHeld,
     TradeBusted,
@@ -23,10 +24,13 @@ from domain.trade import (
     TradeReassigned,
     TradeRefused,
     TradeReleased,
+    TradeSettled,
+    TradeSettlementFailed,
+    TradeSettlementResumed,
 )
 from projections.read_model import Decoded, Fold
 from projections.rows import Tables
-from projections.trades.rows import HeldRow, Status, TradeRow, held_row, new_row, trade_row
+from projections.trades.rows import HeldRow, Status, Told, TradeRow, held_row, new_row, trade_row
 
 # The fold finds the row that a correction meets by its trade, in a rebuild too: so this is a part
 # of the table, where an index would be made at the end.
@@ -62,10 +66,16 @@ CREATE TABLE {schema}.trades (
     revision bigint,
     reason text,
     to_portfolio text COLLATE "C",
+    block text COLLATE "C",
+    settlement text,
+    settled_quantity numeric,
+    settled_cash numeric,
+    failure text,
     PRIMARY KEY (tenant, position),
     UNIQUE (trade_id, position)
 );
 CREATE INDEX ON {schema}.trades (tenant, portfolio, position);
+CREATE INDEX ON {schema}.trades (tenant, block, position) WHERE block IS NOT NULL;
 CREATE INDEX ON {schema}.trades (tenant, position) WHERE status = 'refused';
 CREATE INDEX ON {schema}.trades (tenant, position) WHERE status = 'busted';
 CREATE INDEX ON {schema}.trades (tenant, position)
@@ -74,6 +84,7 @@ CREATE TABLE {schema}.held_corrections (
     tenant text COLLATE "C" NOT NULL,
     portfolio text COLLATE "C" NOT NULL,
     trade_id uuid NOT NULL,
+    told text NOT NULL,
     position bigint NOT NULL,
     source text COLLATE "C" NOT NULL,
     external_id text COLLATE "C" NOT NULL,
@@ -87,7 +98,7 @@ CREATE TABLE {schema}.held_corrections (
     trade_date date,
     received_at timestamptz,
     recorded_at timestamptz NOT NULL,
-    PRIMARY KEY (tenant, portfolio, trade_id)
+    PRIMARY KEY (tenant, portfolio, trade_id, told)
 );
 """
 _OPEN = """
@@ -97,23 +108,28 @@ WHERE status IN ('booked', 'parked', 'amended') AND booked_position IS NULL
 _ACCEPTED = "SELECT * FROM {schema}.trades WHERE trade_id = ANY(%s) AND status <> 'refused'"
 _HELD = "SELECT * FROM {schema}.held_corrections"
 _KEY = ("tenant", "position")
-_HELD_KEY = ("tenant", "portfolio", "trade_id")
+_HELD_KEY = ("tenant", "portfolio", "trade_id", "told")
 
 Number: TypeAlias = tuple[str, int]
 """A trade by its tenant and the number of its id, which is hashed many times faster than the id."""
 
 Place: TypeAlias = tuple[str, str, int]
 """A trade in a portfolio: tenant, portfolio, number."""
+HeldPlace: TypeAlias = tuple[Place, Told]
+
+
+_CORRECTING = TradeAmended | TradeBusted | TradeReassigned | TradeUnbooked | SettlementWord
 
 
 class Trades:
     """Every capture with its outcome, and the corrections that wait for theirs."""
 
     name = "trades"
-    calculation_version = 3
+    calculation_version = 4
     event_types: frozenset[type[Event]] = frozenset({
         TradeCaptured, TradeParked, TradeReleased, TradeRefused, TradeAmended, TradeAmendHeld,
         TradeBusted, TradeBustHeld, TradeReassigned, TradeBooked, TradeUnbooked,
+        TradeSettled, TradeSettlementFailed, TradeSettlementResumed,
     })  # fmt: skip
     compared_tables = ("trades", "held_corrections")
 
@@ -132,7 +148,7 @@ class TradesFold:
     def __init__(self, schema: str) -> None:
         self._tables = Tables(schema)
         self._open: dict[Number, TradeRow] | None = None
-        self._held: dict[Place, HeldRow] = {}
+        self._held: dict[HeldPlace, HeldRow] = {}
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
@@ -140,7 +156,7 @@ class TradesFold:
             rows = map(trade_row, self._tables.select(cursor, _OPEN))
             self._open = {(row.tenant, row.trade_id.int): row for row in rows}
             held = [HeldRow(*values) for values in self._tables.select(cursor, _HELD)]
-            self._held = {_place(row): row for row in held}
+            self._held = {(_place(row), Told(row.told)): row for row in held}
         folding = _Folding(self._open, self._held, self._met(cursor, batch), batch[0].position)
         for decoded in batch:
             folding.take(decoded)
@@ -154,8 +170,8 @@ class TradesFold:
         """Find the rows of trades that a batch corrects; None where it corrects nothing."""
         corrected = [
             event.fill.trade_id if isinstance(event, TradeUnbooked) else event.trade_id
-            for _, _, _, event in batch
-            if isinstance(event, TradeAmended | TradeBusted | TradeReassigned | TradeUnbooked)
+            for _, _, _, event, _ in batch
+            if isinstance(event, _CORRECTING)
         ]
         if not corrected:
             return None
@@ -167,11 +183,13 @@ class TradesFold:
             met[_place(row)] = waiting if waiting is not None and is_same else row
         return met
 
-    def _write_held(self, cursor: psycopg.Cursor[Any], touched: Mapping[Place, HeldRow]) -> None:
+    def _write_held(
+        self, cursor: psycopg.Cursor[Any], touched: Mapping[HeldPlace, HeldRow]
+    ) -> None:
         kept = [self._held[place] for place in touched if place in self._held]
         gone = [row for place, row in touched.items() if place not in self._held]
         self._tables.upsert(cursor, "held_corrections", kept, key=_HELD_KEY)
-        keys = [(row.tenant, row.portfolio, row.trade_id) for row in gone]
+        keys = [(row.tenant, row.portfolio, row.trade_id, row.told) for row in gone]
         self._tables.delete(cursor, "held_corrections", keys, key=_HELD_KEY)
 
 
@@ -184,13 +202,13 @@ class _Folding:
     def __init__(
         self,
         waiting: dict[Number, TradeRow],
-        held: dict[Place, HeldRow],
+        held: dict[HeldPlace, HeldRow],
         met: dict[Place, TradeRow] | None,
         begun: int,
     ) -> None:
         self.fresh: list[TradeRow] = []
         self.changed: dict[tuple[str, int], TradeRow] = {}
-        self.touched: dict[Place, HeldRow] = {}
+        self.touched: dict[HeldPlace, HeldRow] = {}
         self._open = waiting
         self._held = held
         self._met = met
@@ -198,7 +216,7 @@ class _Folding:
 
     def take(self, decoded: Decoded) -> None:
         """Fold one event."""
-        position, tenant, recorded_at, event = decoded
+        position, tenant, recorded_at, event, _ = decoded
         match event:
             case TradeBooked():
                 row = self._open.pop((tenant, event.fill.trade_id.int))
@@ -214,6 +232,8 @@ class _Folding:
                 self._change(row)
             case TradeAmendHeld() | TradeBustHeld():
                 self._hold(held_row(position, tenant, recorded_at, event))
+            case TradeSettled() | TradeSettlementFailed() | TradeSettlementResumed():
+                self._settle(decoded, event)
             case TradeUnbooked() | TradeAmended() | TradeBusted() | TradeReassigned():
                 self._correct(decoded, event)
             case _:
@@ -257,6 +277,7 @@ class _Folding:
         elif row is not None:
             if isinstance(event, TradeBusted):
                 row.end(Status.BUSTED, position, reason=event.reason)
+                row.settle(event.settlement, position)
             else:
                 row.end(Status.REASSIGNED, position, to_portfolio=event.to_portfolio)
             if self._open.get((tenant, trade_id.int)) is row:
@@ -264,6 +285,16 @@ class _Folding:
             self._change(row)
         if not isinstance(event, TradeUnbooked):
             self._drop(place)
+
+    def _settle(self, decoded: Decoded, event: SettlementWord) -> None:
+        if event.settlement is None:
+            self._hold(held_row(decoded.position, decoded.tenant, decoded.recorded_at, event))
+            return
+        assert self._met is not None, "the batch was searched for what custodians told"
+        row = self._met.get((decoded.tenant, event.portfolio, event.trade_id.int))
+        assert row is not None, "it is told of the portfolio that the trade is in"
+        row.settle(event.settlement, decoded.position)
+        self._change(row)
 
     def _amend(self, decoded: Decoded, event: TradeAmended, row: TradeRow | None) -> None:
         if row is None:
@@ -278,12 +309,14 @@ class _Folding:
             self.changed[row.tenant, row.position] = row
 
     def _hold(self, row: HeldRow) -> None:
-        self._held[_place(row)] = self.touched[_place(row)] = row
+        place = (_place(row), Told(row.told))
+        self._held[place] = self.touched[place] = row
 
     def _drop(self, place: Place) -> None:
-        row = self._held.pop(place, None)
-        if row is not None:
-            self.touched[place] = row
+        for told in Told:
+            row = self._held.pop((place, told), None)
+            if row is not None:
+                self.touched[place, told] = row
 
 
 def _place(row: TradeRow | HeldRow) -> Place:

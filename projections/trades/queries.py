@@ -40,6 +40,7 @@ def blotter(
     portfolio: str | None = None,
     instrument: str | None = None,
     status: Status | None = None,
+    block: str | None = None,
     cursor: str | None = None,
     limit: int = PAGE_ROWS_MAX,
 ) -> Page[TradeRow]:
@@ -48,7 +49,7 @@ def blotter(
     Raises:
         CursorInvalid: the cursor is not of this question.
     """
-    question = f"trades {tenant} {portfolio} {instrument} {status}"
+    question = f"trades {tenant} {portfolio} {instrument} {status} {block}"
     before = _POSITION_MAX if cursor is None else read_cursor(question, cursor, int)
     filters = [] if status is None else [_BY_STATUS[status]]
     parameters: list[object] = [tenant, before]
@@ -58,6 +59,9 @@ def blotter(
     if instrument is not None:
         filters.append("AND instrument = %s")
         parameters.append(instrument)
+    if block is not None:
+        filters.append("AND block = %s")
+        parameters.append(block)
     statement = _TRADES.format(filters=" ".join(filters))
     parameters.append(limit + 1)
     order = "ORDER BY answer.position DESC"
@@ -76,7 +80,7 @@ def held_corrections(
     cursor: str | None = None,
     limit: int = PAGE_ROWS_MAX,
 ) -> Page[HeldRow]:
-    """List the corrections that came before their trade, newest first.
+    """List what was told of trades that nobody captured yet, newest first.
 
     Raises:
         CursorInvalid: the cursor is not of this question.
@@ -91,7 +95,7 @@ def held_corrections(
         _HELD.format(filters=filters),
         [*parameters, limit + 1],
         order="ORDER BY answer.position DESC",
-        merge=lambda row: -row[3],
+        merge=lambda row: -row[4],
     )
     rows = [HeldRow(*values) for values in answered.rows]
     return page_of(question, answered, rows, limit=limit, key=lambda row: row.position)

@@ -13,6 +13,8 @@ from domain.portfolio.events import TradeBooked
 from domain.rejection import Breach
 from domain.trade import (
     Capture,
+    Settlement,
+    SettlementWord,
     TradeAmended,
     TradeAmendHeld,
     TradeBustHeld,
@@ -20,6 +22,8 @@ from domain.trade import (
     TradeParked,
     TradeRefused,
     TradeReleased,
+    TradeSettled,
+    TradeSettlementResumed,
 )
 
 _read_breaches = msgspec.json.Decoder(tuple[Breach, ...]).decode
@@ -46,6 +50,9 @@ class TradeRow(msgspec.Struct, gc=False):
     the fee, realised parts are what the trade realised when it was booked. `judged_position` is the
     market position it was judged against, `released_position` is there when it had been parked;
     `breaches` is a JSON array. `revision` and `reason` are those of the correction in force.
+    `block` is the external id of the block whose allotment it is.
+    `settlement` is how far a custodian settled it, absent where none told; `failure` is the reason
+    of a fail that stands.
     """
 
     tenant: str
@@ -78,6 +85,11 @@ class TradeRow(msgspec.Struct, gc=False):
     revision: int | None
     reason: str | None
     to_portfolio: str | None
+    block: str | None
+    settlement: str | None = None
+    settled_quantity: Decimal | None = None
+    settled_cash: Decimal | None = None
+    failure: str | None = None
 
     @property
     def every_breach(self) -> tuple[Breach, ...]:
@@ -103,6 +115,7 @@ class TradeRow(msgspec.Struct, gc=False):
         self.reason = amended.reason
         self.to_portfolio = None
         self.clear(position)
+        self.settle(amended.settlement, position)
 
     def end(
         self,
@@ -117,11 +130,21 @@ class TradeRow(msgspec.Struct, gc=False):
         self.reason = reason
         self.to_portfolio = to_portfolio
         self.clear(position)
+        if status is Status.REASSIGNED:
+            self.settle(None, position)
 
     def clear(self, position: int) -> None:
         """Take the results of a booking away."""
         self.cash_change = self.realised_gross = self.realised_net = None
         self.is_late = self.booked_position = None
+        self.changed_position = position
+
+    def settle(self, settlement: Settlement | None, position: int) -> None:
+        """Take how its settlement stands; None where no custodian told anything."""
+        self.settlement = None if settlement is None else settlement.status
+        self.settled_quantity = None if settlement is None else settlement.quantity
+        self.settled_cash = None if settlement is None else settlement.cash
+        self.failure = None if settlement is None else settlement.reason
         self.changed_position = position
 
     def release(self, released: TradeReleased, position: int) -> None:
@@ -130,6 +153,8 @@ class TradeRow(msgspec.Struct, gc=False):
         self.released_position = position
         self.judged_position = released.market_position
         self.breaches = breaches_text(released.breaches)
+        if released.settlement is not None:
+            self.settle(released.settlement, position)
         self.changed_position = position
 
     def book(self, booked: TradeBooked, position: int) -> None:
@@ -144,15 +169,23 @@ class TradeRow(msgspec.Struct, gc=False):
         self.changed_position = position
 
 
-class HeldRow(msgspec.Struct, gc=False):
-    """A correction that came before its trade: the one that would hold if the trade came now.
+class Told(StrEnum):
+    """What was told of a trade before it was captured."""
 
-    `revision` is absent for a bust, and so is the content that an amend tells.
+    CORRECTION = "correction"
+    SETTLEMENT = "settlement"
+
+
+class HeldRow(msgspec.Struct, gc=False):
+    """What came before its trade: the correction that would hold, or a custodian's last word.
+
+    `revision` is absent for all but an amend, and so is the content that an amend tells.
     """
 
     tenant: str
     portfolio: str
     trade_id: UUID
+    told: str
     position: int
     source: str
     external_id: str
@@ -184,7 +217,7 @@ def new_row(
     """Make the row of a trade that begins in a portfolio; nothing is booked yet."""
     capture: Capture = event.capture
     amended = event if isinstance(event, TradeAmended) else None
-    return TradeRow(
+    row = TradeRow(
         tenant,
         position,
         event.trade_id,
@@ -215,7 +248,11 @@ def new_row(
         None if amended is None else amended.revision,
         None if amended is None else amended.reason,
         None,
+        capture.block,
     )
+    if isinstance(event, TradeCaptured | TradeAmended):
+        row.settle(event.settlement, position)
+    return row
 
 
 _STATUSES: dict[type, Status] = {
@@ -227,20 +264,25 @@ _STATUSES: dict[type, Status] = {
 
 
 def held_row(
-    position: int, tenant: str, recorded_at: datetime, event: TradeAmendHeld | TradeBustHeld
+    position: int,
+    tenant: str,
+    recorded_at: datetime,
+    event: TradeAmendHeld | TradeBustHeld | SettlementWord,
 ) -> HeldRow:
-    """Make the row of a correction that waits."""
+    """Make the row of what waits for its trade."""
     capture = event.capture if isinstance(event, TradeAmendHeld) else None
-    named = event if isinstance(event, TradeBustHeld) else event.capture
+    named = event.capture if isinstance(event, TradeAmendHeld) else event
+    is_correction = isinstance(event, TradeAmendHeld | TradeBustHeld)
     return HeldRow(
         tenant,
         named.portfolio,
         event.trade_id,
+        Told.CORRECTION if is_correction else Told.SETTLEMENT,
         position,
         named.source,
         named.external_id,
         event.revision if isinstance(event, TradeAmendHeld) else None,
-        event.reason,
+        None if isinstance(event, TradeSettled | TradeSettlementResumed) else event.reason,
         None if capture is None else capture.instrument,
         None if capture is None else capture.side,
         None if capture is None else capture.quantity,

@@ -14,25 +14,18 @@ from msgspec import Struct
 from commands.command import Status
 from domain.lots import CostBasis, Side
 from domain.trade import Capture, Intent
+from tests.commands.expected import (
+    ACCEPTED,
+    AGAIN,
+    NOT_ATTEMPTED,
+    Expected,
+    conflict,
+    rejected,
+)
+from tests.commands.naive_settlement import Unsettled, Word
 from tests.commands.scenes import MONDAY
 
 NO_TIME = datetime.min.replace(tzinfo=UTC)
-
-
-class Expected(NamedTuple):
-    """What a command's outcome must say."""
-
-    status: Status
-    code: str | None = None
-    is_replayed: bool = False
-    is_parked: bool = False
-    is_held: bool = False
-    is_superseded: bool = False
-
-
-ACCEPTED = Expected(Status.ACCEPTED)
-AGAIN = Expected(Status.ACCEPTED, is_replayed=True)
-NOT_ATTEMPTED = Expected(Status.NOT_ATTEMPTED, "atomic_batch_refused")
 
 
 class Held(NamedTuple):
@@ -49,6 +42,7 @@ class Opening(Struct, frozen=True):
     basis: CostBasis
     allows_leverage: bool
     allows_short: bool
+    is_actual: bool = False
 
 
 class Account:
@@ -58,6 +52,8 @@ class Account:
         self.opening = opening
         self.flows: list[Decimal] = []
         self.booked: list[Capture] = []
+        self.busted: list[Capture] = []
+        self.words: dict[str, list[Word]] = {}
         self.frozen: str | None = None
         self.closed: date | None = None
         self.period: date | None = None
@@ -75,17 +71,29 @@ class Account:
         """Sum everything that ever moved cash."""
         return sum(self.flows, Decimal(0)) + self._traded(self.booked)
 
+    def unsettled(self) -> Unsettled:
+        """What waits for a custodian, and what was settled."""
+        found = Unsettled()
+        for captures, is_busted in ((self.booked, False), (self.busted, True)):
+            for each in captures:
+                found.add(each, self.words.get(each.external_id, []), is_busted=is_busted)
+        return found
+
     def free(self) -> Decimal:
         """The lowest balance to come for one who asks on Monday: each day's trades settle later."""
+        if self.opening.is_actual:
+            return self.unsettled().lowest(sum(self.flows, Decimal(0)))
         dated = [(each.trade_date or date.min, each) for each in self.booked]
         settled = [[each for day, each in dated if day <= until] for until, _ in dated]
         return sum(self.flows, Decimal(0)) + min(map(self._traded, [[], *settled]))
 
     def is_pending(self) -> bool:
         """Whether some day's trades have left something to settle."""
-        days = {each.trade_date for each in self.booked}
+        if self.opening.is_actual:
+            return self.unsettled().is_anything()
         return any(
-            self._traded([each for each in self.booked if each.trade_date == day]) for day in days
+            self._traded([each for each in self.booked if each.trade_date == day])
+            for day in {each.trade_date for each in self.booked}
         )
 
     def _traded(self, captures: list[Capture]) -> Decimal:
@@ -142,6 +150,8 @@ class Model:
         self.released: set[str] = set()
         self.amends: dict[str, dict[int, Capture]] = {}
         self.busted: set[str] = set()
+        self.words: dict[str, list[Word]] = {}
+        self.placed: set[str] = set()
         self.outcomes: dict[tuple[str, object], Expected] = {}
 
     def open(self, portfolio: str, opening: Opening) -> Expected:
@@ -149,19 +159,20 @@ class Model:
         held = self.accounts.get(portfolio)
         if held is None:
             self.accounts[portfolio] = Account(opening)
+            self.accounts[portfolio].words = self.words
             return ACCEPTED
-        return AGAIN if held.opening == opening else _conflict("portfolio_already_open")
+        return AGAIN if held.opening == opening else conflict("portfolio_already_open")
 
     def move(self, portfolio: str, amount: Decimal) -> Expected:
         """Bring cash in, or take it out (an amount below zero)."""
         account = self.accounts.get(portfolio)
         if account is None:
-            return _rejected("portfolio_unknown")
+            return rejected("portfolio_unknown")
         if amount < 0 and account.free() < -amount:
-            return _rejected("insufficient_cash")
+            return rejected("insufficient_cash")
         code = account.restriction(MONDAY, is_frozen_for_it=amount < 0)
         if code is not None:
-            return _rejected(code)
+            return rejected(code)
         account.flows.append(amount)
         return ACCEPTED
 
@@ -169,7 +180,7 @@ class Model:
         """Book a fee, interest or an executed exchange: never refused."""
         account = self.accounts.get(portfolio)
         if account is None:
-            return _rejected("portfolio_unknown")
+            return rejected("portfolio_unknown")
         account.flows.append(amount)
         return ACCEPTED
 
@@ -177,19 +188,19 @@ class Model:
         """Ask to sell dollars."""
         account = self.accounts.get(portfolio)
         if account is None:
-            return _rejected("portfolio_unknown")
+            return rejected("portfolio_unknown")
         if account.free() < sold and not account.opening.allows_leverage:
-            return _rejected("insufficient_cash")
+            return rejected("insufficient_cash")
         code = account.restriction(MONDAY)
-        return self.book_fact(portfolio, -sold) if code is None else _rejected(code)
+        return self.book_fact(portfolio, -sold) if code is None else rejected(code)
 
     def freeze(self, portfolio: str, reason: str) -> Expected:
         """Freeze a portfolio."""
         account = self.accounts.get(portfolio)
         if account is None:
-            return _rejected("portfolio_unknown")
+            return rejected("portfolio_unknown")
         if account.frozen is not None:
-            return AGAIN if account.frozen == reason else _rejected("portfolio_frozen")
+            return AGAIN if account.frozen == reason else rejected("portfolio_frozen")
         account.frozen = reason
         return ACCEPTED
 
@@ -197,9 +208,9 @@ class Model:
         """Lift a freeze."""
         account = self.accounts.get(portfolio)
         if account is None:
-            return _rejected("portfolio_unknown")
+            return rejected("portfolio_unknown")
         if account.frozen is None:
-            return _rejected("portfolio_not_frozen")
+            return rejected("portfolio_not_frozen")
         account.frozen = None
         return ACCEPTED
 
@@ -207,15 +218,15 @@ class Model:
         """End a portfolio; nothing of it settles in these worlds."""
         account = self.accounts.get(portfolio)
         if account is None:
-            return _rejected("portfolio_unknown")
+            return rejected("portfolio_unknown")
         if account.closed is not None:
-            return AGAIN if account.closed == on_date else _rejected("portfolio_closed")
+            return AGAIN if account.closed == on_date else rejected("portfolio_closed")
         if any(account.held(instrument).quantity for instrument in self.instruments):
-            return _rejected("positions_open")
+            return rejected("positions_open")
         if account.cash():
-            return _rejected("cash_held")
+            return rejected("cash_held")
         if account.is_pending():
-            return _rejected("cash_pending")
+            return rejected("cash_pending")
         account.closed = on_date
         return ACCEPTED
 
@@ -223,11 +234,11 @@ class Model:
         """Close books."""
         account = self.accounts.get(portfolio)
         if account is None:
-            return _rejected("portfolio_unknown")
+            return rejected("portfolio_unknown")
         if account.period == until:
             return AGAIN
         if until <= account.closed_until:
-            return _rejected("period_already_closed")
+            return rejected("period_already_closed")
         account.period = account.closed_until = until
         return ACCEPTED
 
@@ -235,9 +246,9 @@ class Model:
         """Open books again."""
         account = self.accounts.get(portfolio)
         if account is None:
-            return _rejected("portfolio_unknown")
+            return rejected("portfolio_unknown")
         if from_date > account.closed_until:
-            return _rejected("period_not_closed")
+            return rejected("period_not_closed")
         account.period, account.closed_until = None, from_date - timedelta(days=1)
         return ACCEPTED
 
@@ -253,20 +264,24 @@ class Model:
         first = self.named.get(capture.external_id)
         if first is not None:
             if first != capture:
-                return _conflict("external_id_conflict")
+                return conflict("external_id_conflict")
             return self.outcomes[capture.external_id, "capture"]._replace(is_replayed=True)
         account = self.accounts.get(capture.portfolio)
         if account is None:
-            return _rejected("portfolio_unknown")
+            return rejected("portfolio_unknown")
         if capture.instrument not in self.instruments:
             if capture.intent is Intent.PROPOSED:
-                return _rejected("instrument_unknown")
+                return rejected("instrument_unknown")
         elif capture.intent is Intent.PROPOSED:
             code = self._breach(account, capture)
             if code is not None:
-                return _rejected(code)
+                return rejected(code)
         name = capture.external_id
         self.named[name] = capture
+        if capture.instrument in self.instruments:
+            self.placed.add(name)
+        if name in self.busted:
+            self._keep_busted(name)
         amends = self.amends.get(name)
         final = capture if amends is None else amends[max(amends)]
         is_parked = name not in self.busted and not self._put(final)
@@ -279,10 +294,10 @@ class Model:
         amends = self.amends.get(name, {})
         if revision in amends:
             if amends[revision] != capture:
-                return _conflict("revision_conflict")
+                return conflict("revision_conflict")
             return self.outcomes[name, revision]._replace(is_replayed=True)
         if capture.portfolio not in self.accounts:
-            return _rejected("portfolio_unknown")
+            return rejected("portfolio_unknown")
         expected = ACCEPTED
         if name in self.busted or any(each > revision for each in amends):
             expected = ACCEPTED._replace(is_superseded=True)
@@ -300,15 +315,37 @@ class Model:
         if name in self.busted:
             return self.outcomes[name, "bust"]._replace(is_replayed=True)
         if portfolio not in self.accounts:
-            return _rejected("portfolio_unknown")
+            return rejected("portfolio_unknown")
         self.busted.add(name)
         self._take_out(name)
+        self._keep_busted(name)
         self.outcomes[name, "bust"] = ACCEPTED._replace(is_held=name not in self.named)
         return self.outcomes[name, "bust"]
 
+    def _keep_busted(self, name: str) -> None:
+        """Remember the first content: by it what was settled of a busted trade comes back."""
+        if name in self.placed:
+            self.accounts[self.named[name].portfolio].busted.append(self.named[name])
+
+    def tell_word(self, name: str, portfolio: str, word: Word) -> Expected:
+        """Take a custodian's word, whether its trade is known or not."""
+        key = f"{word.kind} {word.number}"
+        told = self.words.get(name, [])
+        for earlier in told:
+            if (earlier.kind, earlier.number) == (word.kind, word.number):
+                if earlier != word:
+                    return conflict("settlement_conflict")
+                return self.outcomes[name, key]._replace(is_replayed=True)
+        if portfolio not in self.accounts:
+            return rejected("portfolio_unknown")
+        self.words.setdefault(name, []).append(word)
+        self.outcomes[name, key] = ACCEPTED._replace(is_held=name not in self.named)
+        return self.outcomes[name, key]
+
     def held(self) -> list[str]:
         """Names of trades that nobody captured, and of which something is known."""
-        return sorted((self.amends.keys() | self.busted) - self.named.keys())
+        known = self.amends.keys() | self.busted | self.words.keys()
+        return sorted(known - self.named.keys())
 
     def _put(self, capture: Capture) -> bool:
         """Book content whose instrument is known; else let it wait, and say False."""
@@ -327,12 +364,14 @@ class Model:
         """Release a parked trade."""
         capture = self.waiting.get(external_id)
         if capture is None:
-            return AGAIN if external_id in self.released else _rejected("trade_not_parked")
+            return AGAIN if external_id in self.released else rejected("trade_not_parked")
         if capture.instrument not in self.instruments:
-            return _rejected("instrument_unknown")
+            return rejected("instrument_unknown")
         self.released.add(external_id)
         del self.waiting[external_id]
         self._put(capture)
+        if external_id not in self.amends:
+            self.placed.add(external_id)
         return ACCEPTED
 
     def batch(self, captures: list[Capture], *, is_atomic: bool) -> list[Expected]:
@@ -359,11 +398,3 @@ class Model:
             return "short_not_allowed"
         assert capture.trade_date is not None, "captures here are dated"
         return account.restriction(capture.trade_date)
-
-
-def _rejected(code: str) -> Expected:
-    return Expected(Status.REJECTED, code)
-
-
-def _conflict(code: str) -> Expected:
-    return Expected(Status.CONFLICT, code)

@@ -7,6 +7,7 @@ from commands.portfolio_commands import (
     AssignBenchmark,
     AssignOwner,
     BookInterest,
+    ChangeCostBasis,
     ChargeFee,
     ClosePeriod,
     ClosePortfolio,
@@ -14,8 +15,10 @@ from commands.portfolio_commands import (
     FreezePortfolio,
     RenamePortfolio,
     ReopenPeriod,
+    TransferLots,
     UnfreezePortfolio,
 )
+from domain.lots import CostBasis
 from domain.money import Money
 from domain.portfolio.life import FeeKind
 from domain.trade import Intent
@@ -32,6 +35,17 @@ PORTFOLIO_GOLDEN: dict[str, Command] = {
     ),
     "a950da38e8da5fe7d594da597864d6872be354b1a48e2f32567bd90437d2d202": AssignBenchmark(
         "alpha", "SPX", MONDAY
+    ),
+    "d50fec2c17f651e12cd60f914b2f10940bbf6badd0d03bb812b6cce50eca7cf0": ChangeCostBasis(
+        portfolio="alpha", cost_basis=CostBasis.LIFO, from_date=MONDAY
+    ),
+    "720b46bd498eb4f74711a88654eb9daae65ef70826f9ea04e57d257255383deb": TransferLots(
+        portfolio="alpha",
+        transfer="m-1",
+        to_portfolio="beta",
+        instrument="AAPL",
+        quantity=Decimal(100),
+        trade_date=MONDAY,
     ),
     "2069e65561dd4322a35a3a7cfa2998eb0ac0f59dbf3fbc682ec32fe557457f73": ChargeFee(
         portfolio="alpha", kind=FeeKind.CUSTODY, amount=MONEY, value_date=MONDAY

@@ -68,6 +68,7 @@ class TestLosingTheAnswerToCommit:
             outcome = done(desk, capture("t-1"))
             proxy.let_commit_arrive()
             wait_until(lambda: desk.state_of(ACME, outcome.command_id)[0] is CommandState.DECIDED)
+            wait_until(lambda: not desk.breaker.is_open)
             again = done(desk, capture("t-1"))
 
             assert outcome.status is Status.UNKNOWN

@@ -3,12 +3,16 @@
 import hashlib
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from commands.benchmarks import DeclareBenchmark
 from commands.command import (
     AmendTrade,
+    ApplyCorporateActions,
+    BustBlock,
     BustTrade,
     ChangeInstrument,
     CloseSession,
@@ -17,6 +21,7 @@ from commands.command import (
     DepositCash,
     MarkMarket,
     OpenPortfolio,
+    ReachTime,
     RegisterSource,
     ReleaseTrade,
     SettleCash,
@@ -24,11 +29,19 @@ from commands.command import (
     fingerprint_of,
 )
 from commands.deciding import HANDLERS
+from commands.observing import ObserveUsage, UsedOn
+from commands.reviewing import ReviewLimits
+from commands.settlement_commands import FailSettlement, ResumeSettlement, SettleTrade
+from commands.striking import StrikeFigures
+from domain.benchmark import BenchmarkKind, Constituent, Rebalancing
+from domain.figures import FiguresStruck, StruckFigure
 from domain.instrument import InstrumentDelisted
 from domain.lots import CostBasis
 from domain.market import Close, Mark, Rate
 from domain.money import Money
 from domain.source import NamingScope
+from tests.commands.block_scenes import block
+from tests.commands.control_golden import CONTROL_GOLDEN
 from tests.commands.portfolio_golden import PORTFOLIO_GOLDEN
 from tests.commands.scenes import APPLE, MONDAY, NOON, capture, register
 
@@ -41,6 +54,8 @@ DEPOSIT_TEXT = (
     b'"type":"deposit_cash","value_date":"2024-01-08"}'
 )
 
+TOLD: dict[str, Any] = {"source": "desk-1", "external_id": "t-1", "portfolio": "alpha"}
+
 GOLDEN: dict[str, Command] = {
     "793ef9965a22f540ffd0052502a7c4b75a20b04c0ec6f6335ddefc65f92976ea": capture("t-1"),
     "dd99aa5815e9cf6c4f6c5fc77bcd123c6c0cb616e8e5a2a22023b25ea683fe3f": AmendTrade(
@@ -48,6 +63,19 @@ GOLDEN: dict[str, Command] = {
     ),
     "dda4ebbafe78793e56cac40f10334e90f1dd13404773ac818e059dfeb0ca72b7": BustTrade(
         source="desk-1", external_id="t-1", portfolio="alpha", reason="typo"
+    ),
+    "a734ad400df0cabc46f11ee1bfefb42c90a7bdabbda858f95cff24c35aac8ba5": block(),
+    "0be370aa83c8cc2f649c231c7309d9948f02b62666b8637131a34cd94c2ac08f": BustBlock(
+        source="desk-1", external_id="BLOCK-1", reason="typo"
+    ),
+    "a9fcc9de8ca12678771675eee19f4fe58d815e3f9e40dd82f253414b7d5a5c8a": SettleTrade(
+        **TOLD, settlement_id="s-1", settled_on=MONDAY
+    ),
+    "5a6ff393da1377394f2a0c1681c925b9b2f409229c1e119bb91a40445ab38eb9": FailSettlement(
+        **TOLD, failure_id="f-1", failed_on=MONDAY, reason="no_securities"
+    ),
+    "b61721209e864e6bd027469a59aaa456eb04d557a08dd1c87d6e99b89399acf3": ResumeSettlement(
+        **TOLD, failure_id="f-1", resumed_on=MONDAY
     ),
     "8e3b2f1a08b472c3c3f02722241e48020cada144d1d4729ca3ff2adb492348ff": ReleaseTrade(UUID(int=7)),
     "7a1bc4ca4189b6d8bbd307cb8ab998399f71fc3dd8e35a2dace9644e15412d7e": OpenPortfolio(
@@ -83,7 +111,47 @@ GOLDEN: dict[str, Command] = {
     "6edef01f6a895e9deef304712747a340db4c0f6a9015c8198fad74cb408e4c40": ChangeInstrument(
         InstrumentDelisted(instrument=APPLE, on_date=MONDAY)
     ),
+    "62d4ca9452685bbc44fe5f4826c6c002baaaa2f01036fe1e4437ff3a6d59d0ed": DeclareBenchmark(
+        benchmark="TECH",
+        from_date=MONDAY,
+        currency="USD",
+        calendar="XNYS",
+        kind=BenchmarkKind.REBALANCED,
+        constituents=(Constituent(APPLE, Decimal(1)),),
+        rebalancing=Rebalancing.QUARTERLY,
+    ),
+    "17db9edb174453057eae776baab56de53a40807ec92d7cb24f531258b87e5fc1": StrikeFigures(
+        FiguresStruck(
+            portfolio="alpha",
+            session=MONDAY,
+            closed_at=7,
+            currency="USD",
+            figures=(
+                StruckFigure(
+                    name="nav",
+                    value=Decimal("12.5"),
+                    method="m",
+                    calculation="c 1",
+                    position=7,
+                    market_position=7,
+                ),
+            ),
+        )
+    ),
+    "69aa76e48d09cf1c313713af4dd125aba82dba7b76b049770ea81db416a54df2": ReachTime(at=NOON),
+    "0d93c05834b2f177a18bc44b90b12e8d72a3fc100bf5a93c75d4fc8d99afe8a7": ApplyCorporateActions(
+        portfolio="alpha"
+    ),
+    "4cd8926fccb5ae7c305ea7c072874390dd9cefc029ce1d17286a6c6b6bf69eb1": ObserveUsage(
+        limit="firm-day",
+        counted_from=3,
+        used=(UsedOn(MONDAY, Decimal("82889.87")),),
+        as_of=1_234,
+        observed_at=datetime(2024, 1, 8, 14, 30, tzinfo=UTC),
+    ),
+    "504156862f4112fdca7e5e2b2f728560df0f532211f0a899d86ac1ccb4502a24": ReviewLimits("alpha"),
     **PORTFOLIO_GOLDEN,
+    **CONTROL_GOLDEN,
 }
 
 

@@ -10,8 +10,11 @@ import pytest
 from commands.command import ChangeInstrument, Status
 from commands.desk import Desk
 from commands.world import World
+from domain.corporate_actions import Split, Terms
 from domain.identity import MARKET_TENANT
 from domain.instrument import (
+    CorporateActionDeclared,
+    CorporateActionReversed,
     InstrumentChange,
     InstrumentDelisted,
     InstrumentRenamed,
@@ -26,6 +29,7 @@ from eventstore.log import Log
 from tests.commands.scenes import APPLE, MONDAY, capture, done, issue, open_alpha, register
 
 OPENING = datetime(2024, 1, 8, 14, 30, tzinfo=UTC)
+SPLIT = Split(action="split-1", instrument=APPLE, ex_date=MONDAY, new=7, old=1)
 HALTED = InstrumentSuspended(instrument=APPLE, from_at=OPENING, reason="halted")
 LIFE: tuple[InstrumentChange, ...] = (
     InstrumentRenamed(instrument=APPLE, title="Apple", from_date=MONDAY),
@@ -34,6 +38,8 @@ LIFE: tuple[InstrumentChange, ...] = (
     HALTED,
     InstrumentResumed(instrument=APPLE, from_at=OPENING + timedelta(hours=1)),
     WrittenDown(instrument=APPLE, price=Decimal(1), at=OPENING, reason="fraud"),
+    CorporateActionDeclared(instrument=APPLE, terms=Terms.of(SPLIT)),
+    CorporateActionReversed(instrument=APPLE, action="split-1", reason="typo"),
     InstrumentDelisted(instrument=APPLE, on_date=date(2024, 1, 9)),
 )
 

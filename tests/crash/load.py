@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import httpx
-import msgspec
 
+from client import Accepted, Client, ItemAnswer
+from client.trades import Trade
 from domain.identity import command_id
-from gateway.client import Caller
 from infra.clock import now
 
 BATCH = 300
@@ -117,20 +117,26 @@ def impatient_batches(
     return send
 
 
-def patient(caller: Caller, tenant: str, source: str) -> Callable[[int], list[Sent]]:
+def patient(client: Client, tenant: str, source: str) -> Callable[[int], list[Sent]]:
     """Send batches again under the same key until each is answered, as one should."""
 
     def send(number: int) -> list[Sent]:
         key, at = f"{source}-{number}", now().isoformat()
         names = [f"{key}-{item:03}" for item in range(BATCH)]
-        items = [msgspec.json.encode(trade(source, name, at)) for name in names]
-        results = caller.batch("/v1/trades:batch", items, key=key)
+        answers = client.send_all((Trade(**trade(source, name, at)) for name in names), key=key)
         return [
-            Sent(source, name, at, each["command_id"], each["outcome"], each["position"])
-            for name, each in zip(names, results, strict=True)
+            Sent(source, name, at, str(each.command_id), *_ended(each))
+            for name, each in zip(names, answers, strict=True)
         ]
 
     return send
+
+
+def _ended(answer: ItemAnswer) -> tuple[str, int | None]:
+    """Say how it ended, and where in the log."""
+    if isinstance(answer, Accepted):
+        return "replayed" if answer.replayed else "accepted", answer.position
+    return answer.code, None
 
 
 def _key(name: str) -> dict[str, str]:

@@ -16,15 +16,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import NamedTuple
+from uuid import UUID
 
 import httpx
 import pytest
 
+from client import Accepted, Client, Terms
+from client.market import Instrument
+from client.portfolios import Portfolio
+from client.trades import Trade
 from domain.identity import MARKET_TENANT
 from domain.trade import TradeCaptured
 from eventstore.log import Log
 from gateway.access import Role
-from gateway.client import Caller
 from infra.clock import now
 from infra.read_models import READ_MODELS
 from projections.verification import verify
@@ -85,14 +89,12 @@ def prepare(system: WholeSystem) -> None:
     """Register an instrument for each sender and open a portfolio."""
     exchange = system.writer(MARKET_TENANT, Role.MARKET_DATA)
     for name in SENDERS:
-        instrument = {
-            "instrument": name, "symbol": name, "currency": "USD",
-            "asset_class": "equity", "calendar": "XNYS",
-        }  # fmt: skip
-        assert exchange.command("/v1/instruments", instrument, key=name).is_accepted
+        instrument = Instrument(
+            instrument=name, symbol=name, currency="USD", asset_class="equity", calendar="XNYS"
+        )
+        exchange.send(instrument, key=name).require()
     operator = system.writer(TENANT, Role.PORTFOLIO_MANAGER)
-    opening = {"portfolio": PORTFOLIO, "base_currency": "USD"}
-    assert operator.command("/v1/portfolios", opening, key="open").is_accepted
+    operator.send(Portfolio(portfolio=PORTFOLIO, base_currency="USD"), key="open").require()
 
 
 def start_senders(system: WholeSystem, opened: ExitStack, stop: threading.Event) -> list[Sender]:
@@ -115,7 +117,7 @@ def start_senders(system: WholeSystem, opened: ExitStack, stop: threading.Event)
         Sender(
             "patient",
             stop,
-            patient(Caller(client("patient"), patience_seconds=60), TENANT, "patient"),
+            patient(Client(client("patient"), terms=Terms(60)), TENANT, "patient"),
         ),
     ]
 
@@ -223,13 +225,11 @@ class TestAfterTenKills:
         unanswered = [each for each in aftermath.sent if each.outcome is None]
         assert unanswered, "some kill must have met a request"
 
-        truths = {
-            each: asker.query(f"/v1/commands/{each.command}")["outcome"] for each in unanswered
-        }
+        truths = {each: asker.outcome(UUID(each.command)) for each in unanswered}
 
         for each, truth in truths.items():
-            assert truth == ("accepted" if each.external_id in aftermath.captured else "never_seen")
-        assert set(truths.values()) <= {"accepted", "never_seen"}
+            is_captured = each.external_id in aftermath.captured
+            assert isinstance(truth, Accepted) if is_captured else truth is None
 
     def test_positions_are_what_the_log_says(self, aftermath: Aftermath) -> None:
         """One share for each trade captured."""
@@ -262,9 +262,8 @@ class TestAfterTenKills:
         for each in singles[:RESENT]:
             writer = aftermath.system.writer(TENANT, *SENDING, source=each.source)
             body = trade(each.source, each.external_id, each.executed_at)
-            reply = writer.command("/v1/trades", body, key=each.external_id)
-            assert reply.is_accepted, reply.told()
-            assert reply.document["replayed"] is (each.external_id in aftermath.captured)
+            answer = writer.send(Trade(**body), key=each.external_id).require()
+            assert answer.replayed is (each.external_id in aftermath.captured)
 
         counted, _, _ = captures(aftermath.system)
         assert set(counted.values()) == {1}

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from domain.book import Book, History
+from domain.held import BookTotals
 from domain.identity import trade_id
 from domain.instrument import (
     AssetClass,
@@ -24,7 +25,7 @@ from domain.marking import Market, close_session
 from domain.money import Money
 from domain.portfolio.booking import Booking, book_fill, cash_change
 from domain.portfolio.cash import open_portfolio
-from domain.portfolio.events import BookTotals, CashDeposited, PortfolioOpened, TradeBooked
+from domain.portfolio.events import CashDeposited, PortfolioOpened, TradeBooked
 from domain.portfolio.state import Portfolio
 from domain.trade import Capture, Intent
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.book import STEPS_MAX, Book, lots_between, refold
+from domain.book import STEPS_MAX, Book
 from domain.lots import CostBasis, Fill, Lot, Side, match
 from domain.money import ZERO, Money
 from domain.portfolio.booking import Booking, Unbooking, book_fill, cash_change, unbook_fill
@@ -22,7 +22,9 @@ from domain.portfolio.events import (
     TradeBooked,
     TradeUnbooked,
 )
+from domain.portfolio.restating import lots_between
 from domain.portfolio.state import Portfolio
+from domain.refolding import refold
 from tests.domain.scenes import history_of
 
 NOON = datetime(2024, 1, 8, 12, tzinfo=UTC)

@@ -6,7 +6,6 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from domain.book import refold
 from domain.lots import CostBasis, Lot
 from domain.portfolio.events import (
     CHANGES_PER_EVENT_MAX,
@@ -15,6 +14,7 @@ from domain.portfolio.events import (
     RealisedChange,
     TradeBooked,
 )
+from domain.refolding import refold
 from tests.domain.scenes import (
     AVERAGE,
     FIFO,

@@ -16,6 +16,7 @@ from domain.bridge import (
     CashMoved,
     Fact,
     Part,
+    Price,
     Prices,
     RateMissing,
     Traded,
@@ -56,10 +57,15 @@ def moved(
     return CashMoved(part, currency, Decimal(amount), Decimal(rate))
 
 
+def fallen(name: str, currency: str, by: Decimal, rate: Decimal) -> WrittenDown:
+    """A write-down to nothing of what was worth so much."""
+    return WrittenDown(name, currency, Price(by), Price(ZERO), rate)
+
+
 def prices(rates: dict[str, str] | None = None, **marks: str) -> Prices:
     """Prices and rates at a moment."""
     return Prices(
-        {name: Decimal(price) for name, price in marks.items()},
+        {name: Price(Decimal(price)) for name, price in marks.items()},
         {name: Decimal(rate) for name, rate in (rates or {}).items()},
     )
 
@@ -158,7 +164,7 @@ class TestExamples:
         books = Books()
         facts: list[Fact] = [
             books.trade(bought("b", 10, 100), "1.20", "SAP"),
-            WrittenDown("SAP", "EUR", Decimal(-100), Decimal("1.10")),
+            fallen("SAP", "EUR", Decimal(100), Decimal("1.10")),
         ]
 
         bridge = bridged(facts, prices({"EUR": "1.20"}, SAP="20"))
@@ -171,8 +177,8 @@ class TestExamples:
         facts: list[Fact] = [
             books.trade(bought("b", 10, 100)),
             books.trade(sold("s", 10, 100)),
-            WrittenDown("AAPL", "USD", Decimal(-100), Decimal(1)),
-            WrittenDown("SAP", "EUR", Decimal(-100), Decimal("1.10")),
+            fallen("AAPL", "USD", Decimal(100), Decimal(1)),
+            fallen("SAP", "EUR", Decimal(100), Decimal("1.10")),
         ]
 
         assert only(bridged(facts, EMPTY))
@@ -210,7 +216,7 @@ def facts_of_a_day(draw: st.DrawFn, books: Books, day: int) -> list[Fact]:
             name = draw(st.sampled_from(sorted(CURRENCY_OF)))
             rate = "1" if name == "AAPL" else draw(rates)
             change = Decimal(draw(st.integers(-30, 0)))
-            made.append(WrittenDown(name, CURRENCY_OF[name], change, Decimal(rate)))
+            made.append(fallen(name, CURRENCY_OF[name], -change, Decimal(rate)))
         else:
             currency = draw(st.sampled_from(["USD", "EUR", "GBP"]))
             rate = "1" if currency == "USD" else draw(rates)
@@ -245,7 +251,7 @@ def worth(days: list[tuple[list[Fact], Prices]]) -> Fraction:
                 opened = fact.matching.opened
                 quantity = ZERO if opened is None else opened.quantity
                 quantity -= sum((part.quantity for part in fact.matching.closed), ZERO)
-                price = Fraction(end.prices[fact.instrument])
+                price = Fraction(end.prices[fact.instrument].price)
                 total += (Fraction(fact.cash) + Fraction(quantity) * price) * rate
     return total
 

@@ -52,7 +52,7 @@ def around(
         instrument=known,
         market_position=7,
         now=FRIDAY_NOON,
-        history=_never_asked,
+        history_of=lambda _: _never_asked,
         rate_at=lambda base, quote, _: Decimal(1) if base == quote else None,
     )
     return replace(plain, **changes)
@@ -213,7 +213,9 @@ class TestReleasing:
             self.PARKED,
             trade_id=NAME,
             around=around(
-                meanwhile.portfolio, instrument(), history=history_of(lambda: meanwhile.fills)
+                meanwhile.portfolio,
+                instrument(),
+                history_of=lambda _: history_of(lambda: meanwhile.fills),
             ),
         )
 

@@ -12,20 +12,20 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from domain.book import Book, refold
+from domain.book import Book
 from domain.corporate_actions import (
     Action,
-    Applied,
     CashDividend,
-    Held,
     SpinOff,
     Split,
     apply_action,
     scale_of,
     value_at_mark,
 )
+from domain.held import Applied, Held
 from domain.lots import CostBasis, Fill, Side, match
 from domain.money import ONE, SMALLEST, ZERO, canonical, product, share
+from domain.refolding import refold
 from tests.domain.numbers import fees, prices, quantities, whole
 from tests.domain.scenes import APPLE, AVERAGE, FIFO, MONDAY, fill
 
@@ -87,6 +87,12 @@ dividends = st.builds(
 actions: st.SearchStrategy[Action] = st.one_of(splits, spin_offs, dividends)
 
 
+def give(held: Held, book: Book) -> None:
+    """Let a book hold this and nothing else."""
+    book.replace_lots(held.lots)
+    book.quantity, book.cost, book.fees = held.quantity, held.cost, held.fees
+
+
 def position(fills: list[Fill], basis: CostBasis) -> Book:
     """What is open at the end of the day before."""
     return refold([each for each in fills if each.trade_date < EX_DATE], basis)[0]
@@ -94,8 +100,8 @@ def position(fills: list[Fill], basis: CostBasis) -> Book:
 
 def take(book: Book, action: Action) -> Applied:
     """Fold an action into a book, as its entry at the start of the ex-date."""
-    done = apply_action(action, book)
-    done.after.give_to(book)
+    done = apply_action(action, book.held())
+    give(done.after, book)
     if done.in_lieu is not None:
         book.realised_gross += done.in_lieu.realised_gross
         book.realised_net += done.in_lieu.realised_net
@@ -105,7 +111,7 @@ def take(book: Book, action: Action) -> Applied:
 
 def give_back(book: Book, done: Applied) -> None:
     """Take an action out of a book that has seen nothing since."""
-    done.before.give_to(book)
+    give(done.before, book)
     if done.in_lieu is not None:
         book.realised_gross -= done.in_lieu.realised_gross
         book.realised_net -= done.in_lieu.realised_net
@@ -155,7 +161,7 @@ class TestASplit:
         self, fills: list[Fill], split: Split, basis: CostBasis
     ) -> None:
         """What stays and what the paid fraction took make what was there, to the last digit."""
-        done = apply_action(split, position(fills, basis))
+        done = apply_action(split, position(fills, basis).held())
 
         gone = closed(done)
         assert done.after.cost + gone.cost == done.before.cost
@@ -173,7 +179,7 @@ class TestASplit:
         exact = share(before.quantity, Decimal(split.new), Decimal(split.old))
         assume(exact or not before.quantity)
 
-        done = apply_action(split, before)
+        done = apply_action(split, before.held())
 
         assert sum((lot.quantity for lot in done.after.lots), ZERO) == done.after.quantity
         assert done.after.quantity + closed(done).quantity == exact
@@ -185,7 +191,7 @@ class TestASplit:
         self, fills: list[Fill], split: Split, basis: CostBasis
     ) -> None:
         """Those that stay, each with its date, none without a quantity."""
-        done = apply_action(split, position(fills, basis))
+        done = apply_action(split, position(fills, basis).held())
 
         places = [(lot.trade_id, lot.trade_date) for lot in done.before.lots]
         kept = [(lot.trade_id, lot.trade_date) for lot in done.after.lots]
@@ -202,7 +208,7 @@ class TestASplit:
         new_price = price * split.old / split.new
         paid = replace(split, fraction_price=None if split.fraction_price is None else new_price)
 
-        done = apply_action(paid, position(fills, basis))
+        done = apply_action(paid, position(fills, basis).held())
 
         value = value_at_mark(done.after.quantity, price, scale) + done.cash
         before = product(done.before.quantity, price)
@@ -215,7 +221,7 @@ class TestASplit:
         """No quantity needs rounding then: not a digit differs."""
         split = Split(action="s", instrument=APPLE, ex_date=EX_DATE, new=new, old=1)
 
-        done = apply_action(split, position(fills, basis))
+        done = apply_action(split, position(fills, basis).held())
 
         before = product(done.before.quantity, price)
         assert value_at_mark(done.after.quantity, price, scale_of(split)) == before
@@ -243,7 +249,7 @@ class TestASplit:
         self, fills: list[Fill], split: Split, basis: CostBasis
     ) -> None:
         """Cash-in-lieu differences are the whole of what it realises."""
-        done = apply_action(split, position(fills, basis))
+        done = apply_action(split, position(fills, basis).held())
 
         gone = closed(done)
         if done.in_lieu is None:
@@ -262,7 +268,7 @@ class TestASpinOff:
         self, fills: list[Fill], spin: SpinOff, basis: CostBasis
     ) -> None:
         """Parent, child and the paid fraction make what was there; the child has its share."""
-        done = apply_action(spin, position(fills, basis))
+        done = apply_action(spin, position(fills, basis).held())
 
         assert done.child is not None
         gone = closed(done)
@@ -282,7 +288,7 @@ class TestASpinOff:
         exact = share(before.quantity, Decimal(spin.new), Decimal(spin.old))
         assume(exact or not before.quantity)
 
-        done = apply_action(spin, before)
+        done = apply_action(spin, before.held())
 
         assert done.child is not None
         assert [e.quantity for e in done.after.lots] == [e.quantity for e in done.before.lots]
@@ -299,10 +305,10 @@ class TestAnyAction:
         """Deciding alone touches no book."""
         book, untouched = position(fills, basis), position(fills, basis)
 
-        done = apply_action(action, book)
+        done = apply_action(action, book.held())
 
         assert shown(book) == shown(untouched)
-        assert done.before == Held.of(untouched)
+        assert done.before == untouched.held()
 
     @given(fills=fill_lists(), action=actions, basis=bases)
     def test_is_as_if_it_had_never_been_once_it_is_reversed(
@@ -343,9 +349,9 @@ class TestAnyAction:
         HIFO apart: of long lots it closes the dearest, of short ones the cheapest.
         """
         book, mirror = position(fills, basis), Book(basis)
-        mirrored(Held.of(book)).give_to(mirror)
+        give(mirrored(book.held()), mirror)
 
-        one, other = apply_action(action, book), apply_action(action, mirror)
+        one, other = apply_action(action, book.held()), apply_action(action, mirror.held())
 
         assert other.after == mirrored(one.after)
         assert other.cash == -one.cash

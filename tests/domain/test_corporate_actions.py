@@ -6,26 +6,23 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from domain.book import Book
 from domain.book_order import BookKey
 from domain.corporate_actions import (
     Action,
-    Applied,
     CashDividend,
-    Due,
-    Held,
     Scale,
     SpinOff,
     Split,
     StockDividend,
-    SymbolChange,
     apply_action,
+    child_lot,
     require_sound,
     scale_between,
     scale_of,
     scaled_price,
     value_at_mark,
 )
+from domain.held import Applied, Due, Held
 from domain.lots import CostBasis, Lot
 from domain.rejection import Rejection
 from tests.domain.scenes import (
@@ -69,9 +66,7 @@ def held(*lots: Lot) -> Held:
 
 def applied(action: Action, *lots: Lot, basis: CostBasis = FIFO) -> Applied:
     """What an action makes of lots."""
-    book = Book(basis)
-    held(*lots).give_to(book)
-    return apply_action(action, book)
+    return apply_action(action, replace(held(*lots), basis=basis))
 
 
 class TestSplitting:
@@ -204,7 +199,7 @@ class TestACashDividend:
 
     def test_is_nothing_to_who_holds_nothing(self) -> None:
         """Neither receivable nor payable."""
-        assert apply_action(DIVIDEND, Book(FIFO)).due is None
+        assert apply_action(DIVIDEND, NOTHING).due is None
 
 
 class TestASpinOff:
@@ -217,7 +212,8 @@ class TestASpinOff:
         assert done.after == held(lot("a", 40, 320, 4), lot("b", 60, 720))
         assert done.child is not None
         assert done.child.quantity == 33
-        assert [each.trade_id for each in done.child.lots] == [name_of("a"), name_of("b")]
+        named = [child_lot(SPIN_OFF, name_of(each)) for each in ("a", "b")]
+        assert [each.trade_id for each in done.child.lots] == named
         assert done.in_lieu is not None
         (part,) = done.in_lieu.closed
         assert done.child.cost + part.cost == 260
@@ -229,19 +225,8 @@ class TestASpinOff:
         done = applied(SPIN_OFF, lot("a", -30, -300))
 
         assert done.after == held(lot("a", -30, -240))
-        assert done.child == held(lot("a", -10, -60))
-
-
-class TestASymbolChange:
-    """Nothing but a name."""
-
-    def test_leaves_everything(self) -> None:
-        """Lots, cash and dividends."""
-        change = SymbolChange(action="s-1", instrument=APPLE, ex_date=EX_DATE, symbol="APPL")
-
-        done = applied(change, lot("a", 10, 100))
-
-        assert done == Applied(before=done.before, after=done.before)
+        child = replace(lot("a", -10, -60), trade_id=child_lot(SPIN_OFF, name_of("a")))
+        assert done.child == held(child)
 
 
 class TestScaling:

@@ -60,7 +60,7 @@ def written_down(price: str, at: datetime = NOON) -> WrittenDown:
 
 def decided(current: Instrument, wanted: InstrumentChange) -> InstrumentChange | None:
     """Decide on Friday noon."""
-    return change_instrument(current, wanted, now=FRIDAY_NOON)
+    return change_instrument(current, wanted, now=FRIDAY_NOON, instrument_of=lambda _: None)
 
 
 def code_of(current: Instrument, wanted: InstrumentChange) -> str:

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from domain import book
-from domain.book import Book, refold
+from domain.book import Book
 from domain.lots import CostBasis, Fill, Lot, Side
 from domain.money import SMALLEST, ZERO, canonical, fits, product
-from domain.portfolio import booking
+from domain.portfolio import booking, restating
 from domain.portfolio.events import LotsRestated, RealisedChange, TradeBooked
+from domain.refolding import refold
 from schemas.codec import decode, encode, event_name
 from tests.domain.numbers import fees, prices, quantities
 from tests.domain.scenes import AVERAGE, FIFO, MONDAY, NOON, Desk, after, fill
@@ -180,6 +181,41 @@ class TestABook:
         assert -mirror.realised_gross == book.realised_gross
 
 
+class TestClosingEverything:
+    """What a position has brought in the end does not depend on how its lots were chosen."""
+
+    @settings(max_examples=300)
+    @given(fills=fill_lists(), random=st.randoms(), is_late=st.booleans())
+    def test_at_the_last_price_realises_the_same_under_every_cost_basis(
+        self, fills: list[Fill], random: Random, *, is_late: bool
+    ) -> None:
+        """Gross, to the last decimal: all sales less all purchases; lots named or not, late or not.
+
+        The lots that the trades name are open, closed or their own, as chance will have it.
+        """
+        names = [each.trade_id for each in fills]
+        told = [
+            replace(each, closes=tuple(random.sample(names, random.randint(0, min(3, len(names))))))
+            for each in sorted(fills, key=lambda each: each.key)
+        ]
+        held = total([signed(each) for each in told])
+        if held:
+            side = Side.SELL if held > 0 else Side.BUY
+            amount = canonical(product(abs(held), told[-1].price))
+            told.append(fill("last", side, abs(held), told[-1].price, consideration=amount,
+                             trade_date=MONDAY + timedelta(days=9)))  # fmt: skip
+        flows = total([-each.consideration if signed(each) > 0 else each.consideration
+                       for each in told])  # fmt: skip
+        if is_late:
+            random.shuffle(told)
+
+        for basis in CostBasis:
+            book = after(basis, told).book
+            assert book.realised_gross == flows, basis
+            assert not book.quantity
+            assert not book.lots
+
+
 def totals_of(book: Book) -> dict[str, Decimal]:
     """Every total a book keeps."""
     names = ("quantity", "cost", "fees", "realised_gross", "realised_net")
@@ -217,7 +253,8 @@ def narrow_bounds() -> Iterator[None]:
     """Pages of two lots or changes, and a book that remembers two steps."""
     with pytest.MonkeyPatch.context() as bounds:
         bounds.setattr(booking, "LOTS_PER_EVENT_MAX", 2)
-        bounds.setattr(booking, "CHANGES_PER_EVENT_MAX", 2)
+        bounds.setattr(restating, "LOTS_PER_EVENT_MAX", 2)
+        bounds.setattr(restating, "CHANGES_PER_EVENT_MAX", 2)
         bounds.setattr(book, "STEPS_MAX", 2)
         yield
 

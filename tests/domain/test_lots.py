@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from domain.book import Book, refold
+from domain.book import Book
 from domain.lots import ClosedLot, CostBasis, Fill, Lot, Matching, match
 from domain.money import ZERO
+from domain.refolding import refold
 from tests.domain.scenes import (
     AVERAGE,
     FIFO,

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from domain.book import Book, refold
+from domain.book import Book
 from domain.lots import CostBasis, Fill, Lot, Matching, Side, match
 from domain.money import ZERO
 from domain.open_lots import lots_for, rest_of, unit_cost
+from domain.refolding import refold
 from tests.domain.scenes import MONDAY, TUESDAY, bought, name_of, sold
 from tests.domain.test_lot_laws import fill_lists
 

@@ -148,7 +148,7 @@ class TestAClosedPeriod:
             instrument=instrument(),
             market_position=0,
             now=FRIDAY_NOON,
-            history=history_of(tuple),
+            history_of=lambda _: history_of(tuple),
             rate_at=lambda *_: Decimal(1),
         )
         asked, told = (captured(intent=intent, trade_date=dated) for intent in Intent)

@@ -114,7 +114,7 @@ class TestOpenLots:
         """10 at 100 and 1.10, now 120 and 1.20."""
         ledger = Ledger().take((bought("b", 10, 100), "1.10"))
 
-        gained = ledger.lots.unrealised(Decimal(120), Decimal("1.20"))
+        gained = ledger.lots.unrealised(Decimal(1200), Decimal("1.20"))
 
         assert gained == Unrealised(Decimal(240), Decimal(100))
 
@@ -148,7 +148,7 @@ class TestAnyHistory:
             sign = 1 if fill.side == "buy" else -1
             paid += sign * Fraction(fill.consideration) * Fraction(at)
         value = Fraction(ledger.book.quantity) * price * Fraction(rate)
-        gained = ledger.lots.unrealised(Decimal(price), Decimal(rate))
+        gained = ledger.lots.unrealised(ledger.lots.quantity * price, Decimal(rate))
         earned = sum(each.gross for each in ledger.realised) + gained.price + gained.currency
         assert Fraction(earned) == value - paid
 

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import book
-from domain.book import Book, refold
+from domain.book import Book
 from domain.lots import CostBasis, Fill
 from domain.portfolio.booking import book_fill, unbook_fill
 from domain.portfolio.events import Reason, TradeBooked, TradeUnbooked
+from domain.refolding import refold
 from tests.domain.scenes import APPLE, MONDAY, NOON, bought, portfolio
 from tests.domain.test_lot_laws import fill_lists
 

@@ -51,7 +51,7 @@ def breaches_of_a_trade(held: Portfolio, intent: Intent) -> tuple[str, ...]:
         instrument=instrument(),
         market_position=0,
         now=FRIDAY_NOON,
-        history=history_of(tuple),
+        history_of=lambda _: history_of(tuple),
         rate_at=lambda *_: Decimal(1),
     )
     try:

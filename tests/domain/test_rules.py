@@ -8,20 +8,21 @@ from msgspec.structs import replace
 
 from domain.capturing import fill_of
 from domain.instrument import InstrumentChange, InstrumentDelisted, InstrumentResumed
+from domain.money import Money
 from domain.portfolio.booking import cash_change
 from domain.portfolio.life import PortfolioClosed, PortfolioFrozen
 from domain.portfolio.standing import Said, Standing
 from domain.rejection import Breach
-from domain.rules import (
+from domain.rules.always import (
     RULES,
-    Proposal,
-    breaches_of,
     cash_is_sufficient,
     instrument_is_active,
     settlement_date_is_known,
     short_is_allowed,
     trade_is_not_from_the_future,
 )
+from domain.rules.judging import breaches_of
+from domain.rules.proposal import Proposal
 from domain.trade import Capture, Intent
 from tests.domain.scenes import (
     APPLE,
@@ -70,7 +71,7 @@ def proposal(
         instrument=traded,
         quantity_before=before,
         quantity_after=before + signed,
-        cash_before=balance,
+        cash_before=Money(balance, "USD"),
         cash_change=cash_change(fill),
         now=now,
     )
@@ -261,7 +262,9 @@ class TestEveryRule:
             closed_until=date(2031, 1, 2),
         )
 
-        found = breaches_of(replace(proposal(worst, life=(suspended(),)), standing=shut))
+        judged = proposal(worst, life=(suspended(),))
+
+        found = breaches_of(replace(judged, standing=shut, is_rate_missing=True))
 
         assert [breach.rule for breach in found] == [
             "instrument_inactive",
@@ -274,6 +277,7 @@ class TestEveryRule:
             "period_closed",
             "settlement_date_unknown",
             "lots_not_chosen",
+            "rate_unknown",
         ]
         assert len(found) == len(RULES)
 

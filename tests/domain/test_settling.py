@@ -46,7 +46,7 @@ def settled(desk: Desk, until: date) -> list[CashSettled]:
     events = settle_due(desk.portfolio, name=FUND, until=until)
     for event in events:
         desk.portfolio.apply(event)
-    return events
+    return [event for event in events if isinstance(event, CashSettled)]
 
 
 def paid_out(held: Portfolio, amount: Number, value_date: date = MONDAY) -> CashWithdrawn:

@@ -18,7 +18,7 @@ import pytest
 
 from eventstore.envelope import RecordedEvent
 from eventstore.failures import LogBehindCheckpoint
-from eventstore.following import read_releasing
+from eventstore.following import ReadChosen, read_releasing
 from eventstore.log import Log
 from infra.database import Database
 from tests.eventstore.samples import new_event, stream_of
@@ -261,3 +261,29 @@ class TestFollowingManyWriters:
         assert (len(seen), set(seen)) == (len(streams), streams)
         moments = [event.recorded_at for batch in follower.batches for event in batch]
         assert moments == sorted(moments)
+
+
+class TestFollowingChosenTypes:
+    """Only what is chosen is read; what is heeded may change the choice."""
+
+    def test_gives_what_is_chosen_and_chooses_anew_behind_what_is_heeded(self, log: Log) -> None:
+        """From the position on that was heeded, nothing of what is chosen then is missed."""
+        types = ["other.v1", "limit.v1", "trade.v1", "limit.v1", "other.v1", "trade.v1"]
+        with log.writing() as writing:
+            writing.append([new_event(event_type=event_type) for event_type in types])
+        read = ReadChosen({"limit.v1"}, heeded={"limit.v1"})
+        stop = threading.Event()
+        seen: list[int] = []
+        reached: list[int] = []
+
+        for recorded in log.follow(0, batch_events_max=3, stop=stop, read=read):
+            seen += [each.position for each in recorded]
+            reached.append(read.reached)
+            if recorded:
+                read.event_types = {"limit.v1", "trade.v1"}
+                read.heeded = ()
+            if read.reached == len(types):
+                stop.set()
+
+        assert seen == [2, 3, 4, 6]
+        assert reached == [2, 5, 6]

@@ -10,7 +10,7 @@ import pytest
 from eventstore.envelope import NewEvent
 from eventstore.failures import LogBehindCheckpoint, LogUnavailable
 from eventstore.log import Log
-from eventstore.reading import OPENED, PARKING, SHARED
+from eventstore.reading import LIMITED, OPENED, PARKING, SHARED
 from infra.database import Database
 from tests.eventstore.samples import SettableClock, new_event, new_receipt, stream_of
 
@@ -68,9 +68,21 @@ class TestReadingASelection:
         assert [event.position for event in log.read_opened(0, 9)] == [1, 3]
         assert [event.position for event in log.read_opened(1, 9)] == [3]
 
+    def test_of_approved_limits_gives_those_of_every_tenant(self, log: Log) -> None:
+        """Not those that are only proposed."""
+        types = ["control.limit_approved.v1", "control.limit_proposed.v1"]
+        append(log, [new_event(event_type=event_type) for event_type in types])
+
+        assert [event.position for event in log.read_limited(0, 9)] == [1]
+
     @pytest.mark.parametrize(
         ("statement", "index"),
-        [(SHARED, "events_shared"), (PARKING, "events_parking"), (OPENED, "events_opened")],
+        [
+            (SHARED, "events_shared"),
+            (PARKING, "events_parking"),
+            (OPENED, "events_opened"),
+            (LIMITED, "events_limited"),
+        ],
     )
     def test_is_answered_from_its_index(
         self, log_database: Database, log: Log, statement: str, index: str
@@ -98,6 +110,16 @@ class TestReadingAStream:
         assert versions == [1, 2, 3]
         assert [event.position for event in later] == [3]
         assert log.read_stream(uuid4()) == []
+
+    def test_of_one_key_gives_the_last_up_to_a_position(self, log: Log) -> None:
+        """None before the first."""
+        stream = uuid4()
+        keys = ["AAPL", "MSFT", "AAPL", "AAPL"]
+        append(log, [new_event(stream, place, key=key) for place, key in enumerate(keys, start=1)])
+
+        found = [log.last_of_key(stream, "AAPL", until) for until in (0, 1, 2, 3, 9)]
+
+        assert [each and each.position for each in found] == [None, 1, 1, 3, 4]
 
     def test_of_one_key_gives_one_instrument(self, log: Log) -> None:
         """A portfolio's bookings of one instrument, behind a version."""

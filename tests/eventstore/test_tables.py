@@ -40,6 +40,9 @@ OTHER_CHANGES = (
     "UPDATE log.receipts SET outcome = ''",
     "UPDATE log.identity SET log_id = gen_random_uuid()",
     "UPDATE log.stored_events SET state = ''",
+    "UPDATE log.snapshots SET data = ''",
+    "TRUNCATE log.snapshots",
+    "DROP TABLE log.snapshots",
     "DELETE FROM log.stored_events",
     "INSERT INTO log.identity (only_row, format) VALUES (true, 1)",
     "INSERT INTO log.receipts TABLE log.receipts ON CONFLICT (command_id) DO UPDATE SET position=1",
@@ -96,7 +99,7 @@ class TestActingAsTheApplication:
         assert allowed == []
 
     def test_reads_and_inserts(self, app: psycopg.Connection) -> None:
-        """These two rights are all it has on events and receipts."""
+        """These two rights are all it has on events and receipts; snapshots it may delete."""
         rights = app.execute(
             "SELECT table_name::text, array_agg(privilege_type::text ORDER BY privilege_type)"
             " FROM information_schema.role_table_grants"
@@ -108,6 +111,7 @@ class TestActingAsTheApplication:
             ("events", ["INSERT", "SELECT"]),
             ("identity", ["SELECT"]),
             ("receipts", ["INSERT", "SELECT"]),
+            ("snapshots", ["DELETE", "INSERT", "SELECT"]),
             ("stored_events", ["SELECT"]),
         ]
 
@@ -143,16 +147,29 @@ class TestCreatingTheLog:
         with Log(log_database.app_conninfo, clock=SettableClock(), build="b") as opened:
             assert (opened.log_id, opened.head().position) == (log_id, 1)
 
+    @pytest.mark.parametrize("index", ["log.events_opened", "log.events_limited"])
     def test_again_adds_an_index_that_an_older_log_lacks(
-        self, log_database: Database, owner: psycopg.Connection
+        self, log_database: Database, owner: psycopg.Connection, index: str
     ) -> None:
-        """Opened portfolios were not indexed at first."""
-        owner.execute("DROP INDEX log.events_opened")
+        """Opened portfolios were not indexed at first, nor limits."""
+        owner.execute(f"DROP INDEX {index}".encode())
 
         create_log(log_database.owner_conninfo)
 
-        row = owner.execute("SELECT to_regclass('log.events_opened') IS NOT NULL")
+        row = owner.execute("SELECT to_regclass(%s) IS NOT NULL", (index,))
         assert row.fetchone() == (True,)
+
+    def test_adds_the_table_of_snapshots_to_an_older_log(
+        self, log_database: Database, owner: psycopg.Connection
+    ) -> None:
+        """Logs were created before there was this table; the application may use it at once."""
+        owner.execute("DROP TABLE log.snapshots")
+
+        create_log(log_database.owner_conninfo)
+
+        with connected(log_database.app_conninfo) as app:
+            assert app.execute("SELECT count(*) FROM log.snapshots").fetchone() == (0,)
+            app.execute("DELETE FROM log.snapshots")
 
     def test_by_many_at_once_makes_one(self, database: Database) -> None:
         """Concurrent runs wait for each other."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import schemathesis
 from fastapi import FastAPI
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 from schemathesis.checks import load_all_checks, not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
@@ -17,6 +20,8 @@ from schemathesis.specs.openapi import checks
 load_all_checks()
 
 Operation = Any
+Known = Mapping[str, Sequence[Any]]
+NOTHING_KNOWN: Known = {}
 UPDATE = "PMS_UPDATE_SNAPSHOTS"
 # Left out: `positive_data_acceptance`. What the schema permits the world may still refuse (422),
 # and a schema cannot say that two fields are needed between them.
@@ -46,8 +51,11 @@ def assert_snapshot(application: FastAPI, path: Path) -> None:
 
 
 def assert_documented(application: FastAPI) -> None:
-    """Check that every operation documents its errors in the one form they have."""
+    """Check that every operation documents its errors in one form, and that every name leads on."""
     document = application.openapi()
+    schemas = document["components"]["schemas"]
+    named = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert named <= set(schemas), f"nothing is under the names {named - set(schemas)}"
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             responses = operation["responses"]
@@ -73,26 +81,44 @@ def label(operation: Operation) -> str:
     return str(operation.label)
 
 
-def assert_kept(operation: Operation, address: str, bearer: str, *, examples_max: int) -> None:
+def assert_kept(
+    operation: Operation,
+    address: str,
+    bearer: str,
+    *,
+    examples_max: int,
+    known: Known = NOTHING_KNOWN,
+) -> None:
     """Send generated requests to an operation and check each answer against the document.
 
-    No well-formed request waits long for a position that nobody has written.
+    `known` are names that lead somewhere, by parameter or field: well-formed requests use them
+    often, or they would never come behind the door. None of them waits long for a position that
+    nobody has written.
     """
-    _check(operation, address, bearer, GenerationMode.POSITIVE, examples_max)
-    _check(operation, address, bearer, GenerationMode.NEGATIVE, examples_max)
+    _check(operation, address, bearer, GenerationMode.POSITIVE, examples_max, known)
+    _check(operation, address, bearer, GenerationMode.NEGATIVE, examples_max, NOTHING_KNOWN)
 
 
 def _check(
-    operation: Operation, address: str, bearer: str, mode: GenerationMode, examples_max: int
+    operation: Operation,
+    address: str,
+    bearer: str,
+    mode: GenerationMode,
+    examples_max: int,
+    known: Known,
 ) -> None:
-    @given(case=operation.as_strategy(generation_mode=mode))
+    @given(case=operation.as_strategy(generation_mode=mode), data=st.data())
     @settings(
         max_examples=examples_max,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    def keeps(case: schemathesis.Case[Any]) -> None:
+    def keeps(case: schemathesis.Case[Any], data: st.DataObject) -> None:
+        for part in (case.path_parameters, case.query, case.body):
+            _make_known(part, known, data)
+        # What is empty is not sent, so nothing is wrong with a request that has nothing else.
+        assume(all(value not in (None, [], {}) for value in (case.query or {}).values()))
         if mode is GenerationMode.POSITIVE and "min_position" in (case.query or {}):
             case.query["wait_seconds"] = 0.01
         case.call_and_validate(
@@ -103,3 +129,15 @@ def _check(
         )
 
     keeps()
+
+
+def _make_known(part: object, known: Known, data: st.DataObject) -> None:
+    """Put names that lead somewhere into a part of a request, mostly."""
+    if isinstance(part, list):
+        for each in part:
+            _make_known(each, known, data)
+    if not isinstance(part, MutableMapping):
+        return
+    for name in sorted(part.keys() & known.keys()):
+        if data.draw(st.integers(0, 3), label=f"whether {name} is known"):
+            part[name] = data.draw(st.sampled_from(known[name]), label=name)

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -108,24 +109,101 @@ class TestTheTokenCommand:
         assert verifier(ended.stdout.strip()).roles == {"trader", "viewer"}
 
 
+STAGES: dict[str, tuple[str, ...]] = {
+    "with its first child": (),
+    "while it makes the cluster": ("initdb", "--pgdata"),
+    "while the server starts": ("postgres", "port="),
+    "while it measures": ("postgres: pms_app",),
+}
+
+
+def is_above(process: psutil.Process, *words: str) -> bool:
+    """Tell whether there is a process below it whose command line holds all the words."""
+    for child in process.children(recursive=True):
+        with suppress(psutil.Error):  # it has ended
+            line = " ".join(child.cmdline())
+            if all(word in line for word in words):
+                return True
+    return False
+
+
+Begin = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def said(tmp_path: Path) -> Path:
+    """The file to which the benchmark's output goes."""
+    return tmp_path / "said"
+
+
+@pytest.fixture
+def begin_bench(directory: Path, said: Path) -> Iterator[Begin]:
+    """Start a long benchmark; whatever still runs at the end is killed."""
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def begin(*, shell_job: bool) -> subprocess.Popen[bytes]:
+        with said.open("wb") as output:
+            bench = subprocess.Popen(
+                [
+                    *(sys.executable, "-X", "faulthandler", "-m", "infra.cli"),
+                    *("bench", "append", "--transactions", "100000"),
+                ],
+                env={**os.environ, "TMPDIR": str(directory)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=become_shell_job if shell_job else None,  # noqa: PLW1509 - no locks
+            )
+        begun.append(bench)
+        return bench
+
+    yield begin
+    for bench in begun:
+        bench.kill()
+        bench.wait()
+
+
+def runs(process: psutil.Process) -> bool:
+    """Tell whether a process has not ended; one that init has yet to take note of has."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def become_shell_job() -> None:
+    """Do as a shell does for `&`: Ctrl-C is not heard, nor is it by any child."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+
+
+def status_at_the_end(process: subprocess.Popen[bytes], said: Path) -> int:
+    """Wait for the end; if it does not come, say where each thread of the process stands."""
+    try:
+        return process.wait(timeout=PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        children = [each.cmdline() for each in psutil.Process(process.pid).children()]
+        process.send_signal(signal.SIGABRT)  # faulthandler writes the stacks and ends it
+        process.wait()
+        pytest.fail(f"it did not end; its children: {children}; it said: {said.read_text()}")
+
+
 @pytest.mark.slow
 class TestEndingAShortCommand:
     """A command that runs servers of its own takes them along, whenever it is ended."""
 
-    def test_leaves_neither_processes_nor_files(self, directory: Path) -> None:
+    @pytest.mark.parametrize("stage", STAGES)
+    @pytest.mark.parametrize("shell_job", [False, True], ids=["", "in the background"])
+    def test_leaves_neither_processes_nor_files(
+        self, directory: Path, said: Path, begin_bench: Begin, stage: str, *, shell_job: bool
+    ) -> None:
         """SIGTERM in the middle of a benchmark: its PostgreSQL and its directory are gone."""
-        bench = subprocess.Popen(
-            [sys.executable, "-m", "infra.cli", "bench", "append", "--transactions", "100000"],
-            env={**os.environ, "TMPDIR": str(directory)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        bench = begin_bench(shell_job=shell_job)
         process = psutil.Process(bench.pid)
-        wait_until(lambda: any(child.name() == "postgres" for child in process.children()))
+        wait_until(lambda: is_above(process, *STAGES[stage]), look_seconds=0.002)
         family = [process, *process.children(recursive=True)]
 
         bench.terminate()
 
-        assert bench.wait(timeout=PATIENCE_SECONDS) == 128 + signal.SIGTERM
-        assert [each for each in family if each.is_running()] == []
+        assert status_at_the_end(bench, said) == 128 + signal.SIGTERM
+        assert [each for each in family if runs(each)] == []
         assert list(directory.iterdir()) == []

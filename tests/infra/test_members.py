@@ -44,6 +44,18 @@ class TestTheMembers:
 
         assert names == ["read", "projector", "write"]
 
+    def test_are_as_many_writers_as_wanted(self) -> None:
+        """The first answers where the settings say, the others anywhere; each has its own name."""
+        port = free_port()
+
+        members = chosen_members(settings_of(writers=3, write_port=port))
+
+        writers = [member for member in members if member.process == "write"]
+        assert [member.name for member in writers] == ["write-1", "write-2", "write-3"]
+        assert writers[0].port == port
+        assert len({member.port for member in members}) == len(members)
+        assert ports_in_use(members)["write_port"] == port
+
     def test_follow_the_data_backwards(self) -> None:
         """Whoever is read from is started after who reads it, so that it is stopped before."""
         members = chosen_members(settings_of(feed="kafka", projectors=2))

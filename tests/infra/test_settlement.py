@@ -57,14 +57,26 @@ class Caller:
         self._headers = {"Authorization": f"Bearer {issued.stdout.strip()}"}
 
     def tell(self, path: str, **content: Any) -> None:
-        """Send a command that is accepted."""
+        """Send a command that is accepted, the only one to its address."""
+        self.send(path, path, content)
+
+    def send(self, path: str, key: str, content: dict[str, Any]) -> None:
+        """Send a command under a name; it is accepted."""
         answer = httpx.post(
             f"{self._addresses['write_url']}{path}",
             json=content,
-            headers={**self._headers, "Idempotency-Key": path},
+            headers={**self._headers, "Idempotency-Key": key},
             timeout=30,
         )
         assert answer.status_code == 201, answer.text
+
+    def items(self, path: str) -> list[dict[str, Any]]:
+        """Ask for a list; what is not there yet is empty."""
+        address = f"{self._addresses['read_url']}{path}"
+        found: list[dict[str, Any]] = (
+            httpx.get(address, headers=self._headers, timeout=30).json().get("items", [])
+        )
+        return found
 
     def dollars(self) -> list[tuple[str, str]]:
         """Settled and held, once there is any."""

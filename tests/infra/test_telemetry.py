@@ -19,11 +19,12 @@ from prometheus_client import CollectorRegistry, Counter
 
 from infra.probe_server import Readiness, probe_server
 from infra.telemetry import configure_telemetry
+from tests.conftest import log_for_pytest
 
 
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
-    """What the logs of this test write; the logging of the test session is put back after it."""
+    """What the logs of this test write; the session's logging is put back after it."""
     root = logging.getLogger()
     handlers, level, hook = root.handlers[:], root.level, sys.excepthook
     stream = io.StringIO()
@@ -32,7 +33,7 @@ def written() -> Iterator[io.StringIO]:
     root.handlers[:] = handlers
     root.setLevel(level)
     sys.excepthook = hook
-    structlog.reset_defaults()
+    log_for_pytest()
     structlog.contextvars.clear_contextvars()
 
 

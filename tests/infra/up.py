@@ -55,9 +55,9 @@ class Up:
         return self.process.returncode, said
 
 
-def wait_until(is_true: Callable[[], bool]) -> None:
+def wait_until(is_true: Callable[[], bool], *, look_seconds: float = 0.02) -> None:
     """Look again and again until something is true, at most `PATIENCE_SECONDS`."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not is_true():
         assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.02)
+        time.sleep(look_seconds)

@@ -9,12 +9,12 @@ from uuid import UUID
 
 import msgspec
 
-from domain.book import Book, lots_between, refold
+from domain.book import Book
 from domain.event import Event
+from domain.held import BookTotals
 from domain.lots import ClosedLot, CostBasis, Fill, Lot, Side, match
 from domain.money import ZERO, product
 from domain.portfolio.events import (
-    BookTotals,
     CashSettled,
     LotsClosed,
     LotsRestated,
@@ -22,6 +22,8 @@ from domain.portfolio.events import (
     TradeBooked,
     TradeUnbooked,
 )
+from domain.portfolio.restating import lots_between
+from domain.refolding import refold
 from domain.trade import Capture
 
 SETTLED_AFTER = timedelta(days=2)

@@ -21,12 +21,9 @@ from domain.money import Money
 from domain.portfolio.events import (
     CashDeposited,
     CashWithdrawn,
-    LotsClosed,
-    LotsRestated,
     PortfolioOpened,
     Reason,
-    TradeBooked,
-    TradeUnbooked,
+    book_of,
 )
 from domain.rejection import Breach
 from domain.trade import (
@@ -93,13 +90,12 @@ class Story:
 
     def _new(self, command: UUID, tenant: str, stream: UUID, event: Event) -> NewEvent:
         self._versions[stream] += 1
-        bookings = TradeBooked | TradeUnbooked | LotsClosed | LotsRestated
         return NewEvent(
             stream_id=stream,
             stream_version=self._versions[stream],
             event_type=event_name(event),
             data=encode(event),
-            key=event.instrument if isinstance(event, bookings) else None,
+            key=book_of(event),
             tenant=tenant,
             actor="storyteller",
             command_id=command,

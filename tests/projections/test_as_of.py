@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.held import BookTotals
 from domain.identity import portfolio_stream
-from domain.portfolio.events import BookTotals
 from eventstore.log import Log
 from infra.database import Database
 from projections import audit

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from projections.asking import Readable
-from projections.cash.model import BalanceRow, Cash, MovementKind
+from projections.cash.legs import MovementKind
+from projections.cash.model import BalanceRow, Cash
 from projections.cash.queries import balances_of, movements_of
 from projections.read_model import ReadModel
 from tests.projections.story import ACME, DAY_ONE, GLOBEX, Story

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from domain.money import ZERO
 from projections.asking import Readable
 from projections.cash.ladders import Ladder, Rung, ladders_of
 from projections.cash.model import Cash
@@ -40,13 +41,13 @@ def dollars(connection: Connection) -> Ladder:
 def ladder(balance: str, settled: str, received: str, paid: str, *dates: Rung) -> Ladder:
     """A ladder in dollars."""
     return Ladder(
-        "USD", Decimal(balance), Decimal(settled), Decimal(received), Decimal(paid), dates
+        "USD", Decimal(balance), Decimal(settled), Decimal(received), Decimal(paid), ZERO, dates
     )
 
 
 def rung(day: date, received: str, paid: str, projected: str) -> Rung:
     """A rung."""
-    return Rung(day, Decimal(received), Decimal(paid), Decimal(projected))
+    return Rung(day, Decimal(received), Decimal(paid), ZERO, Decimal(projected))
 
 
 class TestPendingCash:

@@ -25,6 +25,8 @@ from domain.money import Money
 from domain.portfolio.life import PeriodClosed, PortfolioRenamed
 from infra.database import Database
 from projections.cash.model import Cash
+from projections.market.model import Market
+from projections.outcomes.model import Outcomes
 from projections.positions.model import Positions
 from projections.read_model import ReadModel
 from projections.rows import Cursor, Tables
@@ -44,7 +46,7 @@ from tests.projections.folding import cut, difference, fold_by_hand
 from tests.projections.portfolio_story import book_interest, charge, exchange, tell
 from tests.projections.story import Story, opening
 
-MODELS: tuple[ReadModel, ...] = (Positions(), Cash(), Trades())
+MODELS: tuple[ReadModel, ...] = (Positions(), Cash(), Trades(), Outcomes(), Market())
 Deed = Callable[[Story], object]
 
 

@@ -6,8 +6,6 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from psycopg import sql
-from psycopg.rows import tuple_row
 
 from eventstore.failures import LogBehindCheckpoint
 from eventstore.log import Log
@@ -23,13 +21,14 @@ from projections.read_model import Placed, ReadModel
 from projections.verification import verify
 from tests.conftest import KafkaSpace
 from tests.projections.conftest import Connection
+from tests.projections.control_story import ControlStory, tell_everywhere
 from tests.projections.group import Members
+from tests.projections.parting import COUNT, assert_parted
 from tests.projections.running import wait_until
 from tests.projections.story import ACME, DAY_ONE, Story, closing
 from tests.projections.test_feeds import ticking
 from tests.projections.topic import HandmadeTopic
 
-COUNT = 4
 APPLE = "AAPL"
 FUNDS = tuple(f"fund-{number}" for number in range(10))
 
@@ -124,29 +123,6 @@ def assert_as_rebuilt(
                 assert_parted(connection, built.model, table, built.schema)
 
 
-def assert_parted(connection: Connection, model: ReadModel, table: str, whole: str) -> None:
-    """A table of portfolios is parted exactly; one that all share is the same in each partition."""
-    expected = rows(connection, whole, table)
-    parts = [rows(connection, Placed(model, each).schema, table) for each in partitions(COUNT)]
-    columns = connection.execute(
-        "SELECT count(*) FROM information_schema.columns WHERE table_schema = %s"
-        " AND table_name = %s AND column_name = 'portfolio'",
-        (whole, table),
-    ).fetchone()
-    if columns == (0,):
-        assert all(part == expected for part in parts), f"{model.name}.{table} is shared"
-    else:
-        assert sorted(row for part in parts for row in part) == expected, f"{model.name}.{table}"
-
-
-def rows(connection: Connection, schema: str, table: str) -> list[str]:
-    """All rows of a table, as text, in order."""
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        name = sql.Identifier(schema, table)
-        cursor.execute(sql.SQL("SELECT t::text FROM {} AS t").format(name))
-        return sorted(text for (text,) in cursor.fetchall())
-
-
 def home(fund: str) -> Partition:
     """The partition of a portfolio."""
     return home_of(ACME, fund, COUNT)
@@ -188,6 +164,7 @@ class TestMembers:
         for name in ("one", "two", "three"):
             members.start(name)
         wait_until(members.share_all, "each has its share")
+        tell_everywhere(ControlStory(story), FUNDS)
         trade(story, 60)
         carried(log, story, topic)
         wait_until_folded(connection, log)

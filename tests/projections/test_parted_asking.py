@@ -13,14 +13,16 @@ from infra.read_models import READ_MODELS
 from projections.asking import Readable
 from projections.building import Building, ignore_progress
 from projections.cash.queries import balances_of, movements_of
+from projections.controls.queries import breaches_of, limits_now, overrides_of, usage_of
+from projections.market.closes import judged_closes
 from projections.paging import Page
-from projections.performance.closes import judged_closes
 from projections.performance.queries import changed_performance, daily_performance
 from projections.positions.queries import lots_of, portfolios_of, positions_of
 from projections.read_model import ReadModel
 from projections.trades.queries import blotter, trade_of
 from projections.trades.rows import Status
 from tests.projections.conftest import Connection
+from tests.projections.control_story import NOON, ControlStory, tell_everywhere
 from tests.projections.story import ACME, DAY_ONE, GLOBEX, Story, closing
 
 COUNT = 4
@@ -43,6 +45,8 @@ LISTS: dict[str, Callable[..., Page[Any]]] = {
     "of one instrument": lambda readable, **page: blotter(
         readable, tenant=ACME, instrument="TSLA", **page
     ),
+    "breaches": lambda readable, **page: breaches_of(readable, tenant=ACME, **page),
+    "overrides": lambda readable, **page: overrides_of(readable, tenant=ACME, now=NOON, **page),
     "another tenant's": lambda readable, **page: blotter(readable, tenant=GLOBEX, **page),
 }
 
@@ -62,6 +66,7 @@ def folded(log: Log, connection: Connection, story: Story) -> Iterator[tuple[Rea
             story.refuse(fund, "AAPL")
     story.trade("fund-1", "AAPL", "5", "10", tenant=GLOBEX)
     story.mark(closing(DAY_ONE) - timedelta(hours=1), AAPL="11", TSLA="12")
+    tell_everywhere(ControlStory(story), FUNDS)
     story.close(DAY_ONE, AAPL="12")
     head = story.append_to(log)
     models: tuple[ReadModel, ...] = READ_MODELS
@@ -93,6 +98,37 @@ class TestLists:
             if cursor is None:
                 break
         assert seen
+
+    @pytest.mark.parametrize("limit", [1, 2, 500])
+    def test_of_what_is_used_by_the_last_word_on_each_date(
+        self, folded: tuple[Readable, Readable], limit: int
+    ) -> None:
+        """Each partition has heard of its own portfolios' trades only."""
+        whole, parted = folded
+        cursor, seen = None, 0
+        while True:
+            page: dict[str, Any] = {
+                "tenant": ACME,
+                "name": "firm-day",
+                "cursor": cursor,
+                "limit": limit,
+            }
+            expected = usage_of(whole, **page)
+            assert usage_of(parted, **page) == expected
+            cursor, seen = expected.next_cursor, seen + len(expected.rows)
+            if cursor is None:
+                break
+        assert seen == 5
+
+    def test_of_what_is_shared_are_any_partitions(self, folded: tuple[Readable, Readable]) -> None:
+        """Each holds the limits of the whole tenant."""
+        whole, parted = folded
+        expected = limits_now(whole, tenant=ACME)
+
+        assert len(expected.rows) == 1
+        for partition in parted.partitions:
+            one = parted._replace(partitions=(partition,))
+            assert limits_now(one, tenant=ACME).rows == expected.rows
 
     def test_changes_in_their_order(self, folded: tuple[Readable, Readable]) -> None:
         """What changed behind a position, oldest first."""

@@ -18,6 +18,7 @@ from tests.projections.story import DAY_ONE, Story
 FUND, APPLE = "growth", "AAPL"
 SETTLES = "what settles was pending in every event"
 PENDING = "cash pending in the table is that of the log"
+RUNG = "INSERT INTO cash.ladder VALUES ('acme', 'growth', 'EUR', '2024-03-06', {}, 0, 1)"
 DUE = DAY_ONE + timedelta(days=2)
 
 Connection = psycopg.Connection[Any]
@@ -77,8 +78,10 @@ class TestVerifyingSettlement:
         "statement",
         [
             "UPDATE cash.ladder SET pending_out = pending_out - 1 WHERE pending_out < 0",
-            "DELETE FROM cash.ladder WHERE pending_in > 0",
-            "INSERT INTO cash.ladder VALUES ('acme', 'growth', 'EUR', '2024-03-06', 1, 0, 0, 1)",
+            "DELETE FROM cash.ladder WHERE pending_out > 0",
+            RUNG.format("1, 0, 0, 0, 0"),
+            RUNG.format("0, 0, 0, 0, 1"),
+            "UPDATE cash.ladder SET awaited_in = 1 WHERE pending_out < 0",
         ],
     )
     def test_an_altered_rung_is_named(

@@ -75,7 +75,11 @@ class HandmadeTopic:
         self._headers = HeaderWriter(log_id)
         self._encoder = AvroEncoder(IDS)
         self._previous = dict.fromkeys(self.partitions, 0)
-        self._producer = Producer({"bootstrap.servers": space.bootstrap, "linger.ms": 0})
+        # As the relay's is: one that is not idempotent sends a refused record behind its follower,
+        # and a partition just made refuses some.
+        self._producer = Producer(
+            {"bootstrap.servers": space.bootstrap, "linger.ms": 0, "enable.idempotence": True}
+        )
         # As the relay's are: a made-up moment long ago must outlive the broker's clean-up.
         create_topics(space.bootstrap, topics)
 

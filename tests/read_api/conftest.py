@@ -21,14 +21,11 @@ from domain.identity import MARKET_TENANT
 from eventstore.log import Log
 from infra.database import Database
 from infra.embedded_valkey import EmbeddedValkey
-from projections.cash.model import Cash
+from infra.read_models import READ_MODELS
 from projections.listening import listen
-from projections.performance.model import PerformanceModel
-from projections.positions.model import Positions
 from projections.projector import Projector
 from projections.read_model import ReadModel
 from projections.reading import Reading
-from projections.trades.model import Trades
 from read_api.application import create_app as create_read_app
 from tests.gateway.serving import client_of, new_tenant, now, serving, surroundings, token
 from write_api.application import create_app as create_write_app
@@ -100,10 +97,10 @@ def database(new_log_database: Callable[[], Database]) -> Database:
 
 @pytest.fixture(scope="package")
 def addresses(database: Database, valkey_server: EmbeddedValkey) -> Iterator[Addresses]:
-    """Everything running: the desk, a projector of all four models, both interfaces."""
+    """Everything running: the desk, a projector of all models, both interfaces."""
     stop = threading.Event()
     conninfo = database.app_conninfo
-    models: list[ReadModel] = [Positions(), Cash(), Trades(), PerformanceModel()]
+    models: list[ReadModel] = [*READ_MODELS]
     with ExitStack() as running:
         log = running.enter_context(Log(conninfo, clock=now, build="test"))
         desk = Desk(log)

@@ -11,7 +11,7 @@ import pytest
 from eventstore.partitions import Partition
 from gateway.interface import Call, not_found
 from gateway.problem import Problem
-from projections.reading import Reading
+from projections.reading import Reading, Sitting
 from read_api.asking import Asked, Asking
 
 WANTED = 490
@@ -32,7 +32,10 @@ class Tables(Reading):
         self.looks = 0
 
     def answer(
-        self, question: Callable[..., Any], partitions: tuple[Partition, ...] | None = None
+        self,
+        question: Callable[..., Any],
+        partitions: tuple[Partition, ...] | None = None,
+        sitting: Sitting | None = None,
     ) -> Any:  # noqa: ANN401
         """Find the portfolio, or not yet."""
         position = self._next()

@@ -10,6 +10,7 @@ from infra.database import Database
 from projections.reading import Reading
 from read_api.application import create_app
 from tests.gateway.contract import (
+    Known,
     Operation,
     assert_documented,
     assert_kept,
@@ -21,6 +22,16 @@ from tests.gateway.serving import surroundings, token
 from tests.read_api.conftest import OWNER, Addresses, Teller
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
+KNOWN: Known = {
+    "portfolio": ["growth", "income"],
+    "instrument": ["AAPL", "BANK"],
+    "currency": ["USD"],
+    "since": ["2024-01-02"],
+    "until": ["2024-01-03"],
+    "valid_at": ["2024-01-03"],
+    "known_at": [1, 10],
+    "limit": [1, 2],
+}
 
 
 class TestTheDocument:
@@ -46,4 +57,4 @@ class TestTheServer:
         """Generated requests, valid and not, meet documented answers only, and never a 500."""
         bearer = token(OWNER, "admin", source="generated")
 
-        assert_kept(operation, addresses.read, bearer, examples_max=15)
+        assert_kept(operation, addresses.read, bearer, examples_max=15, known=KNOWN)

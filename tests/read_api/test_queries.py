@@ -36,6 +36,8 @@ PATHS = (
     "/v1/refusals",
     "/v1/exceptions",
     "/v1/closes",
+    "/v1/market",
+    f"/v1/market/history?name={APPLE}",
     "/v1/instruments",
 )
 LISTS = (
@@ -46,6 +48,7 @@ LISTS = (
     "/v1/portfolios/growth/performance",
     "/v1/trades",
     "/v1/instruments",
+    f"/v1/market/history?name={APPLE}",
 )
 AMOUNTS = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 

@@ -1,8 +1,9 @@
 """Golden samples: bytes that were once written to a log, and what they mean for ever.
 
 Each file `golden/<event name>.json` holds one event a line: first with every field, then with the
-fewest. A file once committed never changes. For a new event, describe it in `SAMPLES` and run
-`python -m tests.schemas.golden_samples`, which writes missing files and touches no other.
+fewest; then, where an event has got fields since, one with those. A line once committed never
+changes. For a new event, describe it in `SAMPLES` and run `python -m tests.schemas.golden_samples`,
+which writes missing files and lines and touches no other.
 """
 
 from datetime import UTC, date, datetime
@@ -10,7 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from domain.event import Event
+from domain.held import BookTotals
 from domain.instrument import AssetClass, InstrumentRegistered
 from domain.lots import ClosedLot, CostBasis, Fill, Lot, Side
 from domain.market import (
@@ -25,7 +29,6 @@ from domain.market import (
 )
 from domain.money import ZERO, Money
 from domain.portfolio.events import (
-    BookTotals,
     CashDeposited,
     CashSettled,
     CashWithdrawn,
@@ -39,9 +42,15 @@ from domain.portfolio.events import (
 )
 from domain.source import NamingScope, SourceRegistered
 from schemas.codec import encode
+from tests.schemas.block_samples import BLOCK_SAMPLES
+from tests.schemas.corporate_samples import CORPORATE_SAMPLES
+from tests.schemas.figure_samples import FIGURE_SAMPLES
 from tests.schemas.instrument_samples import INSTRUMENT_SAMPLES
+from tests.schemas.limit_samples import LIMIT_SAMPLES, LIMITED
 from tests.schemas.portfolio_samples import PORTFOLIO_SAMPLES
+from tests.schemas.settlement_samples import GROWN, SETTLEMENT_SAMPLES
 from tests.schemas.trade_samples import DAY, TRADE, TRADE_SAMPLES, TRADED_AT
+from tests.schemas.transfer_samples import TRANSFER_SAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -82,7 +91,7 @@ CLOSED = ClosedLot(
     OTHER, DAY, Decimal(50), Decimal("0.000000000001"), Decimal("0.75"), Decimal("8512.46")
 )
 
-SAMPLES: dict[str, tuple[Event, ...]] = {
+_FIRST: dict[str, tuple[Event, ...]] = {
     "portfolio.opened.v1": (
         PortfolioOpened(
             portfolio="growth",
@@ -223,9 +232,15 @@ SAMPLES: dict[str, tuple[Event, ...]] = {
             removed=0,
         ),
     ),
+    **BLOCK_SAMPLES,
     **INSTRUMENT_SAMPLES,
+    **CORPORATE_SAMPLES,
     **PORTFOLIO_SAMPLES,
+    **TRANSFER_SAMPLES,
     **TRADE_SAMPLES,
+    **LIMIT_SAMPLES,
+    **FIGURE_SAMPLES,
+    **SETTLEMENT_SAMPLES,
     "source.registered.v1": (
         SourceRegistered(source="desk-1", naming_scope=NamingScope.TRADE_DATE),
     ),
@@ -301,6 +316,15 @@ SAMPLES: dict[str, tuple[Event, ...]] = {
     ),
 }
 
+_GROWN_BY = (GROWN, {"trade.captured.v1": LIMITED, "trade.refused.v1": LIMITED})
+SAMPLES = {
+    name: (
+        *events,
+        *(replace(events[0], **grown[name]) for grown in _GROWN_BY if name in grown),
+    )
+    for name, events in _FIRST.items()
+}
+
 
 def golden_names() -> set[str]:
     """The event names that have a golden file."""
@@ -308,10 +332,12 @@ def golden_names() -> set[str]:
 
 
 def write_missing() -> None:
-    """Write the samples of events that have no file yet; those that have one are for ever."""
-    for name in SAMPLES.keys() - golden_names():
-        lines = b"".join(encode(event) + b"\n" for event in SAMPLES[name])
-        (GOLDEN / f"{name}.json").write_bytes(lines)
+    """Write the samples that have no file or line yet; what has one is for ever."""
+    for name, events in SAMPLES.items():
+        path = GOLDEN / f"{name}.json"
+        written = path.read_bytes() if path.exists() else b""
+        missing = events[written.count(b"\n") :]
+        path.write_bytes(written + b"".join(encode(event) + b"\n" for event in missing))
 
 
 if __name__ == "__main__":

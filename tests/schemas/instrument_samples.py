@@ -3,6 +3,12 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from domain.benchmark import (
+    BenchmarkDeclared,
+    BenchmarkKind,
+    Constituent,
+    Rebalancing,
+)
 from domain.event import Event
 from domain.instrument import (
     InstrumentDelisted,
@@ -33,5 +39,29 @@ INSTRUMENT_SAMPLES: dict[str, tuple[Event, ...]] = {
     "instrument.delisted.v1": (InstrumentDelisted(instrument="SIVB", on_date=DAY),),
     "instrument.written_down.v1": (
         WrittenDown(instrument="SIVB", price=Decimal("0.05"), at=NOON, reason="bankruptcy"),
+    ),
+    "market.benchmark_declared.v1": (
+        BenchmarkDeclared(
+            benchmark="TECH",
+            version=2,
+            from_date=DAY,
+            currency="USD",
+            calendar="XNYS",
+            kind=BenchmarkKind.REBALANCED,
+            constituents=(
+                Constituent("AAPL", Decimal("0.625")),
+                Constituent("META", Decimal("0.375")),
+            ),
+            rebalancing=Rebalancing.QUARTERLY,
+        ),
+        BenchmarkDeclared(
+            benchmark="SPX",
+            version=1,
+            from_date=DAY,
+            currency="USD",
+            calendar="XNYS",
+            kind=BenchmarkKind.INDEX_LEVEL,
+            constituents=(Constituent("SPX", Decimal(1)),),
+        ),
     ),
 }

@@ -4,10 +4,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from domain.event import Event
+from domain.held import BookTotals
+from domain.lots import CostBasis
 from domain.money import Money
+from domain.portfolio.basis_events import CostBasisApplied
 from domain.portfolio.life import (
     BenchmarkAssigned,
     CashExchanged,
+    CostBasisAssigned,
     FeeCharged,
     FeeKind,
     InterestBooked,
@@ -29,6 +33,29 @@ PORTFOLIO_SAMPLES: dict[str, tuple[Event, ...]] = {
     "portfolio.owner_assigned.v1": (OwnerAssigned(portfolio=FUND, owner="user|5f3a/1"),),
     "portfolio.benchmark_assigned.v1": (
         BenchmarkAssigned(portfolio=FUND, benchmark="SPX.fixed:2018", from_date=DAY),
+    ),
+    "portfolio.cost_basis_assigned.v1": (
+        CostBasisAssigned(portfolio=FUND, cost_basis=CostBasis.AVERAGE, from_date=DAY),
+    ),
+    "portfolio.cost_basis_applied.v1": (
+        CostBasisApplied(
+            portfolio=FUND,
+            instrument="AAPL",
+            currency="USD",
+            cost_basis=CostBasis.AVERAGE,
+            from_date=DAY,
+            in_force=CostBasis.HIFO,
+            totals=BookTotals(*map(Decimal, ("7.5", "645.25", "1.5", "-3.5", "-4.5"))),
+        ),
+        CostBasisApplied(
+            portfolio=FUND,
+            instrument="AAPL",
+            currency="USD",
+            cost_basis=CostBasis.FIFO,
+            from_date=DAY,
+            in_force=CostBasis.FIFO,
+            totals=BookTotals(Decimal(0), Decimal(0)),
+        ),
     ),
     "portfolio.fee_charged.v1": (
         FeeCharged(

@@ -16,7 +16,20 @@ from uuid import UUID
 import msgspec
 from hypothesis import strategies as st
 
+from domain.benchmark import CONSTITUENTS_MAX, BenchmarkDeclared
+from domain.block import (
+    ALLOCATIONS_MAX,
+    BLOCK_NAME_MAX,
+    FILLS_MAX,
+    Block,
+    BlockAllocated,
+    BlockBusted,
+    BlockRefused,
+)
 from domain.event import Event
+from domain.figures import FIGURES_MAX, PARAMETERS_MAX, FiguresStruck, StruckFigure
+from domain.limits.events import OverrideApproved, OverrideProposed
+from domain.limits.terms import CURRENCIES_MAX, RULES_MAX, LimitTerms
 from domain.lots import Fill
 from domain.market import (
     CLOSES_PER_SESSION_MAX,
@@ -25,6 +38,7 @@ from domain.market import (
     MarketMarked,
     SessionClosed,
 )
+from domain.portfolio.corporate_events import LotsSpunOff
 from domain.portfolio.events import (
     CHANGES_PER_EVENT_MAX,
     LOTS_PER_EVENT_MAX,
@@ -32,7 +46,8 @@ from domain.portfolio.events import (
     LotsRestated,
     TradeBooked,
 )
-from domain.rules import RULES
+from domain.portfolio.transfer_events import LotsTransferredIn, LotsTransferredOut
+from domain.rejection import BREACHES_MAX
 from domain.trade import (
     LOTS_NAMED_MAX,
     Capture,
@@ -41,6 +56,7 @@ from domain.trade import (
     TradeRefused,
     TradeReleased,
 )
+from domain.transfers import LOTS_PER_TRANSFER_MAX, Transfer
 from tests.domain.numbers import wide
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}"
@@ -63,12 +79,14 @@ class Text(NamedTuple):
 _name = Text(st.from_regex(NAME, fullmatch=True), LONGEST_NAME)
 _currency = Text(st.from_regex(r"[A-Z]{3}", fullmatch=True), "USD")
 _external_id = Text(st.from_regex(r"[!-~]{1,128}", fullmatch=True), '"' * 128)
+_block = Text(st.from_regex(r"[!-~]{1,63}", fullmatch=True), '"' * BLOCK_NAME_MAX)
 _line = Text(st.text(st.characters(codec="utf-8"), min_size=1, max_size=200), LONGEST_LINE)
 _code = Text(st.from_regex(r"[a-z][a-z0-9_]{0,63}", fullmatch=True), "c" * 64)
 
 TEXTS: dict[str, Text] = {
     "portfolio": _name,
     "to_portfolio": _name,
+    "transfer": _name,
     "instrument": _name,
     "source": _name,
     "calendar": _name,
@@ -76,6 +94,9 @@ TEXTS: dict[str, Text] = {
     "title": _line,
     "owner": _external_id,
     "external_id": _external_id,
+    "block": _block,
+    "settlement_id": _external_id,
+    "failure_id": _external_id,
     "currency": _currency,
     "base_currency": _currency,
     "base": _currency,
@@ -83,9 +104,23 @@ TEXTS: dict[str, Text] = {
     "symbol": _line,
     "sector": _line,
     "reason": _code,
+    "action": _name,
+    "child": _name,
     "rule": _code,
     "message": Text(st.text(st.characters(codec="utf-8"), max_size=300), LONGEST_LINE),
     "limit": Text(st.text(st.characters(codec="utf-8"), max_size=64), "9" * 64),
+    "headroom": Text(st.text(st.characters(codec="utf-8"), max_size=64), "9" * 64),
+    "limited_by": _name,
+    "rules": _code,
+    "currencies": _currency,
+    "proposed_by": _external_id,
+    "approved_by": _external_id,
+    "declined_by": _external_id,
+    "assigned_by": _external_id,
+    "name": _code,
+    "method": _line,
+    "calculation": _code,
+    "value": _external_id,
     "actual": Text(st.text(st.characters(codec="utf-8"), max_size=64), "9" * 64),
 }
 
@@ -115,15 +150,30 @@ COUNTS_MAX: dict[tuple[type, str], int] = {
     (LotsClosed, "closed"): LOTS_PER_EVENT_MAX,
     (LotsRestated, "lots"): LOTS_PER_EVENT_MAX,
     (LotsRestated, "changes"): CHANGES_PER_EVENT_MAX,
+    (LotsSpunOff, "lots"): LOTS_PER_EVENT_MAX,
+    (LotsTransferredOut, "lots"): LOTS_PER_TRANSFER_MAX,
+    (LotsTransferredIn, "lots"): LOTS_PER_TRANSFER_MAX,
+    (Transfer, "named"): LOTS_NAMED_MAX,
     (MarketMarked, "marks"): MARKS_PER_EVENT_MAX,
     (MarketMarked, "rates"): MARKS_PER_EVENT_MAX,
     (SessionClosed, "closes"): CLOSES_PER_SESSION_MAX,
-    (TradeCaptured, "breaches"): len(RULES),
-    (TradeReleased, "breaches"): len(RULES),
-    (TradeRefused, "breaches"): len(RULES),
-    (TradeAmended, "breaches"): len(RULES),
+    (TradeCaptured, "breaches"): BREACHES_MAX,
+    (TradeReleased, "breaches"): BREACHES_MAX,
+    (TradeRefused, "breaches"): BREACHES_MAX,
+    (TradeAmended, "breaches"): BREACHES_MAX,
+    (LimitTerms, "currencies"): CURRENCIES_MAX,
+    (OverrideProposed, "rules"): RULES_MAX,
+    (OverrideApproved, "rules"): RULES_MAX,
+    (Block, "fills"): FILLS_MAX,
+    (Block, "allocations"): ALLOCATIONS_MAX,
+    (BlockAllocated, "allotments"): ALLOCATIONS_MAX,
+    (BlockBusted, "trade_ids"): ALLOCATIONS_MAX,
+    (BlockRefused, "breaches"): 1,
     (Fill, "closes"): LOTS_NAMED_MAX,
     (Capture, "closes"): LOTS_NAMED_MAX,
+    (BenchmarkDeclared, "constituents"): CONSTITUENTS_MAX,
+    (FiguresStruck, "figures"): FIGURES_MAX,
+    (StruckFigure, "parameters"): PARAMETERS_MAX,
 }
 """Most items of every tuple field, as the domain documents them."""
 

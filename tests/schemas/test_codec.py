@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.block import Block
 from domain.event import Event
+from domain.figures import StruckFigure
+from domain.limits.terms import LimitTerms
 from domain.lots import Fill, Lot
 from domain.market import CLOSES_PER_SESSION_MAX, Close, MarketMarked, SessionClosed
 from domain.portfolio.events import LOTS_PER_EVENT_MAX, LotsRestated
 from domain.trade import Capture
+from domain.transfers import Transfer
 from eventstore.envelope import EVENT_BYTES_MAX
 from schemas.catalogue import EVENT_NAMES, EVENT_TYPES
 from schemas.codec import UnknownEventType, decode, encode, event_name
@@ -149,7 +153,7 @@ class TestTheLargestEvent:
 
     def test_has_a_documented_count_for_every_list(self) -> None:
         """A list without a bound would grow with history."""
-        kinds: list[type] = [*EVENT_NAMES, Capture, Fill]
+        kinds: list[type] = [*EVENT_NAMES, Block, Capture, Fill, LimitTerms, StruckFigure, Transfer]
         lists = {
             (kind, name)
             for kind in kinds

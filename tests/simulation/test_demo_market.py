@@ -12,7 +12,7 @@ from simulation.demo_market import (
     INSTRUMENTS,
     DemoMarket,
     DemoSession,
-    marks_body,
+    market_marks,
     sessions_before,
 )
 from simulation.demo_portfolios import TENANTS, demo_portfolios
@@ -66,14 +66,14 @@ class TestSessions:
         assert sessions[-1].ends_at == datetime(2026, 3, 2, tzinfo=UTC)
 
     def test_close_every_instrument(self) -> None:
-        """Marks and closes name all twenty, numbers as strings."""
+        """Marks and closes name all twenty, at the prices given."""
         prices = DemoMarket(1).prices
 
         closing = DemoSession(MONDAY).closing(prices)
-        marks = marks_body(prices, datetime(2026, 3, 2, tzinfo=UTC))
+        marks = market_marks(prices, datetime(2026, 3, 2, tzinfo=UTC))
 
-        assert len(closing["closes"]) == len(marks["marks"]) == len(INSTRUMENTS) == 20
-        assert all(isinstance(each["price"], str) for each in closing["closes"])
+        assert len(closing.closes) == len(marks.marks) == len(INSTRUMENTS) == 20
+        assert {each.instrument: each.price for each in closing.closes}.items() <= prices.items()
 
 
 class TestPortfolios:

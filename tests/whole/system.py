@@ -13,10 +13,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-import httpx
-
+from client import Client
 from gateway.access import Role
-from gateway.client import Caller
 from infra.clock import now
 from infra.keys import signing_key
 from infra.running import RunningSystem, running_system
@@ -60,26 +58,20 @@ class WholeSystem:
             token_id=uuid4(),
         )
 
-    def writer(self, tenant: str, *roles: Role, source: str | None = None) -> Caller:
+    def writer(self, tenant: str, *roles: Role, source: str | None = None) -> Client:
         """Open a connection to the command side."""
-        return self._caller(self.running.write_url, self.token(tenant, *roles, source=source))
+        return self._client(self.running.write_url, self.token(tenant, *roles, source=source))
 
-    def reader(self, tenant: str) -> Caller:
+    def reader(self, tenant: str) -> Client:
         """Open a connection to the query side."""
-        return self._caller(self.running.read_url, self.token(tenant, Role.AUDITOR))
+        return self._client(self.running.read_url, self.token(tenant, Role.AUDITOR))
 
     def pms(self, *arguments: str) -> Ended:
         """Run the command line on this system's data directory."""
         return pms(*arguments, "--data", str(self.running.data.path))
 
-    def _caller(self, url: str, token: str) -> Caller:
-        client = httpx.Client(
-            base_url=url,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=60,
-            trust_env=False,
-        )
-        return Caller(self._opened.enter_context(client))
+    def _client(self, url: str, token: str) -> Client:
+        return self._opened.enter_context(Client.to(url, token=token))
 
 
 def pms(*arguments: str) -> Ended:

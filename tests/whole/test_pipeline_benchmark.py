@@ -26,7 +26,15 @@ class TestThePipelineBenchmark:
         assert ended.status == 0, ended.said
         assert report["check"]["ok"]
         assert report["check"]["trades_accepted"] == report["outcomes"]["accepted"] > 0
-        assert set(report["per_model"]) == {"positions", "cash", "trades", "performance"}
+        assert set(report["per_model"]) == {
+            "positions",
+            "cash",
+            "trades",
+            "performance",
+            "controls",
+            "outcomes",
+            "market",
+        }
         assert all(each["lag_p95_ms"] > 0 for each in report["per_model"].values())
         assert {"write", "projector", "generator: sending"} <= set(report["microseconds_per_trade"])
         assert len(report["series"]["events_behind"]["cash"]) == SECONDS

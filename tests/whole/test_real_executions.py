@@ -11,12 +11,17 @@ import csv
 import gzip
 from collections import defaultdict, deque
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import empyrical
+import numpy as np
 import pytest
+import pyxirr
 
 from tests.whole.system import Ended, WholeSystem, whole_system
 
@@ -24,6 +29,9 @@ OPENING_CASH = Decimal(100_000)
 EXECUTIONS = 9_367
 ROUNDING = Decimal("0.000000000001")
 TENANT = "pyfolio"
+INDEX = "SP500"
+NEAR = 1e-9
+RISK_FREE = 0.02
 IMPORT = (
     "import", "executions",
 )  # fmt: skip
@@ -87,6 +95,14 @@ def executions(file: Path) -> list[Execution]:
 
 
 @pytest.fixture(scope="module")
+def index(shared_data: Path, executions: list[Execution]) -> dict[str, str]:
+    """The S&P 500's level on the days of the file."""
+    days = {each.day for each in executions}
+    with gzip.open(shared_data / "skfolio_sp500_index.csv.gz", "rt") as lines:
+        return {row["Date"]: row["SP500"] for row in csv.DictReader(lines) if row["Date"] in days}
+
+
+@pytest.fixture(scope="module")
 def computed(executions: list[Execution]) -> Computed:
     """The figures, computed naively."""
     quantities: dict[str, Decimal] = defaultdict(Decimal)
@@ -125,7 +141,10 @@ def realised_first_in_first_out(executions: list[Execution]) -> dict[str, Fracti
 
 @pytest.fixture(scope="module")
 def imported(
-    file: Path, executions: list[Execution], tmp_path_factory: pytest.TempPathFactory
+    file: Path,
+    executions: list[Execution],
+    index: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Imported]:
     """A running PMS with the executions and the closes in it."""
     last: dict[tuple[str, str], Decimal] = {}
@@ -133,11 +152,12 @@ def imported(
         last[each.day, each.symbol] = each.price
     closes = tmp_path_factory.mktemp("closes") / "closes.csv"
     rows = [f"{day},{symbol},{price}" for (day, symbol), price in last.items()]
+    rows += [f"{day},{INDEX},{level}" for day, level in index.items()]
     closes.write_text("\n".join(["date,symbol,close", *rows]) + "\n")
     with whole_system() as system:
         first = system.pms(*IMPORT, str(file), *TERMS)
         again = system.pms(*IMPORT, str(file), *TERMS)
-        prices = system.pms("import", "prices", str(closes))
+        prices = system.pms("import", "prices", str(closes), "--register-instruments")
         yield Imported(system, first, again, prices, int(prices.result["position"]))
 
 
@@ -237,3 +257,104 @@ class TestFiguresOfRealExecutions:
             min_position=imported.position,
         )
         return {each["instrument"]: each for each in found}
+
+
+@pytest.fixture(scope="module")
+def returns(computed: Computed) -> dict[str, float]:
+    """Daily returns by day, the first from the opening cash."""
+    navs = [OPENING_CASH, *computed.navs.values()]
+    values = [float(after / before - 1) for before, after in pairwise(navs)]
+    return dict(zip(computed.navs, values, strict=True))
+
+
+@pytest.fixture(scope="module")
+def item(imported: Imported) -> dict[str, Any]:
+    """The statistics served."""
+    return performance(imported, "statistics", benchmark=INDEX, risk_free=RISK_FREE)
+
+
+def performance(imported: Imported, what: str, **parameters: object) -> dict[str, Any]:
+    """Ask for one document about performance."""
+    path = f"/v1/portfolios/strategy/performance/{what}"
+    reader = imported.system.reader(TENANT)
+    document = reader.document(path, min_position=imported.position, **parameters)
+    item: dict[str, Any] = document["item"]
+    return item
+
+
+class TestStatisticsOfRealReturns:
+    """What is served of the daily returns, against empyrical and pyxirr on the file's own NAVs."""
+
+    def test_of_returns(self, item: dict[str, Any], returns: dict[str, float]) -> None:
+        """Each at its convention: downside deviation has ddof 0 there."""
+        values, n = np.array(list(returns.values())), len(returns)
+        free = (1 + RISK_FREE) ** (1 / 252) - 1
+        downside = np.sqrt(n / (n - 1))
+        expected = {
+            "cumulative_return": empyrical.cum_returns_final(values),
+            "annualised_return": empyrical.annual_return(values),
+            "volatility": empyrical.annual_volatility(values),
+            "downside_deviation": empyrical.downside_risk(values, free) * downside,
+            "sharpe": empyrical.sharpe_ratio(values, risk_free=free),
+            "sortino": empyrical.sortino_ratio(values, required_return=free) / downside,
+            "calmar": empyrical.calmar_ratio(values),
+            "maximum_drawdown": empyrical.max_drawdown(values),
+        }
+
+        served = {name: item["figures"][name]["value"] for name in expected}
+
+        assert served == pytest.approx(expected, rel=NEAR)
+        assert {item["figures"][name]["n"] for name in expected} == {n}
+
+    def test_against_the_index(
+        self, item: dict[str, Any], returns: dict[str, float], index: dict[str, str]
+    ) -> None:
+        """From the first session's end on; alpha is compounded there, and mean x 252 here."""
+        wealth = dict(zip(returns, np.cumprod(1 + np.array(list(returns.values()))), strict=True))
+        ours = np.array([wealth[b] / wealth[a] - 1 for a, b in pairwise(index)])
+        theirs = np.array([float(index[b]) / float(index[a]) - 1 for a, b in pairwise(index)])
+        free = (1 + RISK_FREE) ** (1 / 252) - 1
+        compounded = empyrical.alpha_aligned(ours, theirs, risk_free=free)
+        expected = {
+            "beta": empyrical.beta_aligned(ours, theirs),
+            "alpha": ((1 + compounded) ** (1 / 252) - 1) * 252,
+            "tracking_error": empyrical.annual_volatility(ours - theirs),
+            "information_ratio": empyrical.excess_sharpe(ours, theirs) * np.sqrt(252),
+        }
+
+        served = {name: item["figures"][name]["value"] for name in expected}
+
+        assert served == pytest.approx(expected, rel=NEAR)
+        assert item["figures"]["beta"]["n"] == len(ours) > 1_400
+
+    def test_drawdowns_are_those_of_the_wealth(
+        self, imported: Imported, computed: Computed
+    ) -> None:
+        """The deepest from its peak to its trough, in the file's own NAVs."""
+        (deepest, *_) = performance(imported, "drawdowns")["drawdowns"]
+
+        peak, trough = (float(computed.navs[deepest[at]]) for at in ("peak", "trough"))
+        assert deepest["depth"] == pytest.approx(trough / peak - 1, rel=NEAR)
+        before = [nav for day, nav in computed.navs.items() if day <= deepest["trough"]]
+        assert peak == float(max(before))
+
+    def test_money_weighted_is_that_of_pyxirr(self, imported: Imported, computed: Computed) -> None:
+        """100,000 in on the first day, the last NAV out on the last."""
+        item = performance(imported, "money-weighted")
+        first, last = min(computed.navs), max(computed.navs)
+        dates = [date.fromisoformat(each) for each in (first, last)]
+        oracle = pyxirr.xirr(dates, [-float(OPENING_CASH), float(computed.navs[last])])
+
+        assert item["annual_rate"]["value"] == pytest.approx(oracle, rel=NEAR)
+
+    @pytest.mark.parametrize("which", [0, 700, -1])
+    def test_a_nav_is_its_lines(self, imported: Imported, computed: Computed, which: int) -> None:
+        """Seven positions and cash, each with the events behind it, to the last digit."""
+        session = list(computed.navs)[which]
+        item = performance(imported, "explain", figure="nav", session=session)
+
+        total = sum((Decimal(line["value"]) for line in item["lines"]), Decimal(0))
+        assert total == computed.navs[session] == Decimal(item["nav"])
+        cash = next(line for line in item["lines"] if line["kind"] == "cash")
+        if which == -1:
+            assert len(cash["events"]) == EXECUTIONS + 1

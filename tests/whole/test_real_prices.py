@@ -17,6 +17,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from client.market import CloseCorrection
+from client.portfolios import Portfolio
+from client.trades import Trade
 from domain.identity import MARKET_TENANT
 from gateway.access import Role
 from tests.whole.system import Ended, WholeSystem, whole_system
@@ -103,19 +106,18 @@ class TestImportingFiveYears:
         writer = imported.system.writer(
             TENANT, Role.EXECUTION, Role.PORTFOLIO_MANAGER, source="desk"
         )
-        opening = {"portfolio": "sectors", "base_currency": "USD"}
-        assert writer.command("/v1/portfolios", opening, key="open").is_accepted
+        writer.send(Portfolio(portfolio="sectors", base_currency="USD"), key="open").require()
         names = sorted(WITHOUT_SECTOR | {"AAPL", "MMM", "XOM", "BRK.B"})
-        for name in names:
-            trade = {
-                "portfolio": "sectors", "external_id": name, "intent": "executed",
-                "instrument": name, "side": "buy", "quantity": "1", "price": "1",
-                "currency": "USD", "trade_date": "2018-02-07",
-            }  # fmt: skip
-            reply = writer.command("/v1/trades", trade, key=name)
-            assert reply.is_accepted, reply.told()
+        trades = [
+            Trade(
+                portfolio="sectors", external_id=name, intent="executed",
+                instrument=name, side="buy", quantity="1", price="1",
+                currency="USD", trade_date="2018-02-07",
+            )
+            for name in names
+        ]  # fmt: skip
 
-        position = reply.document["position"]
+        position = max(each.require().position for each in writer.stream(trades, key="each"))
         held = imported.system.reader(TENANT).items(
             "/v1/portfolios/sectors/positions", min_position=position
         )
@@ -158,14 +160,12 @@ class TestWartsOfTheFile:
     def test_a_corrected_close_clears_both_days(self, imported: Imported) -> None:
         """LNT fell from 35.35 to 17.87 and was back the day after: neither day is suspect then."""
         exchange = imported.system.writer(MARKET_TENANT, Role.MARKET_DATA)
-        correction = {
-            "calendar": "XNYS", "session": "2016-05-19", "instrument": "LNT",
-            "price": "35.74", "reason": "split_misdated",
-        }  # fmt: skip
+        correction = CloseCorrection(
+            calendar="XNYS", session="2016-05-19", instrument="LNT",
+            price="35.74", reason="split_misdated",
+        )  # fmt: skip
 
-        reply = exchange.command("/v1/sessions/corrections", correction, key="lnt")
-        assert reply.is_accepted, reply.told()
-        position = reply.document["position"]
+        position = exchange.send(correction, key="lnt").require().position
         suspects = closes(imported.system, "suspect", position)
         (corrected,) = closes(imported.system, "corrected", position)
 

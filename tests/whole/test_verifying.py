@@ -7,6 +7,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from client.market import Instrument
+from client.portfolios import Portfolio
+from client.queries import Positions
+from client.trades import Trade
 from domain.identity import MARKET_TENANT
 from gateway.access import Role
 from tests.whole.system import WholeSystem, pms, whole_system
@@ -20,23 +24,21 @@ def system() -> Iterator[WholeSystem]:
     """A running PMS with one trade in it."""
     with whole_system() as system:
         exchange = system.writer(MARKET_TENANT, Role.MARKET_DATA)
-        instrument = {
-            "instrument": "ACME", "symbol": "Acme", "currency": "USD",
-            "asset_class": "equity", "calendar": "XNYS",
-        }  # fmt: skip
-        assert exchange.command("/v1/instruments", instrument, key="acme").is_accepted
+        instrument = Instrument(
+            instrument="ACME", symbol="Acme", currency="USD",
+            asset_class="equity", calendar="XNYS",
+        )  # fmt: skip
+        exchange.send(instrument, key="acme").require()
         writer = system.writer(TENANT, Role.PORTFOLIO_MANAGER, Role.EXECUTION, source="desk")
-        opening = {"portfolio": "growth", "base_currency": "USD"}
-        assert writer.command("/v1/portfolios", opening, key="open").is_accepted
-        trade = {
-            "portfolio": "growth", "external_id": "1", "intent": "executed",
-            "instrument": "ACME", "side": "buy", "quantity": "3", "price": "10",
-            "currency": "USD", "trade_date": "2024-01-02",
-        }  # fmt: skip
-        reply = writer.command("/v1/trades", trade, key="1")
-        assert reply.is_accepted
+        writer.send(Portfolio(portfolio="growth", base_currency="USD"), key="open").require()
+        trade = Trade(
+            portfolio="growth", external_id="1", intent="executed",
+            instrument="ACME", side="buy", quantity="3", price="10",
+            currency="USD", trade_date="2024-01-02",
+        )  # fmt: skip
+        position = writer.send(trade, key="1").require().position
         reader = system.reader(TENANT)
-        reader.query("/v1/portfolios/growth/positions", min_position=reply.document["position"])
+        assert list(reader.pages(Positions(portfolio="growth", min_position=position)))
         yield system
 
 
@@ -88,7 +90,15 @@ class TestRebuilding:
         ended = system.pms("rebuild")
 
         assert ended.status == 0, ended.said
-        for name in ("positions", "cash", "trades", "performance"):
+        for name in (
+            "positions",
+            "cash",
+            "trades",
+            "performance",
+            "controls",
+            "outcomes",
+            "market",
+        ):
             assert f"{name}: " in ended.said
 
     def test_refuses_an_unknown_model(self, system: WholeSystem) -> None:

@@ -9,6 +9,7 @@ from domain.identity import MARKET_TENANT
 from gateway.access import Role
 from tests.gateway.serving import assert_problem, client_of, new_tenant, token
 from tests.write_api.conftest import key, trade
+from tests.write_api.test_blocks import block
 
 TENANT_WRITES = {
     "/v1/portfolios": {"admin", "portfolio_manager"},
@@ -25,15 +26,32 @@ TENANT_WRITES = {
     "/v1/portfolios/growth/closures": {"admin", "portfolio_manager"},
     "/v1/portfolios/growth/period-closures": {"admin", "controller"},
     "/v1/portfolios/growth/period-reopenings": {"admin", "controller"},
+    "/v1/blocks": {"admin", "portfolio_manager", "trader", "execution"},
+    "/v1/blocks/s/B-1/busts": {"admin", "execution"},
     "/v1/sources": {"admin", "portfolio_manager"},
+    "/v1/limits": {"admin", "risk"},
+    "/v1/limits/gearing/approvals": {"admin", "risk"},
+    "/v1/limits/gearing/declinations": {"admin", "risk"},
+    "/v1/trading-states": {"admin", "risk", "controller"},
+    "/v1/overrides": {"admin", "risk", "portfolio_manager", "trader", "execution"},
+    "/v1/overrides/s/t-1/approvals": {"admin", "risk"},
+    "/v1/overrides/s/t-1/declinations": {
+        "admin",
+        "risk",
+        "portfolio_manager",
+        "trader",
+        "execution",
+    },
     "/v1/trades": {"admin", "portfolio_manager", "trader", "execution"},
     "/v1/trades/s/t-1/amendments": {"admin", "execution"},
     "/v1/trades/s/t-1/busts": {"admin", "execution"},
     "/v1/trades:batch": {"admin", "portfolio_manager", "trader", "execution"},
+    "/v1/trades:check": {"admin", "portfolio_manager", "trader", "execution"},
 }
 SHARED_WRITES = {
     "/v1/instruments": {"admin", "market_data"},
     "/v1/instruments:batch": {"admin", "market_data"},
+    "/v1/benchmarks": {"admin", "market_data"},
     "/v1/instruments/AAPL/titles": {"admin", "market_data"},
     "/v1/instruments/AAPL/symbols": {"admin", "market_data"},
     "/v1/instruments/AAPL/sectors": {"admin", "market_data"},
@@ -41,17 +59,29 @@ SHARED_WRITES = {
     "/v1/instruments/AAPL/resumptions": {"admin", "market_data"},
     "/v1/instruments/AAPL/delistings": {"admin", "market_data"},
     "/v1/instruments/AAPL/write-downs": {"admin", "market_data"},
+    "/v1/instruments/AAPL/splits": {"admin", "market_data"},
+    "/v1/instruments/AAPL/stock-dividends": {"admin", "market_data"},
+    "/v1/instruments/AAPL/dividends": {"admin", "market_data"},
+    "/v1/instruments/AAPL/spin-offs": {"admin", "market_data"},
+    "/v1/instruments/AAPL/reversals": {"admin", "market_data"},
+    "/v1/time": {"admin", "market_data"},
     "/v1/marks": {"admin", "market_data"},
     "/v1/sessions": {"admin", "market_data"},
     "/v1/sessions/corrections": {"admin", "market_data"},
 }
 COMMAND = "/v1/commands/00000000-0000-4000-8000-000000000000"
 ASKING = {
-    "admin", "portfolio_manager", "trader", "execution", "market_data", "controller", "auditor",
+    "admin", "portfolio_manager", "trader", "execution", "market_data", "controller", "risk",
+    "auditor",
 }  # fmt: skip
 INTENTS = {
     "proposed": {"admin", "portfolio_manager", "trader"},
     "executed": {"admin", "execution"},
+}
+STATES = {
+    "halted": {"admin", "risk", "controller"},
+    "reduce_only": {"admin", "risk"},
+    "active": {"admin", "risk"},
 }
 EVERY_ROLE = [role.value for role in Role]
 EVERY_WRITE = [*TENANT_WRITES, *SHARED_WRITES]
@@ -105,6 +135,28 @@ class TestARole:
 
         permitted = role in INTENTS[intent]
         assert code == ("portfolio_unknown" if permitted else "role_missing")
+
+    @pytest.mark.parametrize("role", EVERY_ROLE)
+    @pytest.mark.parametrize("intent", INTENTS)
+    def test_may_allocate_blocks_by_intent(self, address: str, role: str, intent: str) -> None:
+        """As with trades."""
+        bearer = token(new_tenant(), role, source="s")
+
+        code = code_of(address, bearer, "/v1/blocks", block("AAPL", intent=intent))
+
+        permitted = role in INTENTS[intent]
+        assert code == ("portfolio_unknown" if permitted else "role_missing")
+
+    @pytest.mark.parametrize("role", EVERY_ROLE)
+    @pytest.mark.parametrize("state", STATES)
+    def test_may_assign_trading_states(self, address: str, role: str, state: str) -> None:
+        """Halting is for more roles than letting trading go on."""
+        body = {"scope": {"portfolio": "growth"}, "state": state, "reason": "drill"}
+
+        code = code_of(address, token(new_tenant(), role), "/v1/trading-states", body)
+
+        refused = "trading_not_restricted" if state == "active" else "portfolio_unknown"
+        assert code == (refused if role in STATES[state] else "role_missing")
 
     @pytest.mark.parametrize("role", EVERY_ROLE)
     @pytest.mark.parametrize("intent", INTENTS)

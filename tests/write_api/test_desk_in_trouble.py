@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from commands.admission import SINGLES, Room
 from commands.desk import Desk
 from domain.identity import command_id
 from eventstore.log import Log
@@ -49,8 +50,39 @@ class TestADesk:
         assert told["outcome"] == "not_attempted"
         assert answer.headers["retry-after"] == "1"
 
+    def test_that_is_full_leaves_the_key_unused(self, log: Log) -> None:
+        """The same key is a first attempt once there is room."""
+        desk = Desk(log)
+        desk.start()
+        desk.admission._rooms[False] = Room(SINGLES._replace(seconds=0, least=0))
+        with caller(desk) as client:
+            refused = client.post("/v1/portfolios", json=OPENING, headers=key("open-1"))
+            desk.admission._rooms[False] = Room(SINGLES)
+            accepted = client.post("/v1/portfolios", json=OPENING, headers=key("open-1"))
+        desk.stop(timeout=30)
+
+        told = assert_problem(refused, 429, "too_many_requests")
+        assert told["outcome"] == "not_attempted"
+        assert told["command_id"] == str(command_id("acme", "open-1"))
+        assert int(refused.headers["retry-after"]) >= 1
+        assert accepted.status_code == 201, accepted.text
+        assert accepted.json()["replayed"] is False
+
+    def test_that_is_full_still_asks_for_a_token_and_tells_outcomes(self, log: Log) -> None:
+        """Who may not ask is told so, and questions are no commands."""
+        desk = Desk(log)
+        desk.admission._rooms[False] = Room(SINGLES._replace(seconds=0, least=0))
+        with caller(desk) as client:
+            nobody = client.post(
+                "/v1/portfolios", json=OPENING, headers={**key(), "Authorization": "Bearer none"}
+            )
+            outcome = client.get(f"/v1/commands/{command_id('acme', 'x')}")
+
+        assert nobody.status_code == 401
+        assert outcome.status_code == 200
+
     def test_that_stops_attempts_nothing(self, log: Log) -> None:
-        """503, for single commands and for batches, whose items say so each."""
+        """503, for single commands and for batches, unread."""
         desk = Desk(log)
         desk.start()
         desk.stop(timeout=30)
@@ -62,8 +94,22 @@ class TestADesk:
             items = [sale | {"external_id": name} for name in ("one", "two")]
             batch = client.post("/v1/trades:batch", json=items, headers=key())
 
-        assert assert_problem(single, 503, "not_attempted")["outcome"] == "not_attempted"
-        results = assert_problem(batch, 503, "not_attempted")["results"]
+        for answer in (single, batch):
+            assert assert_problem(answer, 503, "shutting_down")["outcome"] == "not_attempted"
+            assert answer.headers["retry-after"] == "1"
+
+    def test_that_stops_behind_the_door_says_so_of_each_item(self, log: Log) -> None:
+        """A batch that was let in just before is answered item by item."""
+        desk = Desk(log)
+        desk._intake.close()
+        sale = {"intent": "proposed", "portfolio": "growth", "side": "sell", "currency": "USD"}
+        sale |= {"instrument": "AAPL", "quantity": "1", "price": "1", "trade_date": "2020-01-03"}
+
+        with caller(desk) as client:
+            items = [sale | {"external_id": name} for name in ("one", "two")]
+            batch = client.post("/v1/trades:batch", json=items, headers=key())
+
+        results = assert_problem(batch, 503, "shutting_down")["results"]
         assert [result["outcome"] for result in results] == ["not_attempted"] * 2
         assert batch.headers["retry-after"] == "1"
 

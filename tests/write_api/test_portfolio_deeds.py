@@ -21,6 +21,7 @@ BODIES: dict[str, dict[str, object]] = {
     "titles": {"title": "Growth & income, Zürich"},
     "owners": {"owner": "user|7"},
     "benchmarks": {"benchmark": "SPX", "from_date": DAY},
+    "cost-basis": {"cost_basis": "AVERAGE", "from_date": DAY},
     "fees": CHARGE | {"kind": "custody"},
     "interest": CHARGE,
     "exchanges": EXCHANGE,
@@ -48,7 +49,7 @@ class TestADeed:
         assert "warnings" not in told
         assert portfolio == "growth"
 
-    @pytest.mark.parametrize("deed", ["titles", "owners", "benchmarks", "freezes"])
+    @pytest.mark.parametrize("deed", ["titles", "owners", "benchmarks", "freezes", "cost-basis"])
     def test_is_told_once_where_it_still_stands(
         self, client: Client, portfolio: str, deed: str
     ) -> None:
@@ -69,6 +70,8 @@ class TestADeed:
             ("titles", {"title": "two\nlines"}, "field_invalid", "title"),
             ("owners", {"owner": "someone@example.org"}, "field_invalid", "owner"),
             ("benchmarks", {"from_date": "1066-01-01"}, "out_of_range", "from_date"),
+            ("cost-basis", {"cost_basis": "BEST"}, "field_invalid", "cost_basis"),
+            ("cost-basis", {"from_date": "1066-01-01"}, "out_of_range", "from_date"),
             ("fees", {"amount": "0"}, "out_of_range", "amount"),
             ("fees", {"kind": "bribe"}, "field_invalid", "kind"),
             ("fees", {"value_date": None}, "date_missing", "value_date"),

@@ -13,7 +13,15 @@ from schemas.codec import UnknownEventType, encode
 from tests.schemas.strategies import events
 
 SHARED = {
+    "block.allocated.v1",
+    "block.refused.v1",
+    "block.busted.v1",
     "source.registered.v1",
+    "control.limit_proposed.v1",
+    "control.limit_approved.v1",
+    "control.limit_declined.v1",
+    "control.trading_state_assigned.v1",
+    "control.usage_observed.v1",
     "instrument.registered.v1",
     "instrument.renamed.v1",
     "instrument.symbol_changed.v1",
@@ -22,9 +30,13 @@ SHARED = {
     "instrument.resumed.v1",
     "instrument.delisted.v1",
     "instrument.written_down.v1",
+    "instrument.corporate_action_declared.v1",
+    "instrument.corporate_action_reversed.v1",
+    "market.time_reached.v1",
     "market.marked.v1",
     "market.session_closed.v1",
     "market.close_corrected.v1",
+    "market.benchmark_declared.v1",
 }
 names = st.text(min_size=1, max_size=20)
 
@@ -56,7 +68,7 @@ class TestRouting:
     @pytest.mark.parametrize("name", sorted(SHARED))
     @given(data=st.data())
     def test_shares_what_names_no_portfolio(self, name: str, data: st.DataObject) -> None:
-        """Instruments, the market and sources concern all portfolios."""
+        """Instruments, the market, sources and blocks concern many portfolios."""
         event = data.draw(events(EVENT_TYPES[name]))
 
         assert portfolio_of(name, encode(event)) is None

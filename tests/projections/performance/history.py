@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 
-from domain.instrument import WrittenDown
+from domain.instrument import CorporateActionDeclared, CorporateActionReversed, WrittenDown
 from domain.market import CloseCorrected, SessionClosed
+from domain.portfolio.corporate_events import CorporateActionUnapplied
 from domain.portfolio.events import PortfolioOpened, Reason, TradeBooked, TradeUnbooked
 from tests.projections.performance.naive import (
+    ACTS,
     CASH,
     FLOWS,
     Naive,
     Row,
     RowKey,
-    Told,
     session_of,
     shown,
 )
+from tests.projections.performance.naive_market import Told
 
 FACTS = {"late_trade", "busted_trade", "amended_trade", "late_flow", "late_cash"}
 NOTHING_YET: Row = {
@@ -35,6 +37,10 @@ def history(told: Sequence[Told]) -> dict[RowKey, Row]:
         for key in before.keys() - known.keys():
             made[key] |= {"current": shown(NOTHING_YET), "restated": (position, reason)}
             made[key]["changed"] = position
+        is_act = isinstance(event, ACTS)
+        for key in made.keys() - known.keys() if is_act else ():
+            if belongs_behind(told, position, key):
+                made[key] |= {"restated": (position, reason), "changed": position}
         for key, row in known.items():
             is_new = key not in made
             kept = made.setdefault(key, {"struck": None, "restated": (None, None)})
@@ -42,7 +48,7 @@ def history(told: Sequence[Told]) -> dict[RowKey, Row]:
             is_own = isinstance(event, SessionClosed) and event.session == key[2] and is_new
             if is_own:
                 kept["struck"], kept["changed"] = row, position
-            elif reason in FACTS:
+            elif reason in FACTS or is_act:
                 if belongs_behind(told, position, key):
                     kept["restated"], kept["changed"] = (position, reason), position
             elif before.get(key) != row:
@@ -67,6 +73,16 @@ def reason_of(told: Sequence[Told], position: int) -> str:
                 is_anew = isinstance(each, TradeUnbooked) and each.reason is Reason.AMENDED
                 return "amended_trade" if is_anew else "late_trade"
         return "late_trade"
+    if isinstance(event, CorporateActionDeclared):
+        return "corporate_action"
+    if isinstance(event, CorporateActionReversed | CorporateActionUnapplied):
+        return "reversed_action"
+    if isinstance(event, ACTS):
+        action = event.terms.action
+        name = (action.instrument, action.action)
+        gone = [each for _, each in told[:position] if isinstance(each, CorporateActionReversed)]
+        is_gone = name in [(each.instrument, each.action) for each in gone]
+        return "reversed_action" if is_gone else "corporate_action"
     if isinstance(event, FLOWS):
         return "late_flow"
     if isinstance(event, CASH):

@@ -3,16 +3,19 @@
 Independent of the code under test: exact fractions, plain loops, no state kept. Slow on purpose.
 """
 
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
+from domain.corporate_actions import Action, Split, StockDividend
 from domain.event import Event
-from domain.instrument import WrittenDown
 from domain.lots import Side
-from domain.market import CloseCorrected, MarketMarked, SessionClosed
+from domain.market import SessionClosed
+from domain.portfolio.corporate_events import (
+    CorporateActionApplied,
+    CorporateActionUnapplied,
+    LotsSpunOff,
+)
 from domain.portfolio.events import (
     CashDeposited,
     CashWithdrawn,
@@ -21,82 +24,19 @@ from domain.portfolio.events import (
     TradeUnbooked,
 )
 from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
+from tests.projections.performance.naive_market import Market, multiple, rounded
 
-Told = tuple[str, Event]
 Row = dict[str, Any]
 RowKey = tuple[str, str, date]
 
 FlowEvent: TypeAlias = CashDeposited | CashWithdrawn
 FLOWS = (CashDeposited, CashWithdrawn)
 CASH = (*FLOWS, FeeCharged, InterestBooked, CashExchanged)
+ACTS = (CorporateActionApplied, CorporateActionUnapplied, LotsSpunOff)
 
 
-class MarkRow(NamedTuple):
-    """A mark as it stands: where it is in time and in the log, and which close it is, if one."""
-
-    name: str
-    at: datetime
-    position: int
-    price: Decimal | None
-    close: tuple[str, date] | None
-    is_written_down: bool = False
-
-
-def rounded(value: Fraction, places: int) -> Decimal:
-    """Round half-even to decimal places, exactly."""
-    scaled = round(value * 10**places)
-    return Decimal(scaled).scaleb(-places).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
-
-
-class Naive:
+class Naive(Market):
     """What is known after some events."""
-
-    def __init__(self, told: Sequence[Told]) -> None:
-        self.told = told
-        self.sessions: dict[str, list[SessionClosed]] = {}
-        self.marks: list[MarkRow] = []
-        for position, (_, event) in enumerate(told, start=1):
-            if isinstance(event, MarketMarked):
-                for mark in event.marks:
-                    self._mark(mark.instrument, event.at, position, mark.price)
-                for rate in event.rates:
-                    self._mark(f"{rate.base}/{rate.quote}", event.at, position, rate.rate)
-            elif isinstance(event, SessionClosed):
-                self.sessions.setdefault(event.calendar, []).append(event)
-                for close in event.closes:
-                    key = (event.calendar, event.session)
-                    self._mark(close.instrument, event.ends_at, position, close.price, key)
-            elif isinstance(event, CloseCorrected):
-                key = (event.calendar, event.session)
-                name = event.instrument
-                self.marks = [m for m in self.marks if (m.name, m.close) != (name, key)]
-                self._mark(name, event.ends_at, position, event.price, key)
-            elif isinstance(event, WrittenDown):
-                row = MarkRow(event.instrument, event.at, position, event.price, None, True)
-                self.marks.append(row)
-
-    def _mark(
-        self, name: str, at: datetime, position: int, price: Decimal | None,
-        close: tuple[str, date] | None = None,
-    ) -> None:  # fmt: skip
-        self.marks.append(MarkRow(name, at, position, price, close))
-
-    def is_written_down(self, name: str, at: datetime) -> bool:
-        """Whether the price in force is a write-down."""
-        found = self._in_force(name, at)
-        return found is not None and found.is_written_down
-
-    def price(self, name: str, at: datetime) -> tuple[datetime, Fraction] | None:
-        """The price in force."""
-        best = self._in_force(name, at)
-        if best is None:
-            return None
-        assert best.price is not None
-        return best.at, Fraction(best.price)
-
-    def _in_force(self, name: str, at: datetime) -> MarkRow | None:
-        found = [m for m in self.marks if m.name == name and m.at <= at and m.price is not None]
-        return max(found, key=lambda m: (m.at, m.position), default=None)
 
     def rows(self) -> dict[RowKey, Row]:
         """Every current row."""
@@ -114,6 +54,9 @@ def session_of(sessions: list[SessionClosed], event: Event) -> int:
     for index, session in enumerate(sessions):
         if isinstance(event, TradeBooked | TradeUnbooked):
             if session.session >= event.fill.trade_date:
+                return index
+        elif isinstance(event, ACTS):
+            if session.session >= event.terms.action.ex_date:
                 return index
         elif isinstance(event, CASH):
             if event.at is not None and session.ends_at > event.at:
@@ -137,10 +80,20 @@ class NaiveBook:
             if isinstance(each, TradeUnbooked):
                 gone = each.fill
                 mine = [e for e in mine if not isinstance(e, TradeBooked) or e.fill != gone]
-            elif isinstance(each, (TradeBooked, *CASH)):
+            elif isinstance(each, (TradeBooked, *CASH, *ACTS)):
                 mine.append(each)
         self.facts = [(session_of(self.sessions, each), each) for each in mine]
         self.facts = [(index, each) for index, each in self.facts if index < len(self.sessions)]
+        self.acts = [(index, each) for index, each in self.facts if isinstance(each, ACTS)]
+        self.facts = [each for each in self.facts if each not in self.acts]
+        applied: set[tuple[str, str]] = set()
+        for each in mine:
+            if isinstance(each, CorporateActionApplied | CorporateActionUnapplied):
+                is_in = isinstance(each, CorporateActionApplied)
+                (applied.add if is_in else applied.discard)(name_of(each.terms.action))
+        self.lacked = sorted(
+            (split.ex_date, *name) for name, split in market.splits.items() if name not in applied
+        )
 
     def rows(self) -> list[tuple[date, Row]]:
         """The rows of the sessions from the first fact on."""
@@ -182,35 +135,67 @@ class NaiveBook:
         rate = self.rate(currency, at)
         return None if rate is None else amount * rate[1]
 
-    def value(self, facts: list[tuple[int, Any]], at: datetime, fresh: datetime) -> Row:
-        """Value what facts leave at a moment."""
+    def _act(self, index: int, held: dict[str, Fraction], cash: dict[str, Fraction]) -> None:
+        """What takes effect as a session starts: splits the books lack, what events told."""
+        for ex_date, name, lacked in self.lacked:
+            first = next((i for i, s in enumerate(self.sessions) if s.session >= ex_date), None)
+            if first == index and name in held:
+                exact = held[name] * multiple(self.market.splits[name, lacked])
+                held[name] = Fraction(rounded(exact, 12))
+        for i, event in self.acts:
+            action = event.terms.action
+            is_split = isinstance(action, Split | StockDividend)
+            if i != index or (is_split and name_of(action) not in self.market.splits):
+                continue
+            add_to(held, event.instrument, Fraction(event.quantity_change))
+            add_to(cash, event.currency, Fraction(event.cash_change))
+            if event.terms.cash_dividend is not None and not isinstance(event, LotsSpunOff):
+                due = Fraction(event.gross_change) - Fraction(event.withheld_change)
+                add_to(cash, event.terms.cash_dividend.currency, due)
+
+    def value(
+        self, facts: list[tuple[int, Any]], at: datetime, fresh: datetime, session: int
+    ) -> Row:
+        """Value what facts, up to those of a session, leave at a moment."""
         held: dict[str, Fraction] = {}
         cash: dict[str, Fraction] = {}
         trades: dict[str, list[TradeBooked]] = {}
-        for _, event in facts:
-            if isinstance(event, TradeBooked):
-                sign = -1 if event.fill.side is Side.SELL else 1
-                name = event.instrument
-                held[name] = held.get(name, Fraction(0)) + sign * Fraction(event.fill.quantity)
-                add_to(cash, event.currency, Fraction(event.cash_change))
-                trades.setdefault(name, []).append(event)
-            else:
-                for currency, amount in moved(event):
-                    add_to(cash, currency, amount)
+        on = self.sessions[session].session
+        currencies = {each.instrument: each.currency for _, each in self.acts}
+        for index in range(session + 1):
+            self._act(index, held, cash)
+            for event in [each for i, each in facts if i == index]:
+                if isinstance(event, TradeBooked):
+                    sign = -1 if event.fill.side is Side.SELL else 1
+                    add_to(held, event.instrument, sign * Fraction(event.fill.quantity))
+                    add_to(cash, event.currency, Fraction(event.cash_change))
+                    trades.setdefault(event.instrument, []).append(event)
+                    currencies[event.instrument] = event.currency
+                else:
+                    for currency, amount in moved(event):
+                        add_to(cash, currency, amount)
         is_empty = not any(held.values()) and not any(cash.values())
         stale, by_trade, unpriced = [], [], []
         for name, quantity in held.items():
             if not quantity:
                 continue
             found = self.market.price(name, at)
-            if found is None:
+            if found is None and name not in trades:
+                unpriced.append(name)
+                continue
+            if found is not None:
+                told_on, is_own = self.market.marked_on(name, at), False
+            else:
                 last = max(trades[name], key=lambda each: each.fill.key).fill
                 by_trade.append(name)
                 begun = next(s for s in self.sessions if s.session >= last.trade_date)
                 found = (last.executed_at or begun.starts_at, Fraction(last.price))
+                told_on, is_own = last.trade_date, True
             if found[0] < fresh and not self.market.is_written_down(name, at):
                 stale.append(name)
-            add_to(cash, trades[name][0].currency, quantity * found[1])
+            factor = self.market.factor(name, told_on, on, is_own=is_own)
+            amount = quantity * found[1] * factor
+            add_to(cash, currencies[name], Fraction(amount if factor == 1 else rounded(amount, 12)))
         priced = Fraction(0)
         for currency, amount in cash.items():
             converted = self.amount_in_base(amount, currency, at)
@@ -229,7 +214,7 @@ class NaiveBook:
     def _row(self, index: int) -> Row:
         session = self.sessions[index]
         known = [(i, each) for i, each in self.facts if i <= index]
-        row = self.value(known, session.ends_at, session.starts_at)
+        row = self.value(known, session.ends_at, session.starts_at, index)
         flows = [(i, each) for i, each in known if i == index and isinstance(each, FLOWS)]
         valued, has_unvalued = self._valued(flows, index)
         row["flows"] = None if has_unvalued else sum((a for _, a in valued), Fraction(0))
@@ -332,7 +317,12 @@ class NaiveBook:
                     is_before = event.at < at
             if i < index or (i == index and is_before):
                 counted.append((i, event))
-        return self.value(counted, at, at)
+        return self.value(counted, at, at, index)
+
+
+def name_of(action: Action) -> tuple[str, str]:
+    """What names an action."""
+    return action.instrument, action.action
 
 
 def add_to(sums: dict[str, Fraction], name: str, amount: Fraction) -> None:

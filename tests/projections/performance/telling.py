@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 import psycopg
 
 from domain.event import Event
+from domain.held import BookTotals
 from domain.identity import MARKET_TENANT
 from domain.instrument import WrittenDown
 from domain.lots import CostBasis, Fill, Side
@@ -28,7 +29,6 @@ from domain.market import (
 )
 from domain.money import ZERO, Money
 from domain.portfolio.events import (
-    BookTotals,
     CashDeposited,
     CashWithdrawn,
     PortfolioOpened,
@@ -201,7 +201,7 @@ def corrected(
 def decoded(told: Sequence[Told]) -> list[Decoded]:
     """Give events the positions 1, 2, …."""
     return [
-        Decoded(position, tenant, at(1), event)
+        Decoded(position, tenant, at(1), event, UUID(int=position))
         for position, (tenant, event) in enumerate(told, start=1)
     ]
 

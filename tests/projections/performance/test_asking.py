@@ -1,8 +1,8 @@
-"""Asking `performance`: days with cumulative returns, summaries, changes and judged closes."""
+"""Asking `performance`: days with cumulative returns, summaries and changes."""
 
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -10,7 +10,6 @@ import pytest
 from projections.asking import Readable
 from projections.checkpoint import Checkpoint, create_checkpoint
 from projections.paging import CursorInvalid
-from projections.performance.closes import CloseStatus, judged_closes
 from projections.performance.queries import (
     changed_performance,
     daily_performance,
@@ -24,7 +23,6 @@ from tests.projections.performance.telling import (
     Told,
     at,
     closed,
-    corrected,
     day,
     decoded,
     flow,
@@ -58,7 +56,8 @@ def told(connection: Connection, *story: Told) -> Folded:
     tables = Folded(connection)
     tables.take(decoded(story))
     with connection.transaction(), connection.cursor() as cursor:
-        checkpoint = Checkpoint(len(story), len(story) - 1, at(1), 1, UUID(int=1))
+        # Each story is a log of its own: what was read of another is not remembered for it.
+        checkpoint = Checkpoint(len(story), len(story) - 1, at(1), 1, uuid4())
         create_checkpoint(cursor, tables.schema, checkpoint)
     return tables
 
@@ -223,48 +222,3 @@ class TestChanges:
             (day(5), 14),
         ]
         assert changed_performance(Readable(connection), tenant=GLOBEX, after=13).rows == []
-
-
-class TestJudgedCloses:
-    """Data quality: what is thought of each close."""
-
-    def test_are_listed_by_status(self, connection: Connection) -> None:
-        """Suspect, corrected, cancelled and accepted closes, each in its list."""
-        told(
-            connection,
-            *STORY,
-            closed(6, {"AAPL": "99", "MSFT": "1"}, suspect=["AAPL"]),
-            corrected(6, "MSFT", None),
-            corrected(4, "AAPL", "13"),
-        )
-
-        found = {
-            status: [(row.instrument, row.session) for row in judged_closes(Readable(connection),
-                                                                            status=status).rows]
-            for status in CloseStatus
-        }  # fmt: skip
-
-        assert found == {
-            CloseStatus.SUSPECT: [("AAPL", day(6))],
-            CloseStatus.CORRECTED: [("AAPL", day(4))],
-            CloseStatus.CANCELLED: [("MSFT", day(6))],
-            CloseStatus.ACCEPTED: [("AAPL", day(number)) for number in (1, 2, 3, 5)],
-        }
-
-    def test_come_in_pages_by_instrument(self, connection: Connection) -> None:
-        """One instrument's closes, cut in pages."""
-        told(connection, *STORY)
-        accepted = CloseStatus.ACCEPTED
-
-        one = judged_closes(Readable(connection), status=accepted, instrument="AAPL", limit=3)
-        two = judged_closes(
-            Readable(connection),
-            status=accepted,
-            instrument="AAPL",
-            limit=3,
-            cursor=one.next_cursor,
-        )
-        none = judged_closes(Readable(connection), status=accepted, instrument="MSFT")
-
-        assert [row.session for row in one.rows + two.rows] == [day(n) for n in (1, 2, 3, 5)]
-        assert (two.next_cursor, none.rows) == (None, [])

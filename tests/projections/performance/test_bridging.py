@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import uuid4
 
 import msgspec
 import psycopg
@@ -29,7 +29,10 @@ from tests.projections.performance.telling import (
     closed,
     day,
     decoded,
+    exchanged,
+    fee,
     flow,
+    interest,
     marked,
     opened,
     trade,
@@ -45,7 +48,8 @@ def told(connection: Connection, story: Sequence[Told]) -> Folded:
     tables = Folded(connection)
     tables.take(decoded(story))
     with connection.transaction(), connection.cursor() as cursor:
-        checkpoint = Checkpoint(len(story), len(story) - 1, at(1), 1, UUID(int=1))
+        # Each story is a log of its own: what was read of another is not remembered for it.
+        checkpoint = Checkpoint(len(story), len(story) - 1, at(1), 1, uuid4())
         create_checkpoint(cursor, tables.schema, checkpoint)
     return tables
 
@@ -278,6 +282,41 @@ class TestWithoutABridge:
         assert asked(connection).bridge is not None
         monkeypatch.setattr(history, "FACTS_MAX", 1)
         with pytest.raises(HistoryTooLong):
+            asked(connection)
+
+
+FACTS_OF_PARTS = {
+    "external flow": "flows SET amount = amount + 0.01 WHERE part = 'external_flows'",
+    "management fee": "flows SET amount = amount + 0.01 WHERE part = 'management_fees'",
+    "interest": "flows SET amount = amount + 0.01 WHERE part = 'interest'",
+    "exchange": "flows SET amount = amount + 0.01 WHERE part = 'fx_on_cash' AND amount > 0",
+    "fee of an exchange": "flows SET amount = amount + 0.01 WHERE part = 'trading_fees'",
+    "cash of a purchase": "fills SET cash = cash + 0.01 WHERE quantity > 0",
+    "cash of a sale": "fills SET cash = cash + 0.01 WHERE quantity < 0",
+    "quantity sold": "fills SET quantity = quantity + 0.01 WHERE quantity < 0",
+    "close": "marks SET price = price + 0.01 WHERE name = 'AAPL'",
+    "rate": "marks SET price = price + 0.01 WHERE name = 'EUR/USD'",
+    "NAV": "days SET nav = nav + 0.01",
+}
+
+
+class TestBrokenByACent:
+    """The law is worth something: it sees a cent in the facts that the parts are made of."""
+
+    @pytest.mark.parametrize("fact", FACTS_OF_PARTS)
+    def test_is_not_answered(self, connection: Connection, fact: str) -> None:
+        """One stored fact is a cent off: the parts do not explain the NAV, and none is told."""
+        told(connection, [
+            opened(), marked(at(1, 10), {"EUR/USD": "1.5"}), flow("1000", moment=at(1, 11)),
+            trade("AAPL", "10", "10", 1, fee="1"), trade("AAPL", "-4", "12", 1, fee="2"),
+            fee("3", 1), interest("4", 1), exchanged("50", "40", 1, charged="2"),
+            closed(1, {"AAPL": "13"}),
+        ])  # fmt: skip
+        assert asked(connection).bridge is not None
+
+        connection.execute(f"UPDATE performance.{FACTS_OF_PARTS[fact]}".encode())
+
+        with pytest.raises(AssertionError, match=r"the parts explain|ends at the NAV"):
             asked(connection)
 
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
+from msgspec.structs import replace
 
 from tests.projections.performance.telling import (
     Told,
@@ -17,8 +18,9 @@ from tests.projections.performance.telling import (
     interest,
     marked,
     opened,
+    trade,
 )
-from tests.projections.performance.test_bridging import asked, parts, told
+from tests.projections.performance.test_bridging import asked, parts, rated, told
 
 Connection = psycopg.Connection[Any]
 
@@ -48,6 +50,18 @@ class TestResults:
             Decimal(0),
             Decimal("0.07"),
         )
+
+    def test_one_beside_a_trade_counts_with_the_trade(self, connection: Connection) -> None:
+        """A share bought for 20 euros on day 2, paid with 30 dollars settling on day 4: no gap."""
+        rate = marked(at(1, 10), {"EUR/USD": "1.5"})
+        tenant, exchange = exchanged("30", "20", 4)
+        beside = (tenant, replace(exchange, trade_date=day(2)))
+        bought = rated(trade("SAP", "1", "20", 2, currency="EUR"), "1.5")
+        story = (rate, *FUNDED, bought, beside, closed(2), closed(3))
+        tables = told(connection, story)
+
+        assert tables.days("nav, daily_return")[1:] == [(Decimal(100), Decimal(0))] * 2
+        assert parts(asked(connection, 2, 3)) == {}
 
     def test_one_with_a_time_counts_before_a_later_flow(self, connection: Connection) -> None:
         """10 % are lost at eleven, then 90 come in at noon and nothing happens: -10 %."""

@@ -19,6 +19,7 @@ from domain.portfolio.events import Reason, TradeBooked, TradeUnbooked
 from projections.read_model import Decoded
 from tests.projections.performance import naive
 from tests.projections.performance.history import NOTHING_YET, history
+from tests.projections.performance.naive_market import rounded
 from tests.projections.performance.telling import (
     ACME,
     BOOK,
@@ -389,5 +390,5 @@ class TestStruckRows:
 
 def test_fractions_are_compared_exactly() -> None:
     """The naive model rounds half to even as the code does."""
-    assert naive.rounded(Fraction(5, 10**13), 12) == 0
-    assert naive.rounded(Fraction(15, 10**13), 12) == 2 * Fraction(1, 10**12)
+    assert rounded(Fraction(5, 10**13), 12) == 0
+    assert rounded(Fraction(15, 10**13), 12) == 2 * Fraction(1, 10**12)

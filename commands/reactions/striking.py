@@ -1,0 +1,104 @@
+"""Struck figures: when a session has closed, each portfolio's figures are told once, by event.
+
+What is due is asked of a read model that has folded the closing, and whether it was told already
+of the same: so what was missed is caught up by looking, and nothing is kept here. A command's name
+follows from the closing and the portfolio, so whoever asks again meets the receipt of the first.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import NamedTuple
+from uuid import UUID
+
+from commands.command import Issued, Outcome
+from commands.desk import Desk
+from commands.reactions.owing import reacting
+from commands.striking import StrikeFigures
+from domain.figures import FiguresStruck
+from domain.identity import derive
+from eventstore.envelope import RecordedEvent
+from eventstore.log import Log
+
+ACTOR = "reaction:striking"
+ASKED_MAX = 50
+"""Figures made, and commands under way, at a time: trades beside them wait for so many at most."""
+
+LOOK_SECONDS = 0.1
+REST = 3
+"""How much longer than it worked the reaction rests: making figures shares the interpreter with
+trades, and takes a quarter of it at most."""
+
+
+class Due(NamedTuple):
+    """Figures of one portfolio that the log does not tell yet."""
+
+    tenant: str
+    struck: FiguresStruck
+
+
+class AllDue(NamedTuple):
+    """What is due behind a closing, oldest closing first, as of the `position` looked at."""
+
+    position: int
+    due: list[Due]
+
+
+AskDue = Callable[[int, int], AllDue | None]
+"""Tells what is due of sessions closed behind a log position, so many at most; None: not now."""
+
+
+class FiguresAtSessionEnd:
+    """Asks what is due, and has the desk tell it, a few at a time."""
+
+    def __init__(self, desk: Desk, log: Log, ask_due: AskDue) -> None:
+        self._desk = desk
+        self._log = log
+        self._ask_due = ask_due
+        self._behind = 0
+        self._told_at = 0
+        self._asked: list[Future[Outcome]] = []
+        self._cause: RecordedEvent | None = None
+
+    def look(self) -> None:
+        """Note what was decided; once all is, look what is due, and ask for it."""
+        for asked in self._asked:
+            if asked.done():
+                self._told_at = max(self._told_at, asked.result().position or 0)
+        self._asked = [asked for asked in self._asked if not asked.done()]
+        if self._asked:
+            return
+        found = self._ask_due(self._behind, ASKED_MAX)
+        if found is None or found.position < self._told_at:
+            return  # What was told is not folded yet: it would be found due again.
+        first = min((each.struck.closed_at - 1 for each in found.due), default=found.position)
+        self._behind = min(first, found.position)
+        self._asked = [self._desk.submit(self._issue(each)) for each in found.due]
+
+    def _issue(self, due: Due) -> Issued:
+        struck = due.struck
+        if self._cause is None or self._cause.position != struck.closed_at:
+            (self._cause,) = self._log.read(struck.closed_at - 1, 1)
+        return reacting(
+            StrikeFigures(struck),
+            self._cause,
+            command_id=striking_id(due.tenant, struck.portfolio, closed_at=struck.closed_at),
+            tenant=due.tenant,
+            actor=ACTOR,
+        )
+
+
+def striking_id(tenant: str, portfolio: str, *, closed_at: int) -> UUID:
+    """Name the striking of a portfolio that follows from a session's end at a log position."""
+    return derive("reaction", "striking", str(closed_at), tenant, portfolio)
+
+
+def run_striking(desk: Desk, log: Log, stop: threading.Event, *, ask_due: AskDue) -> None:
+    """Have figures told until `stop`."""
+    reaction = FiguresAtSessionEnd(desk, log, ask_due)
+    worked = 0.0
+    while not stop.wait(max(LOOK_SECONDS, REST * worked)):
+        began = time.thread_time()
+        reaction.look()
+        worked = time.thread_time() - began

@@ -1,0 +1,1 @@
+"""Limits, trading states and overrides: what a tenant allows its trades, as versioned facts."""

@@ -1,0 +1,221 @@
+"""What a portfolio's positions are worth when a trade is judged (convention 5).
+
+At the marks in force at the trade's time, a position without any at its own last price. Values are
+kept with the portfolio and only what changed is valued anew; they are no part of its state.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from domain.calendars import local_date
+from domain.corporate_actions import Split, StockDividend, scale_between, value_at_mark
+from domain.instrument import Instrument
+from domain.limits.scope import sector_of
+from domain.marks import UNKNOWN, Marks, Quote
+from domain.money import ZERO
+from domain.portfolio.overdue import Acting
+
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)
+
+
+class Valued(msgspec.Struct, frozen=True, gc=False):
+    """A position's value in its currency, signed; None where no price of it is known.
+
+    `quote` is the mark it was valued at; absent: at its own last price, or not at all. `sector` is
+    that of its instrument on the day of the valuation.
+    """
+
+    value: Decimal | None
+    currency: str
+    quote: Quote | None
+    sector: str
+
+
+class Valuation(msgspec.Struct):
+    """All positions of a portfolio, valued for any time from `since` until just before `until`.
+
+    Whoever holds it is alone with it: it follows the portfolio in place. `gross` and `net` are sums
+    by currency, `sectors` what gross is by sector and currency; `as_of` is another whenever units
+    or sectors may be, or the day.
+    """
+
+    as_of: object
+    day: date
+    marks: object
+    since: datetime
+    until: datetime
+    values: dict[str, Valued]
+    gross: dict[str, Decimal]
+    net: dict[str, Decimal]
+    sectors: dict[tuple[str, str], Decimal]
+    unpriced: set[str]
+
+
+class HasQuantity(Protocol):
+    """A position: its signed quantity."""
+
+    @property
+    def quantity(self) -> Decimal:
+        """Units held."""
+
+
+class HasPrice(Protocol):
+    """The last own fill of a position: its price, in the units of its date."""
+
+    @property
+    def price(self) -> Decimal:
+        """What one unit was traded at."""
+
+    @property
+    def trade_date(self) -> date:
+        """The date in whose units that is."""
+
+
+class Positions(Protocol):
+    """What is valued of a portfolio, beside what is kept of its values.
+
+    `moved` are the positions that changed since they were `valued`.
+    """
+
+    valued: Valuation | None
+    moved: set[str]
+
+    @property
+    def books(self) -> Mapping[str, HasQuantity]:
+        """Positions by instrument, closed ones too."""
+
+    @property
+    def traded(self) -> Mapping[str, HasPrice]:
+        """The last own fill by instrument."""
+
+
+def value_positions(
+    portfolio: Positions, marks: Marks, moment: datetime, acting: Acting
+) -> Valuation:
+    """Value what a portfolio holds, at the marks in force at a moment."""
+    known, day = portfolio.valued, moment.date()
+    as_of = (acting.as_of, day)
+    if known is None or known.as_of != as_of:
+        known = Valuation(as_of, day, None, EARLIEST, LATEST, {}, {}, {}, {}, set())
+        moved = {name for name, book in portfolio.books.items() if book.quantity}
+    elif known.marks is marks.version and known.since <= moment < known.until:
+        moved = portfolio.moved
+        if not moved:
+            return known
+    else:
+        moved = known.values.keys() | portfolio.moved
+    portfolio.valued = None  # Whatever happens meanwhile: what is half done is of no use.
+    _revalue(portfolio, known, moved, marks, moment, acting)
+    portfolio.valued, portfolio.moved = known, set()
+    return known
+
+
+def _revalue(
+    portfolio: Positions,
+    known: Valuation,
+    names: set[str],
+    marks: Marks,
+    moment: datetime,
+    acting: Acting,
+) -> None:
+    """Value some positions anew; of those only whose quantity or mark is another."""
+    values = known.values
+    if len(names) >= len(values) and values.keys() <= names:
+        known.since, known.until = EARLIEST, LATEST
+    known.marks = marks.version
+    for name in names:
+        quote, from_at, to_at = _in_force(marks, name, moment)
+        known.since, known.until = max(known.since, from_at), min(known.until, to_at)
+        before = values.get(name)
+        if before is not None:
+            if name not in portfolio.moved and before.quote is quote and before.value is not None:
+                continue
+            del values[name]
+            known.unpriced.discard(name)
+            _add(known, before, -1)
+        book = portfolio.books.get(name)
+        if book is None or not book.quantity:
+            continue
+        quantity = book.quantity
+        is_forgotten = quote is None and marks.is_forgotten(name, moment)
+        after = _valued(portfolio, name, quantity, quote, moment, acting, is_known=not is_forgotten)
+        values[name] = after
+        _add(known, after, 1)
+        if after.value is None:
+            known.unpriced.add(name)
+
+
+def _in_force(marks: Marks, name: str, moment: datetime) -> tuple[Quote | None, datetime, datetime]:
+    """Give the mark in force, and from when until when it is."""
+    quotes = marks.of.get(name, UNKNOWN).quotes
+    if not quotes:
+        return None, EARLIEST, LATEST
+    if quotes[-1].at <= moment:
+        return quotes[-1], quotes[-1].at, LATEST
+    quote = marks.in_force(name, moment)
+    until = next(each.at for each in quotes if each.at > moment)
+    return quote, EARLIEST if quote is None else quote.at, until
+
+
+def _valued(
+    portfolio: Positions,
+    name: str,
+    quantity: Decimal,
+    quote: Quote | None,
+    moment: datetime,
+    acting: Acting,
+    *,
+    is_known: bool,
+) -> Valued:
+    instrument = acting.instrument_of(name)
+    assert instrument is not None, "what is held is registered"
+    calendar, currency = instrument.calendar, instrument.currency
+    sector = sector_of(instrument, moment.date())
+    if quote is not None:
+        price, marked_on = quote.price, lambda: local_date(calendar, quote.at)
+    else:
+        traded = portfolio.traded.get(name) if is_known else None
+        if traded is None:
+            return Valued(None, currency, None, sector)
+        price, marked_on = traded.price, lambda: traded.trade_date
+    if not instrument.actions:
+        return Valued(quantity * price, currency, quote, sector)
+    on = max(acting.today(calendar), local_date(calendar, moment))
+    value = _scaled(instrument, quantity, price, marked_on, on)
+    return Valued(value, currency, quote, sector)
+
+
+def _scaled(
+    instrument: Instrument,
+    quantity: Decimal,
+    price: Decimal,
+    marked_on: Callable[[], date],
+    on: date,
+) -> Decimal:
+    """Value units of a date at a price told in those of another."""
+    changes = [
+        action
+        for action in instrument.actions.values()
+        if isinstance(action, Split | StockDividend)
+        and action.action not in instrument.reversed_actions
+    ]
+    if not changes:
+        return quantity * price
+    scale = scale_between(changes, marked_on=marked_on(), valued_on=on)
+    return quantity * price if scale.new == scale.old else value_at_mark(quantity, price, scale)
+
+
+def _add(known: Valuation, valued: Valued, sign: int) -> None:
+    if valued.value is None:
+        return
+    currency, change = valued.currency, sign * valued.value
+    size = sign * abs(valued.value)
+    known.gross[currency] = known.gross.get(currency, ZERO) + size
+    known.net[currency] = known.net.get(currency, ZERO) + change
+    key = valued.sector, currency
+    known.sectors[key] = known.sectors.get(key, ZERO) + size

@@ -1,0 +1,1 @@
+"""Controls: limits and their history, trading states, overrides, breaches by prices, usage."""

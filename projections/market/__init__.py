@@ -1,0 +1,1 @@
+"""Market: what was told of prices and rates, what stands, and how old it is."""

@@ -1,0 +1,344 @@
+"""What a portfolio is exposed to, now or at the end of a session: positions and cash, valued.
+
+Now is everything booked, at the last marks in force; the end of a session is as known now. Values
+are exact, in the base currency, signed; asked within the snapshot of `history.of_portfolio`.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from domain.corporate_actions import Action
+from domain.money import ZERO, canonical
+from domain.rates import Conversion
+from projections.asking import Readable, ask
+from projections.performance.facts import add
+from projections.performance.history import NAME, History
+from projections.performance.price_history import PriceHistory, price_history
+from projections.performance.prices import Prices
+from projections.performance.standing import LISTINGS
+from projections.performance.state import FIRST_MOMENT, LAST_MOMENT, Held, Quote
+from projections.performance.units import Units
+from projections.performance.valuation import pair_names, rate_name, rate_to_base
+
+_HELD = """
+portfolios.held, closed.session, closed.ends_at, asked.session, asked.starts_at, asked.ends_at
+FROM {schema}.portfolios
+LEFT JOIN LATERAL (
+    SELECT session, ends_at FROM {schema}.sessions
+    WHERE sessions.calendar = portfolios.calendar ORDER BY session DESC LIMIT 1
+) AS closed ON true
+LEFT JOIN LATERAL (
+    SELECT session, starts_at, ends_at FROM {schema}.sessions
+    WHERE sessions.calendar = portfolios.calendar AND session <= %s ORDER BY session DESC LIMIT 1
+) AS asked ON true
+WHERE portfolios.tenant = %s AND portfolios.portfolio = %s
+"""
+_FACTS = """
+WHERE tenant = %(tenant)s AND portfolio = %(portfolio)s
+    AND on_date > %(after)s AND on_date <= %(until)s
+"""
+_CHANGES = """
+change.* FROM (
+    SELECT true AS is_position, instrument AS name, min(currency), sum(quantity)
+    FROM {schema}.fills {facts} GROUP BY instrument
+    UNION ALL SELECT false, currency, currency, sum(cash) FROM {schema}.fills {facts}
+    GROUP BY currency
+    UNION ALL SELECT true, instrument, min(currency), sum(quantity)
+    FROM {schema}.acts {facts} GROUP BY instrument
+    UNION ALL SELECT false, currency, currency, sum(cash) FROM {schema}.acts {facts}
+    GROUP BY currency
+    UNION ALL SELECT false, due_currency, due_currency, sum(gross - withheld)
+    FROM {schema}.acts {facts} AND due_currency IS NOT NULL GROUP BY due_currency
+    UNION ALL SELECT false, currency, currency, sum(amount) FROM {schema}.flows
+    WHERE tenant = %(tenant)s AND portfolio = %(portfolio)s AND on_date >= %(flows_from)s
+        AND CASE WHEN at IS NULL THEN on_date > %(after)s AND on_date <= %(until)s
+            ELSE at >= %(after_at)s AND at < %(until_at)s END
+    GROUP BY currency
+) AS change
+""".replace("{facts}", _FACTS)
+_EXECUTED = """
+executed.* FROM (
+    SELECT DISTINCT ON (instrument) instrument, price, on_date, coalesce(at, (
+        SELECT starts_at FROM {schema}.sessions WHERE calendar = %s AND session >= on_date
+        ORDER BY session LIMIT 1
+    )) FROM {schema}.fills
+    WHERE tenant = %s AND portfolio = %s AND instrument = ANY(%s) AND on_date <= %s
+    ORDER BY instrument, on_date DESC, book_order DESC
+) AS executed
+"""
+_HELD_BEFORE = """
+sum(quantity) FROM (
+    SELECT quantity FROM {schema}.fills
+    WHERE tenant = %s AND portfolio = %s AND instrument = %s AND on_date < %s
+    UNION ALL SELECT quantity FROM {schema}.acts
+    WHERE tenant = %s AND portfolio = %s AND instrument = %s AND on_date < %s
+) AS facts
+"""
+
+
+class Lack(StrEnum):
+    """Why nothing is told of a portfolio's risk."""
+
+    NO_SESSION = "no_session"
+    NAV_INCOMPLETE = "nav_incomplete"
+    BEING_RESTATED = "being_restated"
+
+
+class Position(NamedTuple):
+    """A position and its value in the base currency; `value` is absent without price or rate."""
+
+    instrument: str
+    currency: str
+    quantity: Decimal
+    price: Decimal | None
+    price_at: datetime | None
+    value: Decimal | None
+
+
+class Cash(NamedTuple):
+    """Trade-date cash of a currency with what is due of dividends, and its value in base."""
+
+    currency: str
+    amount: Decimal
+    value: Decimal | None
+
+
+class Exposed(msgspec.Struct, frozen=True):
+    """A portfolio's positions and cash at `at`, by name; zero ones are left out.
+
+    `session` is the last closed one then, `on` the date of `at`, whose units quantities are. `nav`
+    is null where `lack` says why: something is `unpriced`, no session closed, or a split is still
+    to be told of this holder.
+    """
+
+    portfolio: str
+    currency: str
+    calendar: str
+    session: date | None
+    at: datetime | None
+    on: date | None
+    nav: Decimal | None
+    lack: Lack | None
+    positions: list[Position]
+    cash: list[Cash]
+    unpriced: list[str]
+    stale: list[str]
+
+
+class _Moment(NamedTuple):
+    """When a portfolio is valued: behind facts up to a date, and flows before a moment."""
+
+    session: date | None
+    fresh_from: datetime
+    until: date
+    quotes_at: datetime
+
+
+class _Sums(NamedTuple):
+    quantities: dict[str, Decimal]
+    cash: dict[str, Decimal]
+    currencies: dict[str, str]
+
+
+def exposed_of(
+    readable: Readable, history: History, until: date | None = None
+) -> tuple[Exposed, PriceHistory]:
+    """Value what a portfolio holds now, or held at the end of the last session up to a date.
+
+    Beside it are the closes of its calendar, of the same snapshot.
+    """
+    closes = price_history(readable, history.calendar)
+    row = history.ask(_HELD, until or date.max, *history.owner).rows[0]
+    held = msgspec.json.decode(row[0], type=Held)
+    closed, closed_at, session, starts_at, ends_at = row[1:]
+    if until is not None and session is None:
+        return _lacking(history, Lack.NO_SESSION), closes
+    moment = _Moment(session, starts_at or FIRST_MOMENT, date.max, LAST_MOMENT)
+    span = (closed or date.min, closed_at or FIRST_MOMENT, date.max, LAST_MOMENT)
+    sign = 1
+    if until is not None:
+        moment = _Moment(session, starts_at, session, ends_at)
+        span, sign = (session, ends_at, closed, closed_at), -1
+    sums = _Sums(held.quantities, held.cash, dict(held.instruments))
+    if span[0] != span[2]:
+        _merge(readable, history.owner, sums, span, sign)
+    valuing = _Valuing(readable, history, closes, moment, sums)
+    return valuing.exposed(held), closes
+
+
+def _lacking(history: History, lack: Lack) -> Exposed:
+    owner = (history.owner[1], history.base_currency, history.calendar)
+    return Exposed(*owner, None, None, None, None, lack, [], [], [], [])
+
+
+def _merge(
+    readable: Readable,
+    owner: tuple[str, str],
+    sums: _Sums,
+    span: tuple[date, datetime, date, datetime],
+    sign: int,
+) -> None:
+    """Add the facts behind one session up to another, or with `sign` -1 take them away."""
+    after, after_at, until, until_at = span
+    asked = {
+        "tenant": owner[0], "portfolio": owner[1], "after": after, "until": until,
+        "after_at": after_at, "until_at": until_at, "flows_from": min(after, after_at.date()),
+    }  # fmt: skip
+    for is_position, name, currency, amount in ask(readable, NAME, _CHANGES, asked).rows:
+        if is_position:
+            sums.currencies[name] = currency
+        add(sums.quantities if is_position else sums.cash, name, amount * sign)
+
+
+class _Valuing:
+    """Valuing sums at a moment (convention 5)."""
+
+    def __init__(
+        self,
+        readable: Readable,
+        history: History,
+        closes: PriceHistory,
+        moment: _Moment,
+        sums: _Sums,
+    ) -> None:
+        self._history = history
+        self._moment = moment
+        self._sums = sums
+        self._base = history.base_currency
+        names = sorted(sums.quantities)
+        currencies = {sums.currencies[name] for name in names} | sums.cash.keys()
+        foreign = currencies - {self._base}
+        pairs = {pair for each in foreign for pair in pair_names(each, self._base)}
+        (partition,) = readable.partitions
+        with readable.connection.cursor() as cursor:
+            prices = Prices(NAME + partition.suffix)
+            found = prices.in_force(cursor, {*names, *pairs}, moment.quotes_at)
+        self._quotes: dict[str, Quote] = found | self._executed(set(names) - found.keys())
+        self._at = self._valued_at()
+        self._splits = {name: changes for name in names if (changes := closes.unit_changes(name))}
+        listings = dict(history.ask(LISTINGS, list(self._splits)).rows) if self._splits else {}
+        self._units = Units.of((each for some in self._splits.values() for each in some), listings)
+        self._on = self._valued_on()
+        self._rates: dict[str, Conversion | None] = {
+            each: rate_to_base(each, self._base, self._quotes, self._at) for each in currencies
+        }
+        self._totals = sums.cash.copy()
+
+    def _executed(self, names: Iterable[str]) -> dict[str, Quote]:
+        """Find own last executions; one without a time of day was made when its session began."""
+        asked = sorted(names)
+        if not asked:
+            return {}
+        history = self._history
+        behind = (history.calendar, *history.owner, asked, self._moment.until)
+        return {
+            name: Quote(at or _end_of(on_date), price, on=on_date, is_own=True)
+            for name, price, on_date, at in history.ask(_EXECUTED, *behind).rows
+        }
+
+    def _valued_at(self) -> datetime:
+        """Give the moment of valuation: now is the business time of the newest price."""
+        if self._moment.until != date.max:
+            return self._moment.quotes_at
+        return max((each.at for each in self._quotes.values()), default=self._moment.fresh_from)
+
+    def _valued_on(self) -> date:
+        """Give the date whose units the quantities are of."""
+        if self._moment.until != date.max:
+            return self._moment.until
+        return max(self._at.astimezone(UTC).date(), self._moment.session or date.min)
+
+    def exposed(self, held: Held) -> Exposed:
+        """Value every position and balance."""
+        positions = [self._position(name) for name in sorted(self._sums.quantities)]
+        cash = [
+            Cash(name, canonical(amount), self._to_base(amount, name))
+            for name, amount in sorted(self._sums.cash.items())
+        ]
+        values = [*(each.value for each in positions), *(each.value for each in cash)]
+        unpriced = sorted({*self._unpriced(positions), *self._unrated()})
+        nav = None if unpriced else canonical(sum((v for v in values if v is not None), ZERO))
+        lack = Lack.NAV_INCOMPLETE if nav is None else None
+        if self._is_behind(held):
+            nav, lack = None, Lack.BEING_RESTATED
+        return Exposed(
+            portfolio=self._history.owner[1],
+            currency=self._base,
+            calendar=self._history.calendar,
+            session=self._moment.session,
+            at=self._at,
+            on=self._on,
+            nav=nav,
+            lack=lack,
+            positions=positions,
+            cash=cash,
+            unpriced=unpriced,
+            stale=sorted(self._stale()),
+        )
+
+    def _position(self, name: str) -> Position:
+        quantity, currency = self._sums.quantities[name], self._sums.currencies[name]
+        quote = self._quotes.get(name)
+        if quote is None:
+            return Position(name, currency, quantity, None, None, None)
+        worth = self._units.worth(name, quantity, quote, self._on)
+        add(self._totals, currency, worth)
+        value = self._to_base(worth, currency)
+        return Position(name, currency, quantity, quote.price, quote.at, value)
+
+    def _to_base(self, amount: Decimal, currency: str) -> Decimal | None:
+        if currency == self._base:
+            return canonical(amount)
+        rate = self._rates[currency]
+        if rate is None:
+            return None if amount else ZERO
+        return canonical(amount * rate.rate)
+
+    def _unpriced(self, positions: Iterable[Position]) -> Iterable[str]:
+        return (each.instrument for each in positions if each.price is None)
+
+    def _unrated(self) -> Iterable[str]:
+        """List the rates that are lacked; a currency whose sum is zero needs none."""
+        for currency, rate in self._rates.items():
+            if rate is None and self._totals.get(currency):
+                yield rate_name(currency, self._base)
+
+    def _stale(self) -> Iterable[str]:
+        for name in self._sums.quantities:
+            quote = self._quotes.get(name)
+            is_old = quote is not None and quote.at < self._moment.fresh_from
+            if is_old and quote is not None and not quote.is_written_down:
+                yield name
+        for currency, rate in self._rates.items():
+            if rate is not None and rate.is_stale:
+                yield rate_name(currency, self._base)
+
+    def _is_behind(self, held: Held) -> bool:
+        """Say whether the books lack a split, or hold one that was reversed."""
+        on = self._on
+        for name in self._sums.quantities:
+            changes: Mapping[str, Action] = {
+                each.action: each for each in self._splits.get(name, ())
+            }
+            acted = set(held.acted.get(name, ()))
+            if acted - changes.keys():
+                return True
+            for key in changes.keys() - acted:
+                ex_date = changes[key].ex_date
+                since = held.since.get(name, date.max)
+                if since < ex_date <= on and self._held_before(name, ex_date):
+                    return True
+        return False
+
+    def _held_before(self, name: str, day: date) -> bool:
+        asked = (*self._history.owner, name, day)
+        return bool(self._history.ask(_HELD_BEFORE, *asked, *asked).rows[0][0])
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time.min, UTC)

@@ -1,0 +1,208 @@
+"""The figures that are struck when a session closes: those due, and those the log tells.
+
+A NAV is the one that the day was struck with, of the closing's own position. Ex-ante risk is of the
+holdings at the session's end, as far as the log tells of them where `performance` stands when it is
+made; both carry the position of their inputs. The hypothetical P&L of a session is what the
+holdings of the end before it gained by the session's returns; it is held against the VaR of that
+end. Values are rounded half-even to 12 decimals.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import NamedTuple
+
+import numpy as np
+
+from domain.figures import FiguresStruck, Parameter, StruckFigure
+from domain.money import SMALLEST, canonical, fits
+from domain.statistics.ex_ante import LEVELS, Convention, TailFigure
+from domain.statistics.measured import Reason
+from domain.statistics.value_at_risk import WINDOW, Method, historical_pnl, tails_of
+from projections.asking import HistoryTooLong, Readable, ask
+from projections.performance.model import PerformanceModel
+from projections.performance.price_history import PriceHistory
+from projections.performance.risk import CALCULATION as RISK_CALCULATION
+from projections.performance.risk import Asked, Seen, seen
+from projections.performance.scenarios import lines_of, returns_of
+
+NAME = "performance"
+NAV = "nav"
+NAV_METHOD = "cash + positions + receivables - payables, at the session's end"
+NAV_INCOMPLETE = "nav_incomplete"
+HISTORY_TOO_LONG = "history_too_long"
+CALCULATION = f"performance {PerformanceModel.calculation_version}"
+HYPOTHETICAL = "hypothetical_pnl"
+HYPOTHETICAL_METHOD = "holdings at the end of the session before x the session's total return"
+FROM = "from"
+VALUES_AT_RISK = tuple(TailFigure("value_at_risk", Method.HISTORICAL, 1, each) for each in LEVELS)
+
+_DUE = """
+sessions.position AS closed_at, days.tenant, days.portfolio, days.session, days.currency,
+    days.struck_nav, (
+        SELECT max(earlier.session) FROM {schema}.days AS earlier
+        WHERE earlier.tenant = days.tenant AND earlier.portfolio = days.portfolio
+            AND earlier.session < days.session
+    )
+FROM {schema}.sessions
+JOIN {schema}.portfolios ON portfolios.calendar = sessions.calendar
+JOIN {schema}.days ON days.tenant = portfolios.tenant AND days.portfolio = portfolios.portfolio
+    AND days.session = sessions.session AND days.struck_position = sessions.position
+LEFT JOIN {schema}.figures ON figures.tenant = days.tenant AND figures.portfolio = days.portfolio
+    AND figures.session = days.session
+WHERE sessions.position > %s AND figures.session IS NULL
+ORDER BY sessions.position, days.tenant, days.portfolio LIMIT %s
+"""
+_ORDER = "ORDER BY closed_at, tenant, portfolio"
+
+
+class DueFigures(NamedTuple):
+    """Figures of a tenant's portfolio that the log does not tell yet."""
+
+    tenant: str
+    struck: FiguresStruck
+
+
+class _Day(NamedTuple):
+    closed_at: int
+    tenant: str
+    portfolio: str
+    session: date
+    currency: str
+    nav: Decimal | None
+    before: date | None
+
+
+def figures_due(readable: Readable, *, behind: int, limit: int) -> tuple[int, list[DueFigures]]:
+    """Make the figures due of sessions closed behind a log position, oldest closing first.
+
+    They are of one partition; with them comes the position at which nothing else was due up to the
+    last of them.
+    """
+    answered = ask(readable, NAME, _DUE, (behind, limit), order=_ORDER)
+    days = [_Day._make(row) for row in answered.rows]
+    return answered.position, [
+        DueFigures(day.tenant, _struck(day, (_nav(day), *_risk(readable, day)))) for day in days
+    ]
+
+
+def value_at_risk_of(one: Seen) -> tuple[Sequence[float | None], str | None]:
+    """Give the historical VaR of one day at each level, or the reason why there is none."""
+    if one.reason is not None:
+        return [None] * len(LEVELS), one.reason
+    if not one.scenarios.lines:
+        return [0.0] * len(LEVELS), None
+    pnl = historical_pnl(one.scenarios.returns, one.scenarios.exposures[np.newaxis])
+    return [float(tail.value_at_risk[0]) for tail in tails_of(pnl, LEVELS)], None
+
+
+def hypothetical_pnl(
+    one: Seen, closes: PriceHistory, session: date
+) -> tuple[float | None, str | None]:
+    """Give what holdings of the end before a session gained in it, or why that is not known.
+
+    A line without a close of the session kept its price.
+    """
+    exposed = one.exposed
+    if exposed.lack is not None:
+        return None, exposed.lack.value
+    last = bisect_left(closes.sessions, session)
+    if last == 0 or closes.sessions[last - 1] != exposed.session:
+        return None, Reason.NO_SESSION.value
+    lines = lines_of(exposed)
+    returns = returns_of(lines, exposed.currency, closes, last - 1, last)
+    held = np.array([line.value for line in lines])
+    return float(np.nan_to_num(returns[0]) @ held), None
+
+
+def _risk(readable: Readable, day: _Day) -> tuple[StruckFigure, ...]:
+    def answer(one: Seen, _: PriceHistory) -> tuple[Sequence[float | None], str | None]:
+        return value_at_risk_of(one)
+
+    def answer_before(one: Seen, closes: PriceHistory) -> tuple[float | None, str | None]:
+        return hypothetical_pnl(one, closes, day.session)
+
+    owner = {"tenant": day.tenant, "portfolio": day.portfolio}
+    try:
+        found = seen(readable, **owner, asked=Asked(until=day.session), answer=answer)
+        assert found.row is not None, "it has a struck day"
+        values, reason = found.row
+        inputs = (found.position, found.market_position)
+        gained: tuple[float | None, str | None] | None = None, Reason.NO_SESSION.value
+        if day.before is not None:
+            gained = seen(
+                readable, **owner, asked=Asked(until=day.before), answer=answer_before
+            ).row
+        assert gained is not None, "it has a struck day"
+    except HistoryTooLong:
+        values, reason = [None] * len(LEVELS), HISTORY_TOO_LONG
+        gained, inputs = (None, HISTORY_TOO_LONG), (day.closed_at, day.closed_at)
+    before = "" if day.before is None else day.before.isoformat()
+    return (
+        *(
+            _figure(each.name, (value, reason), each.label(Convention()), inputs, _told_to(each))
+            for each, value in zip(VALUES_AT_RISK, values, strict=True)
+        ),
+        _figure(HYPOTHETICAL, gained, HYPOTHETICAL_METHOD, inputs, (Parameter(FROM, before),)),
+    )
+
+
+def _told_to(figure: TailFigure) -> tuple[Parameter, ...]:
+    return Parameter("level", str(figure.level)), Parameter("window", str(WINDOW))
+
+
+def _struck(day: _Day, figures: tuple[StruckFigure, ...]) -> FiguresStruck:
+    return FiguresStruck(
+        portfolio=day.portfolio,
+        session=day.session,
+        closed_at=day.closed_at,
+        currency=day.currency,
+        figures=figures,
+    )
+
+
+def _nav(day: _Day) -> StruckFigure:
+    value = None if day.nav is None else carried(day.nav)
+    reason = NAV_INCOMPLETE if day.nav is None else None
+    return StruckFigure(
+        name=NAV,
+        value=value,
+        reason=Reason.OUT_OF_RANGE.value if day.nav is not None and value is None else reason,
+        method=NAV_METHOD,
+        calculation=CALCULATION,
+        position=day.closed_at,
+        market_position=day.closed_at,
+    )
+
+
+def _figure(
+    name: str,
+    found: tuple[float | None, str | None],
+    method: str,
+    inputs: tuple[int, int],
+    parameters: tuple[Parameter, ...],
+) -> StruckFigure:
+    value, reason = found
+    rounded = None if value is None else carried(Decimal(repr(value)))
+    if value is not None and rounded is None:
+        reason = Reason.OUT_OF_RANGE.value
+    position, market_position = inputs
+    return StruckFigure(
+        name=name,
+        value=rounded,
+        reason=None if rounded is not None else reason,
+        method=method,
+        calculation=RISK_CALCULATION,
+        position=position,
+        market_position=market_position,
+        parameters=parameters,
+    )
+
+
+def carried(number: Decimal) -> Decimal | None:
+    """Round to what the log carries; None where nothing does."""
+    if not number.is_finite():
+        return None
+    rounded = number.quantize(SMALLEST, ROUND_HALF_EVEN)
+    return canonical(rounded) if fits(rounded) else None

@@ -1,0 +1,363 @@
+"""The closes of one calendar's sessions as arrays, shared by every question that needs returns.
+
+`price_history(readable, calendar)` gives it, as of the snapshot that the connection is in (see
+`history.of_portfolio`); reading it a second time costs one short statement. It never changes: what
+the log told since is a new one. Rows are sessions, oldest first; columns are `names`, sorted:
+instruments, and FX pairs such as `EUR/USD`. Kept in memory for each schema of each log, and read on
+from the market position where it was read last.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import cached_property
+from threading import Lock
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.corporate_actions import (
+    Action,
+    CashDividend,
+    SpinOff,
+    Split,
+    StockDividend,
+    Terms,
+    scale_of,
+)
+from domain.statistics.measured import Floats
+from projections.asking import Readable, ask
+
+Ints = NDArray[np.integer[Any]]
+
+NAME = "performance"
+SESSIONS_MAX = 2_600
+"""The last sessions that are kept: ten years."""
+HISTORIES_MAX = 8
+"""Histories kept in one process; the one asked for longest ago gives way."""
+
+_EPOCH = date(2000, 1, 1)
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+_STATE = "checkpoint.log_id, checkpoint.edition"
+_SESSIONS = (
+    "session, ends_at, position FROM {schema}.sessions WHERE calendar = %s AND position > %s"
+)
+_ACTIONS = """
+terms, reversed_position IS NOT NULL, greatest(position, reversed_position)
+FROM {schema}.actions WHERE position > %s OR reversed_position > %s
+"""
+# Written as the partial index has it, so that the planner sees it apply.
+_CLOSES = """
+name, string_agg(int4send(session - DATE '2000-01-01'), ''::bytea ORDER BY position),
+    string_agg(float8send(coalesce(price::float8, 'NaN')), ''::bytea ORDER BY position),
+    min(position), max(position)
+FROM {schema}.marks WHERE calendar IS NOT NULL AND session >= %s AND position > %s GROUP BY name
+"""
+_PAIRS = """
+name, min(at), min(position), max(position)
+FROM {schema}.marks WHERE name LIKE '%%/%%' AND position > %s GROUP BY name
+"""
+_RATES = """
+pair.name, (
+    SELECT string_agg(float8send(coalesce(found.price, 'NaN')), ''::bytea ORDER BY number)
+    FROM unnest(%s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY AS asked (after, at, number)
+    LEFT JOIN LATERAL (
+        SELECT marks.price::float8 AS price FROM {schema}.marks
+        WHERE marks.name = pair.name AND marks.at > asked.after AND marks.at <= asked.at
+            AND marks.price IS NOT NULL
+        ORDER BY marks.at DESC, marks.position DESC LIMIT 1
+    ) AS found ON true
+)
+FROM unnest(%s::text[]) AS pair (name)
+"""
+
+
+class PriceHistory:
+    """Closes and total returns of a calendar's sessions; arrays are not to be written to.
+
+    `closes` is of shape (sessions, names): the close dated like the session, of whatever calendar,
+    as known now (corrected, or NaN where there is none); of a pair the last rate of the session.
+    A price is in the units of the last session: what is older than a split is divided by its ratio
+    (convention 7).
+    """
+
+    def __init__(
+        self,
+        sessions: tuple[date, ...],
+        names: tuple[str, ...],
+        told: Floats,
+        actions: Mapping[tuple[str, str], Action],
+    ) -> None:
+        self.sessions = sessions
+        self.names = names
+        self._told = told
+        self._of = {name: column for column, name in enumerate(names)}
+        self._actions = sorted(
+            actions.values(), key=lambda each: (each.ex_date, each.instrument, each.action)
+        )
+
+    def column(self, name: str) -> int | None:
+        """Give the column of an instrument or a pair; None where there is no close of it."""
+        return self._of.get(name)
+
+    def unit_changes(self, name: str) -> list[Action]:
+        """List the splits and stock dividends declared of an instrument, to come ones too."""
+        return self._unit_changes.get(name, [])
+
+    @cached_property
+    def _unit_changes(self) -> dict[str, list[Action]]:
+        found: dict[str, list[Action]] = {}
+        for action in self._actions:
+            if _changes_units(action):
+                found.setdefault(action.instrument, []).append(action)
+        return found
+
+    @cached_property
+    def closes(self) -> Floats:
+        """Closes in units of the last session, shape (sessions, names); NaN where there is none."""
+        closes = self._told.copy()
+        for action in self._actions:
+            column = self._of.get(action.instrument)
+            if column is None or not self.sessions or not _changes_units(action):
+                continue
+            scale = scale_of(action)
+            first = bisect_left(self.sessions, action.ex_date)
+            if first == len(self.sessions):
+                if _is_adjusted(action):
+                    closes[:, column] *= scale.new / scale.old
+            elif not _is_adjusted(action):
+                closes[:first, column] *= scale.old / scale.new
+        closes.flags.writeable = False
+        return closes
+
+    def total_returns(self) -> Floats:
+        """Give each session's return from the last close before, shape (sessions - 1, names).
+
+        (close + paid) / close before - 1, as fractions, with gross dividends, and children spun off
+        at their close, reinvested at the ex-date; NaN where there is no close, or none before. A
+        dividend is taken to be in the currency of the instrument's price.
+        """
+        return self._total_returns
+
+    @cached_property
+    def _total_returns(self) -> Floats:
+        closes = self.closes
+        has_close = ~np.isnan(closes)
+        rows = np.where(has_close, np.arange(len(closes))[:, None], 0)
+        last = np.maximum.accumulate(rows, axis=0)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            before = np.take_along_axis(closes, last[:-1], axis=0)
+            returns = (closes[1:] + self._paid()[1:]) / before - 1.0
+        returns[~np.isfinite(returns)] = np.nan
+        returns.flags.writeable = False
+        return returns
+
+    def _paid(self) -> Floats:
+        """What was paid for a unit of the last session, at the first close from the ex-date on."""
+        paid = np.zeros_like(self.closes)
+        for action in self._actions:
+            column = self._of.get(action.instrument)
+            first = bisect_left(self.sessions, action.ex_date)
+            if column is None or first == len(self.sessions):
+                continue
+            closed = np.flatnonzero(~np.isnan(self.closes[first:, column]))
+            if not len(closed):
+                continue
+            amount = 0.0
+            if isinstance(action, CashDividend):
+                amount = float(action.per_unit)
+            elif isinstance(action, SpinOff) and (child := self._of.get(action.child)) is not None:
+                child_close = self._told[first + closed[0], child]
+                amount = 0.0 if np.isnan(child_close) else child_close * action.new / action.old
+            units = self.units_since(action.instrument, action.ex_date)
+            paid[first + closed[0], column] += amount / units
+        return paid
+
+    def units_since(self, instrument: str, day: date) -> float:
+        """Give the units of the last session for one of a day: splits behind that day multiply."""
+        units = 1.0
+        for action in self.unit_changes(instrument):
+            if day < action.ex_date <= self.sessions[-1]:
+                scale = scale_of(action)
+                units *= scale.new / scale.old
+        return units
+
+    def laid_out(self, sessions: int, names: tuple[str, ...], dropped: int) -> Floats:
+        """Give what was told without the first sessions, with room for more, and more names."""
+        told = np.full((sessions, len(names)), np.nan)
+        kept = self._told[dropped:]
+        place = {name: column for column, name in enumerate(names)}
+        told[: len(kept), [place[name] for name in self.names]] = kept
+        return told
+
+
+class _Read(NamedTuple):
+    """A history with what reading on needs; right for market positions from `since` to `until`."""
+
+    edition: int
+    since: int
+    until: int
+    ends: tuple[datetime, ...]
+    pairs: frozenset[str]
+    actions: dict[tuple[str, str], Action]
+    history: PriceHistory
+
+
+_Key = tuple[str, int, str, UUID, str, str]
+"""The database by server and name, the log in it, schema and calendar."""
+
+
+class _Kept:
+    """The histories of this process by log, schema and calendar: the last one and one before."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[_Key, tuple[_Read, ...]] = {}
+
+    def find(self, readable: Readable, calendar: str) -> PriceHistory:
+        (partition,) = readable.partitions
+        state = ask(readable, NAME, _STATE, ())
+        log_id, edition = state.rows[0]
+        info = readable.connection.info
+        schema = NAME + partition.suffix
+        key = (info.host, info.port, info.dbname, log_id, schema, calendar)
+        position = state.market_position
+        with self._lock:
+            known = tuple(each for each in self._known.pop(key, ()) if each.edition == edition)
+            fitting = [each for each in known if each.since <= position <= each.until]
+            if not fitting:
+                last = known[0] if known and known[0].until < position else None
+                read = _Reading(readable, calendar, edition, position, last).read()
+                if last is not None or not known:
+                    known = read
+                fitting = [*read]
+            self._known[key] = known
+            while len(self._known) > HISTORIES_MAX:
+                del self._known[next(iter(self._known))]
+            return fitting[0].history
+
+
+_KEPT = _Kept()
+
+
+def price_history(readable: Readable, calendar: str) -> PriceHistory:
+    """Give the closes of a calendar's sessions, as of the snapshot of the one partition asked.
+
+    Raises:
+        ReadModelMissing: there are no tables yet.
+    """
+    return _KEPT.find(readable, calendar)
+
+
+class _Reading:
+    """Reading a history, or what has changed of it since it was read last."""
+
+    def __init__(
+        self, readable: Readable, calendar: str, edition: int, position: int, last: _Read | None
+    ) -> None:
+        nothing = PriceHistory((), (), np.empty((0, 0)), {})
+        self._readable = readable
+        self._calendar = calendar
+        self._last = last or _Read(edition, -1, -1, (), frozenset(), {}, nothing)
+        self._position = position
+        self._changed: list[int] = []
+
+    def read(self) -> tuple[_Read, ...]:
+        """Give the history as of now; and that of before, if it is another."""
+        last, known, position = self._last, self._last.history, self._position
+        added = self._ask(_SESSIONS, self._calendar, last.until, order="ORDER BY session")
+        if added and known.sessions and added[0][0] <= known.sessions[-1]:
+            again = _Reading(self._readable, self._calendar, last.edition, position, None)
+            return again.read()[:1]
+        self._changed += [row[2] for row in added]
+        sessions = (*known.sessions, *(row[0] for row in added))
+        dropped = max(0, len(sessions) - SESSIONS_MAX)
+        sessions = sessions[dropped:]
+        ends = (*last.ends, *(row[1] for row in added))[dropped:]
+        actions = self._read_actions()
+        closes = self._read_closes(sessions)
+        pairs, late = self._find_pairs(ends)
+        if not self._changed and known.sessions:
+            return (last._replace(until=position, pairs=pairs),)
+        names = tuple(sorted({*known.names, *closes, *pairs}))
+        told = known.laid_out(len(sessions), names, min(dropped, len(known.sessions)))
+        _write(told, sessions, names, closes)
+        self._write_rates(told, names, ends, late, 0)
+        self._write_rates(told, names, ends, pairs - late, max(0, len(sessions) - len(added)))
+        history = PriceHistory(sessions, names, told, actions)
+        since = max(self._changed, default=position)
+        read = _Read(last.edition, since, position, ends, pairs, actions, history)
+        return (read, last._replace(until=min(self._changed, default=position) - 1))
+
+    def _ask(self, rows: str, *parameters: object, order: str = "") -> list[tuple[Any, ...]]:
+        return ask(self._readable, NAME, rows, parameters, order=order).rows
+
+    def _read_actions(self) -> dict[tuple[str, str], Action]:
+        behind, actions = self._last.until, self._last.actions.copy()
+        for terms, is_reversed, position in self._ask(_ACTIONS, behind, behind):
+            action = msgspec.json.decode(terms, type=Terms).action
+            actions.pop((action.instrument, action.action), None)
+            if not is_reversed:
+                actions[action.instrument, action.action] = action
+            self._changed.append(position)
+        return actions
+
+    def _read_closes(self, sessions: Sequence[date]) -> dict[str, tuple[Ints, Floats]]:
+        """Read closes told behind what is known: by name, days since 2000 and prices."""
+        if not sessions:
+            return {}
+        closes = {}
+        for name, days, prices, *positions in self._ask(_CLOSES, sessions[0], self._last.until):
+            closes[name] = (np.frombuffer(days, ">i4"), np.frombuffer(prices, ">f8"))
+            self._changed += positions
+        return closes
+
+    def _find_pairs(self, ends: Sequence[datetime]) -> tuple[frozenset[str], frozenset[str]]:
+        """Give all pairs, and those of them whose rates of closed sessions have changed."""
+        found, late = set(), set()
+        for name, earliest, *positions in self._ask(_PAIRS, self._last.until):
+            found.add(name)
+            if ends and earliest <= ends[-1]:
+                late.add(name)
+                self._changed += positions
+        return self._last.pairs | found, frozenset(late)
+
+    def _write_rates(
+        self,
+        told: Floats,
+        names: Sequence[str],
+        ends: Sequence[datetime],
+        pairs: Iterable[str],
+        first: int,
+    ) -> None:
+        """Write the last rate of each session from `first` on; NaN where one had none."""
+        asked = sorted(pairs)
+        if not asked or first >= len(ends):
+            return
+        after = [_BEFORE_ALL, *ends][first : len(ends)]
+        for name, rates in self._ask(_RATES, after, list(ends[first:]), asked):
+            told[first:, bisect_left(names, name)] = np.frombuffer(rates, ">f8")
+
+
+def _write(
+    told: Floats,
+    sessions: Sequence[date],
+    names: Sequence[str],
+    closes: Mapping[str, tuple[Ints, Floats]],
+) -> None:
+    days = np.array([(session - _EPOCH).days for session in sessions], dtype=np.int64)
+    for name, (dated, prices) in closes.items():
+        rows = np.searchsorted(days, dated)
+        is_session = (rows < len(days)) & (days[np.minimum(rows, len(days) - 1)] == dated)
+        told[rows[is_session], bisect_left(names, name)] = prices[is_session]
+
+
+def _changes_units(action: Action) -> bool:
+    return isinstance(action, Split | StockDividend)
+
+
+def _is_adjusted(action: Action) -> bool:
+    return isinstance(action, Split | StockDividend) and action.prices_adjusted

@@ -1,0 +1,13 @@
+"""Why a day was restated; `restated_position` names the event that did."""
+
+LATE_TRADE = "late_trade"
+BUSTED_TRADE = "busted_trade"
+AMENDED_TRADE = "amended_trade"
+LATE_FLOW = "late_flow"
+LATE_CASH = "late_cash"
+LATE_TRANSFER = "late_transfer"
+LATE_MARK = "late_mark"
+LATE_WRITE_DOWN = "late_write_down"
+CORRECTED_CLOSE = "corrected_close"
+CORPORATE_ACTION = "corporate_action"
+REVERSED_ACTION = "reversed_action"

@@ -1,0 +1,79 @@
+"""The sectors of instruments by date, as told (convention 13): the last told for a date holds."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, TypeAlias
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from domain.instrument import InstrumentRegistered, SectorAssigned
+from domain.limits.scope import UNCLASSIFIED
+from projections.performance.history import History
+from projections.performance.series import EPOCH, Days
+from projections.performance.tables import NULL, moment, text, upsert_lines
+
+Places: TypeAlias = NDArray[np.int64]
+
+CASH = "Cash"
+"""Cash is a sector of its own, of all currencies."""
+
+COLUMNS = "instrument, from_date, sector, position"
+_OF = "instrument, from_date, sector FROM {schema}.sectors WHERE instrument = ANY(%s)"
+
+
+class Sectors:
+    """What was told of sectors and is not yet written."""
+
+    def __init__(self, schema: str) -> None:
+        self._table = f"{schema}.sectors"
+        self._told: dict[tuple[str, date], str] = {}
+
+    def add(self, event: InstrumentRegistered | SectorAssigned, position: int) -> None:
+        """Take a registration, whose sector holds from ever, or an assignment."""
+        since = date.min if isinstance(event, InstrumentRegistered) else event.from_date
+        sector = NULL if event.sector is None else text(event.sector)
+        line = f"{text(event.instrument)}\t{moment(since)}\t{sector}\t{position}\n"
+        self._told[event.instrument, since] = line
+
+    def flush(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Write what came since the last time."""
+        if self._told:
+            lines = list(self._told.values())
+            upsert_lines(cursor, self._table, COLUMNS, lines, key="instrument, from_date")
+            self._told = {}
+
+
+class SectorsByDate:
+    """The sectors of some instruments."""
+
+    def __init__(self, history: History, instruments: Sequence[str]) -> None:
+        self._dates: dict[str, list[date]] = {}
+        self._sectors: dict[str, list[str]] = {}
+        rows = history.ask(_OF, list(instruments), order="ORDER BY instrument, from_date").rows
+        for instrument, since, sector in rows:
+            self._dates.setdefault(instrument, []).append(since)
+            self._sectors.setdefault(instrument, []).append(sector or UNCLASSIFIED)
+
+    def places(self, lines: Sequence[str], days: Days) -> tuple[tuple[str, ...], Places]:
+        """Give the sectors met, and for each day and line the place of its sector among them.
+
+        Cash of any currency is in `Cash`; days count since 1970-01-01.
+        """
+        columns = [self._of(line) for line in lines]
+        names = tuple(sorted({name for _, sectors in columns for name in sectors}))
+        place = {name: index for index, name in enumerate(names)}
+        places = np.empty((len(days), len(lines)), dtype=np.int64)
+        for column, (dates, sectors) in enumerate(columns):
+            told = np.array([(each - EPOCH).days for each in dates], dtype=np.int64)
+            codes = np.array([place[each] for each in sectors], dtype=np.int64)
+            places[:, column] = codes[np.searchsorted(told, days, side="right")]
+        met = np.flatnonzero(np.bincount(places.ravel(), minlength=len(names)))
+        return tuple(names[each] for each in met), np.searchsorted(met, places)
+
+    def _of(self, line: str) -> tuple[list[date], list[str]]:
+        """Give from when on a line is of each sector but the first, which it is of before."""
+        if line.startswith("cash:"):
+            return [], [CASH]
+        return self._dates.get(line, []), [UNCLASSIFIED, *self._sectors.get(line, ())]

@@ -1,0 +1,182 @@
+"""A portfolio's daily returns as arrays, for statistics: only the columns they need.
+
+Dates are days since 1970-01-01, returns fractions as the nearest float. Where a return is
+undefined the chain restarts: the series is what is behind the last such day, and counts the rest.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.returns import ReturnReason
+from domain.statistics.compounding import between, wealth
+from domain.statistics.measured import Floats
+from projections.asking import Readable
+from projections.performance.benchmarks import Version, versions_of, weighted
+from projections.performance.history import History
+from projections.performance.price_history import PriceHistory, price_history
+
+Days = NDArray[np.int64]
+EPOCH = date(1970, 1, 1)
+
+_SERIES = """
+days.* FROM (
+    SELECT array_agg(session - DATE '1970-01-01' ORDER BY session),
+        array_agg(return_from - DATE '1970-01-01' ORDER BY session),
+        array_agg(daily_return::float8 ORDER BY session),
+        array_agg(return_reason ORDER BY session) FILTER (WHERE return_reason IS NOT NULL),
+        max(session - DATE '1970-01-01') FILTER (WHERE return_reason <> '{incomplete}')
+    FROM {schema}.days
+    WHERE tenant = %s AND portfolio = %s AND session BETWEEN %s AND %s AND session >= (
+        SELECT first_session FROM {schema}.portfolios WHERE tenant = %s AND portfolio = %s
+    )
+) AS days
+""".replace("{incomplete}", ReturnReason.NAV_INCOMPLETE.value)
+_CHAIN = """
+session, daily_return, return_reason FROM {schema}.days
+WHERE tenant = %s AND portfolio = %s AND session BETWEEN %s AND %s AND session >= (
+    SELECT first_session FROM {schema}.portfolios WHERE tenant = %s AND portfolio = %s
+)
+"""
+
+
+class ChainedDay(NamedTuple):
+    """A session's exact return, or the reason why it has none."""
+
+    session: date
+    daily_return: Decimal | None
+    return_reason: ReturnReason | None
+
+
+class Series(NamedTuple):
+    """Returns of some sessions, oldest first; the first starts at the end of session `start`.
+
+    `start` is absent where the portfolio began with the first. A return over a gap is one.
+    """
+
+    start: int | None
+    sessions: Days
+    returns: Floats
+    asked: int
+    incomplete: int
+    undefined: int
+
+    @property
+    def places(self) -> Days:
+        """The dates of the places of the wealth: the start, then each session."""
+        start = self.sessions[0] - 1 if self.start is None else self.start
+        return np.concatenate([[start], self.sessions])
+
+
+class Levels(NamedTuple):
+    """What a benchmark was worth at the end of some sessions, ascending, all above zero."""
+
+    sessions: Days
+    values: Floats
+
+
+_BENCHMARKS_MAX = 100
+_LEVELS: WeakKeyDictionary[PriceHistory, dict[tuple[str, int], Levels]] = WeakKeyDictionary()
+"""Levels of each price history, by benchmark and where its last version was told.
+
+A history never changes, and its levels go with it.
+"""
+
+
+class Compared(NamedTuple):
+    """Returns of a portfolio and of its benchmark, from and to the same sessions."""
+
+    sessions: Days
+    returns: Floats
+    benchmark: Floats
+
+
+def day_of(number: int) -> date:
+    """Give the date of a day since 1970-01-01."""
+    return EPOCH + timedelta(days=number)
+
+
+def series_of(history: History, since: date, until: date) -> Series:
+    """Read the returns of the sessions of a range, as known now."""
+    parameters = (*history.owner, since, until, *history.owner)
+    ((sessions, starts, returns, reasons, restart),) = history.ask(_SERIES, *parameters).rows
+    asked = np.array(sessions or (), dtype=np.int64)
+    values = np.array(returns or (), dtype=np.float64)
+    is_counted = ~np.isnan(values)
+    if restart is not None:
+        is_counted &= asked > restart
+    first = int(np.argmax(is_counted)) if is_counted.any() else None
+    incomplete = (reasons or []).count(ReturnReason.NAV_INCOMPLETE)
+    return Series(
+        start=None if first is None else starts[first],
+        sessions=asked[is_counted],
+        returns=values[is_counted],
+        asked=len(asked),
+        incomplete=incomplete,
+        undefined=len(reasons or ()) - incomplete,
+    )
+
+
+def chained_days(history: History, since: date, until: date) -> list[ChainedDay]:
+    """Read what `domain.returns.cumulative` chains: the exact returns of a range, in order."""
+    parameters = (*history.owner, since, until, *history.owner)
+    return [
+        ChainedDay(session, value, None if reason is None else ReturnReason(reason))
+        for session, value, reason in history.ask(
+            _CHAIN, *parameters, order="ORDER BY session"
+        ).rows
+    ]
+
+
+def levels_of(readable: Readable, benchmark: str, calendar: str) -> Levels:
+    """Give what one unit put into a benchmark became; no levels where nobody knows of it.
+
+    An instrument that is no benchmark is its own: its total return over the sessions of `calendar`.
+    """
+    versions = versions_of(readable, benchmark)
+    prices = price_history(readable, versions[-1].calendar if versions else calendar)
+    known = _LEVELS.setdefault(prices, {})
+    key = (benchmark, versions[-1].position if versions else 0)
+    if key not in known:
+        if len(known) >= _BENCHMARKS_MAX:
+            known.clear()
+        known[key] = _levels(prices, _returns(versions, prices, benchmark))
+    return known[key]
+
+
+def _returns(versions: Sequence[Version], prices: PriceHistory, benchmark: str) -> Floats:
+    column = prices.column(benchmark)
+    if versions:
+        return weighted(versions, prices).total
+    return np.empty(0) if column is None else prices.total_returns()[:, column]
+
+
+def _levels(prices: PriceHistory, returns: Floats) -> Levels:
+    known = np.flatnonzero(~np.isnan(returns))
+    if not len(known):
+        return Levels(np.empty(0, dtype=np.int64), np.empty(0))
+    # A return is since the last close before, so a session without one leaves out a level only.
+    ends = [prices.sessions[place] for place in (known[0], *(known + 1))]
+    days = np.array([(end - EPOCH).days for end in ends], dtype=np.int64)
+    values = wealth(returns[known])
+    is_worth = values > 0
+    return Levels(days[is_worth], values[is_worth])
+
+
+def compared(series: Series, levels: Levels) -> Compared:
+    """Chain both from session to session that both know; one gap is one return of each."""
+    if not len(series.sessions):
+        return Compared(series.sessions, series.returns, series.returns)
+    common, places, found = np.intersect1d(
+        series.places, levels.sessions, assume_unique=True, return_indices=True
+    )
+    values = levels.values[found]
+    if series.start is None and len(places) and places[0] == 0:
+        common, places, values = common[1:], places[1:], values[1:]
+    returns = between(series.returns, places)
+    return Compared(common[1:], returns, values[1:] / values[:-1] - 1.0)

@@ -1,0 +1,165 @@
+"""The endpoints of what a return is made of: contributions, sectors, attribution."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from gateway.access import Action
+from gateway.interface import Call, Endpoint, json_response, not_found
+from projections.asking import Readable
+from projections.performance import attribution, contributions
+from projections.performance.contributions import By
+from read_api import contribution_shapes as shapes
+from read_api.asking import Asking, require_portfolio
+from read_api.declaring import query
+from read_api.parameters import PORTFOLIO, RangeAsked
+from read_api.performance import Benchmark
+from read_api.shaping import shaped
+
+
+class ContributionsAsked(RangeAsked, kw_only=True):
+    """Of which sessions, by what."""
+
+    by: By = "position"
+
+
+class AttributionAsked(RangeAsked, kw_only=True):
+    """Of which sessions, against what."""
+
+    benchmark: Benchmark | None = None
+
+
+def contribution_endpoints(asking: Asking) -> Sequence[Endpoint]:
+    """Give the addresses of contributions and attribution."""
+    own = "/v1/portfolios/{portfolio}"
+    queries = ContributionQueries(asking)
+    declared: Sequence[tuple[str, str, str, type[RangeAsked], Any, Any]] = (
+        (
+            f"{own}/performance/contributions", "list_contributions",
+            "What each position or sector added to the time-weighted return",
+            ContributionsAsked, shapes.OneContributions, queries.contributions,
+        ),
+        (
+            f"{own}/sectors", "list_sectors",
+            "Exposure, return and contribution by the sector of each day",
+            RangeAsked, shapes.OneSectors, queries.sectors,
+        ),
+        (
+            f"{own}/sectors/correlations", "list_sector_correlations",
+            "How what was held of each sector moved together",
+            RangeAsked, shapes.OneSectorCorrelations, queries.correlations,
+        ),
+        (
+            f"{own}/attribution", "get_attribution",
+            "Why a portfolio returned otherwise than its benchmark (Brinson-Fachler, Carino)",
+            AttributionAsked, shapes.OneAttribution, queries.attribution,
+        ),
+        (
+            f"{own}/attribution/explain", "explain_attribution",
+            "The same day by day, with all that its functions were fed with",
+            AttributionAsked, shapes.OneExplainedAttribution, queries.explain,
+        ),
+    )  # fmt: skip
+    return [
+        query(path, name, summary, Action.READ_PERFORMANCE, asked, kind, handle, PORTFOLIO)
+        for path, name, summary, asked, kind, handle in declared
+    ]
+
+
+class ContributionQueries:
+    """The endpoints' coroutines, over one way to ask."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+
+    async def contributions(self, call: Call) -> Response:
+        """List what added to a return."""
+        asked: ContributionsAsked = call.parameters
+
+        def ask(readable: Readable, _: str | None) -> shapes.OneContributions:
+            found = contributions.contributions_of(readable, by=asked.by, **_range(call))
+            item = shapes.contributions_shaped(_present(found))
+            calculation = contributions.CALCULATION
+            return shaped(shapes.OneContributions, found, item=item, calculation=calculation)
+
+        return await self._of_portfolio(call, ask)
+
+    async def sectors(self, call: Call) -> Response:
+        """List sectors over a range, with what is held of each at its end."""
+
+        def ask(readable: Readable, _: str | None) -> shapes.OneSectors:
+            found = contributions.sectors_of(readable, **_range(call))
+            item = shapes.sectors_shaped(_present(found))
+            calculation = contributions.CALCULATION
+            return shaped(shapes.OneSectors, found, item=item, calculation=calculation)
+
+        return await self._of_portfolio(call, ask)
+
+    async def correlations(self, call: Call) -> Response:
+        """Correlate sectors."""
+
+        def ask(readable: Readable, _: str | None) -> shapes.OneSectorCorrelations:
+            found = contributions.sector_correlations(readable, **_range(call))
+            item = shapes.correlations_shaped(_present(found))
+            calculation = contributions.CALCULATION
+            return shaped(shapes.OneSectorCorrelations, found, item=item, calculation=calculation)
+
+        return await self._of_portfolio(call, ask)
+
+    async def attribution(self, call: Call) -> Response:
+        """Attribute a range."""
+        asked: AttributionAsked = call.parameters
+
+        def ask(readable: Readable, assigned: str | None) -> shapes.OneAttribution:
+            found = attribution.attribution_of(
+                readable, benchmark=asked.benchmark or assigned, day_by_day=False, **_range(call)
+            )
+            item = shapes.attribution_shaped(_present(found).attribution)
+            calculation = attribution.CALCULATION
+            return shaped(shapes.OneAttribution, found, item=item, calculation=calculation)
+
+        return await self._of_portfolio(call, ask)
+
+    async def explain(self, call: Call) -> Response:
+        """Explain an attribution."""
+        asked: AttributionAsked = call.parameters
+
+        def ask(readable: Readable, assigned: str | None) -> shapes.OneExplainedAttribution:
+            found = attribution.attribution_of(
+                readable, benchmark=asked.benchmark or assigned, **_range(call)
+            )
+            item = shapes.explained_shaped(_present(found))
+            calculation = attribution.CALCULATION
+            return shaped(shapes.OneExplainedAttribution, found, item=item, calculation=calculation)
+
+        return await self._of_portfolio(call, ask)
+
+    async def _of_portfolio(
+        self, call: Call, ask: Callable[[Readable, str | None], Any]
+    ) -> Response:
+        """Ask about a portfolio that the tenant has, given the benchmark assigned to it."""
+        tenant, portfolio = call.principal.tenant, call.named(PORTFOLIO)
+
+        def asked(readable: Readable) -> Any:  # noqa: ANN401
+            row = require_portfolio(readable, tenant=tenant, portfolio=portfolio)
+            return ask(readable, row.benchmark)
+
+        home = self._asking.home_of(tenant, portfolio)
+        return json_response(await self._asking.answer(call, "performance", asked, home))
+
+
+def _range(call: Call) -> dict[str, Any]:
+    asked: RangeAsked = call.parameters
+    return {
+        "tenant": call.principal.tenant,
+        "portfolio": call.named(PORTFOLIO),
+        "since": asked.since,
+        "until": asked.until,
+    }
+
+
+def _present(found: Any) -> Any:  # noqa: ANN401
+    if found.row is None:
+        raise not_found()
+    return found.row

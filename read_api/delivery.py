@@ -1,0 +1,352 @@
+"""How answers are delivered: formats, chosen fields, tags of what was answered before.
+
+Done once, around every query: an endpoint answers one JSON document; here its list becomes a file
+of the whole table, its items keep only the fields asked for, and what has not changed is not sent.
+"""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
+
+from gateway.interface import Call, Endpoint
+from gateway.openapi import Answer
+from gateway.problem import Problem
+from projections.asking import Seen, State
+from projections.reading import Sitting
+from read_api.asking import PAGE_ITEMS_MAX, SITTING, Asked, Asking, PageAsked
+from read_api.exported import ArrowWriter, CsvWriter, Inexact, Writer, columns_of
+from read_api.negotiation import MEDIA_TYPES, Format, negotiated
+from read_api.shaping import ShapedPage
+
+EXPORT_ROWS_MAX = 1_000_000
+EXPORTS_MAX = 2
+STATES_MAX = 8
+CHUNK_BYTES = 1 << 16
+POSITION_HEADERS = {"position": "PMS-Position", "market_position": "PMS-Market-Position"}
+HEADERS = {
+    "PMS-Position": "The log position all of it is of.",
+    "PMS-Market-Position": "The last position of the tenant `market` within it.",
+    "ETag": "What was answered: give it as `If-None-Match` to hear only of a change.",
+    "Cache-Control": "Only your own cache may keep it, and has to ask whether it still holds.",
+    "Vary": "The headers of the request that the answer depends on.",
+}
+TOLD_BY_CLOCK = frozenset({"list_overrides"})
+"""What changes without an event: no state of tables says that the answer is still the same."""
+
+_TAG = re.compile(r'(?:W/)?"([^"]*)"')
+_TAG_PARTS = re.compile(r"([a-z0-9_:.\-]*)~([0-9a-f]{16})~([0-9a-f]{16})")
+_STATE = re.compile(r"([a-z][a-z0-9_]{0,62}):([0-9]{1,18}):([0-9]{1,9})")
+
+
+class SparsePage(ShapedPage, frozen=True):
+    """A page of items that have only the fields asked for."""
+
+    items: tuple[dict[str, Any], ...]
+
+
+class Tag(NamedTuple):
+    """A weak entity tag: the states of the tables it was made of, and what the answer held.
+
+    The states alone tell that nothing can have changed; the content that nothing has.
+    """
+
+    states: str
+    content: str
+
+    def text(self, question: str) -> str:
+        """Write it for the one question it belongs to."""
+        return f'W/"{self.states}~{self.content}~{_digest(f"{question}{self}".encode())}"'
+
+
+def read_tags(header: str, question: str) -> list[Tag]:
+    """Give the tags of an If-None-Match that belong to a question."""
+    found = [_TAG_PARTS.fullmatch(text) for text in _TAG.findall(header)]
+    tags = [(Tag(part[1], part[2]), part[3]) for part in found if part is not None]
+    return [tag for tag, check in tags if check == _digest(f"{question}{tag}".encode())]
+
+
+def write_states(seen: Seen) -> str:
+    """Write states down, in one order; nothing where there are too many for a header."""
+    if len(seen) > STATES_MAX:
+        return ""
+    return ".".join(f"{name}:{at.position}:{at.edition}" for name, at in sorted(seen.items()))
+
+
+def read_states(text: str) -> Seen:
+    """Read states back; none of them where the text is not what was written."""
+    parts = [_STATE.fullmatch(part) for part in text.split(".")]
+    return {part[1]: State(int(part[2]), int(part[3])) for part in parts if part is not None}
+
+
+class Delivery:
+    """Puts delivery around endpoints, over one way to ask."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+        self._exports = 0
+
+    def delivered(self, endpoint: Endpoint) -> Endpoint:
+        """Give an endpoint that can be asked for tags, and if it lists, for fields and formats."""
+        answer = endpoint.answers[0]
+        asked, kind = endpoint.parameters, answer.kinds.get("application/json")
+        if asked is None or not issubclass(asked, Asked) or "ETag" in answer.headers:
+            return endpoint
+        row = row_kind(kind)
+        media = dict(answer.kinds)
+        problems = endpoint.problems
+        if row is not None:
+            asked = _with_format(asked)
+            media = {"application/json": (kind, SparsePage), "text/csv": str}
+            media |= {MEDIA_TYPES[each]: bytes for each in (Format.PARQUET, Format.ARROW)}
+            problems += ("not_acceptable", "export_inexact", "export_too_long", "too_many_requests")
+        unchanged = Answer(304, "It is as `If-None-Match` says.", {}, HEADERS)
+        return endpoint._replace(
+            handle=partial(self._answer, endpoint, kind, row),
+            parameters=asked,
+            answers=(answer._replace(kinds=media, headers=HEADERS), unchanged),
+            problems=problems,
+        )
+
+    async def _answer(self, endpoint: Endpoint, kind: Any, row: Any, call: Call) -> Response:  # noqa: ANN401
+        form = Format.JSON if row is None else negotiated(call)
+        names = None if row is None else chosen_fields(call.parameters.fields, row)
+        question = f"{call.principal.tenant} {call.request.url.path} {form} "
+        question += call.request.scope["query_string"].decode("latin-1")
+        header = call.request.headers.get("if-none-match", "")
+        tags = read_tags(header, question)
+        for tag in tags:
+            if await self._stands(read_states(tag.states), call.parameters.min_position):
+                return _unchanged(tag, question, read_states(tag.states))
+        sitting = Sitting()
+        reset = SITTING.set(sitting)
+        try:
+            if form is not Format.JSON:
+                told = await self._file(endpoint, kind, row, names, form, call)
+            else:
+                told = await endpoint.handle(call)
+        finally:
+            SITTING.reset(reset)
+        states = "" if endpoint.name in TOLD_BY_CLOCK else write_states(sitting.seen)
+        content = _digest(states.encode())
+        if form is Format.JSON:
+            content = _finish(told, names)
+        tag = Tag(states, content)
+        told.headers["ETag"] = tag.text(question)
+        told.headers["Cache-Control"] = "private, no-cache"
+        told.headers["Vary"] = "Accept, Authorization"
+        is_known = any(each.content == content for each in tags) or header.strip() == "*"
+        if is_known and form is Format.JSON:
+            kept = {name: told.headers[name] for name in HEADERS if name in told.headers}
+            return Response(status_code=304, headers=kept)
+        return told
+
+    async def _stands(self, seen: Seen, wanted: int) -> bool:
+        """Tell whether tables are still what an answer was made of, and as far as is wanted."""
+        if not seen or min(state.position for state in seen.values()) < wanted:
+            return False
+        return await self._asking.states(seen) == seen
+
+    async def _file(
+        self,
+        endpoint: Endpoint,
+        kind: Any,  # noqa: ANN401
+        row: Any,  # noqa: ANN401
+        names: tuple[str, ...] | None,
+        form: Format,
+        call: Call,
+    ) -> Response:
+        """Write the whole table to a file of its own, then send that."""
+        for name in ("cursor", "limit"):
+            if name in call.request.query_params:
+                raise Problem(
+                    "parameter_invalid",
+                    f"A file is of the whole table: leave {name} out.",
+                    fields=(name,),
+                )
+        if self._exports >= EXPORTS_MAX:
+            raise Problem(
+                "too_many_requests",
+                f"{EXPORTS_MAX} files are being written; ask again shortly.",
+                headers={"Retry-After": "1"},
+            )
+        self._exports += 1
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is sent
+        try:
+            async with self._asking.one_snapshot():
+                headers = await self._written(
+                    endpoint, kind, columns_of(row, names), form, call, file
+                )
+        except BaseException:
+            file.close()
+            raise
+        finally:
+            self._exports -= 1
+        name = f"{endpoint.name}.{form}"
+        headers |= {
+            "Content-Length": str(file.tell()),
+            "Content-Disposition": f'attachment; filename="{name}"',
+        }
+        file.seek(0)
+        return StreamingResponse(_chunks(file), headers=headers, media_type=MEDIA_TYPES[form])
+
+    async def _written(
+        self,
+        endpoint: Endpoint,
+        kind: Any,  # noqa: ANN401
+        columns: Any,  # noqa: ANN401
+        form: Format,
+        call: Call,
+        file: BinaryIO,
+    ) -> dict[str, str]:
+        """Write page by page, a page in memory; give the headers of the positions."""
+        decoder = msgspec.json.Decoder(kind)
+        writer: Writer | None = None
+        rows = 0
+        cursor: str | None = None
+        while True:
+            page = await self._page(endpoint, call, cursor, decoder)
+            headers = {
+                text: str(getattr(page, name))
+                for name, text in POSITION_HEADERS.items()
+                if hasattr(page, name)
+            }
+            if writer is None:
+                writer = await self._asking.in_thread(
+                    partial(_writer, file, columns, form, headers)
+                )
+            rows += len(page.items)
+            if rows > EXPORT_ROWS_MAX:
+                raise Problem(
+                    "export_too_long",
+                    f"Ask for less: at most {EXPORT_ROWS_MAX:,} rows are written to one file.",
+                )
+            try:
+                await self._asking.in_thread(partial(writer.write, page.items))
+            except Inexact as inexact:
+                raise _inexact(inexact.column) from None
+            cursor = getattr(page, "next_cursor", None)
+            if cursor is None or await call.request.is_disconnected():
+                await self._asking.in_thread(writer.close)
+                return headers
+
+    async def _page(
+        self,
+        endpoint: Endpoint,
+        call: Call,
+        cursor: str | None,
+        decoder: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        asked = call.parameters
+        if isinstance(asked, PageAsked):
+            asked = msgspec.structs.replace(asked, cursor=cursor, limit=PAGE_ITEMS_MAX)
+        response = await endpoint.handle(call._replace(parameters=asked))
+        return await self._asking.in_thread(partial(decoder.decode, bytes(response.body)))
+
+
+def row_kind(kind: Any) -> Any:  # noqa: ANN401
+    """Give the struct of a list's items; None where a kind of answer is no list of structs."""
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return None
+    for field in msgspec.structs.fields(kind):
+        inner = getattr(field.type, "__args__", (None,))[0]
+        if field.name == "items" and isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            return inner
+    return None
+
+
+def chosen_fields(asked: str | None, row: type[msgspec.Struct]) -> tuple[str, ...] | None:
+    """Read which fields are asked for; None: all.
+
+    Raises:
+        Problem: `parameter_invalid`, naming those that are not there and those that are.
+    """
+    if asked is None:
+        return None
+    names = tuple(dict.fromkeys(asked.split(",")))
+    known = row.__struct_encode_fields__
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        detail = f"There is no {', '.join(unknown)}; there are {', '.join(known)}."
+        raise Problem("parameter_invalid", detail, fields=("fields",))
+    return names
+
+
+def _with_format(asked: type[Asked]) -> type[Asked]:
+    """Add what every list can be asked to a struct of parameters."""
+    fields = Annotated[
+        str,
+        msgspec.Meta(
+            pattern=r"^[a-z0-9_]+(,[a-z0-9_]+)*\Z",
+            max_length=2_000,
+            description="Only these fields of each item, with commas between.",
+        ),
+    ]
+    form = Annotated[
+        Literal["json", "csv", "parquet", "arrow"],
+        msgspec.Meta(description="The format, whatever is accepted; a file is of the whole table."),
+    ]
+    made = msgspec.defstruct(
+        asked.__name__,
+        [("fields", fields | None, None), ("format", form | None, None)],
+        bases=(asked,),
+        kw_only=True,
+        forbid_unknown_fields=True,
+        module=asked.__module__,
+    )
+    assert issubclass(made, Asked), "it has the bases that were given"
+    return made
+
+
+def _finish(told: Response, names: tuple[str, ...] | None) -> str:
+    """Name the positions in headers, keep the fields asked for; give a digest of what it holds."""
+    parts = msgspec.json.decode(told.body, type=dict[str, msgspec.Raw])
+    for name, text in POSITION_HEADERS.items():
+        if name in parts:
+            told.headers[text] = bytes(parts[name]).decode()
+    if names is not None:
+        items = msgspec.json.decode(parts["items"], type=list[dict[str, msgspec.Raw]])
+        kept = [{name: item[name] for name in names if name in item} for item in items]
+        parts["items"] = msgspec.Raw(msgspec.json.encode(kept))
+        told.body = msgspec.json.encode(parts)
+        told.headers["Content-Length"] = str(len(told.body))
+    held = b"".join(bytes(part) for name, part in parts.items() if name not in POSITION_HEADERS)
+    return _digest(held)
+
+
+def _unchanged(tag: Tag, question: str, seen: Seen) -> Response:
+    headers = {
+        "ETag": tag.text(question),
+        "PMS-Position": str(min(state.position for state in seen.values())),
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept, Authorization",
+    }
+    return Response(status_code=304, headers=headers)
+
+
+def _writer(file: BinaryIO, columns: Any, form: Format, positions: Mapping[str, str]) -> Writer:  # noqa: ANN401
+    if form is Format.CSV:
+        return CsvWriter(file, columns)
+    return ArrowWriter(file, columns, dict(positions), is_parquet=form is Format.PARQUET)
+
+
+def _inexact(column: str) -> Problem:
+    detail = (
+        f"{column} holds a value that decimal128(38, 12) cannot; ask for CSV, or for other fields."
+    )
+    return Problem("export_inexact", detail, fields=(column,))
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=8).hexdigest()

@@ -1,0 +1,235 @@
+"""What readers are told of risk: figures, contributions, stress, correlations, explanations.
+
+Amounts are exact decimals as strings, in the portfolio's currency. Figures are floats, JSON
+numbers: losses are positive, shares and returns fractions; a null one says why in its `reason`.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+from projections.performance.risk import CALCULATION
+from read_api.shaping import Amount, Shaped, ShapedOne, shaped
+
+
+class Valued(Shaped, frozen=True):
+    """What is held and what it is worth, null where `lack` says why.
+
+    `lack` is `nav_incomplete`, `no_session` or `being_restated`, while a split is still to be told
+    of this holder. `gross` and `net` are of positions without cash. `window_from` and
+    `window_until` are the first and last of the `days` past sessions; `uncovered` lists lines with
+    fewer than 60 returns, above a share of 0.05 nothing is told of tails (`coverage_incomplete`).
+    """
+
+    portfolio: str
+    currency: str
+    session: date | None
+    at: datetime | None
+    nav: Amount | None
+    gross: Amount | None
+    net: Amount | None
+    lack: str | None
+    unpriced: tuple[str, ...]
+    stale: tuple[str, ...]
+    window_from: date | None
+    window_until: date | None
+    days: int
+    uncovered: tuple[str, ...]
+    uncovered_share: float
+
+
+class RiskFigure(Shaped, frozen=True):
+    """A figure of `n` past days, of `n` positions where it needs no past; its method in words."""
+
+    value: float | None
+    reason: str | None
+    n: int
+    method: str
+
+
+class Risk(Shaped, frozen=True):
+    """Ex-ante figures by name: what is held now against past returns.
+
+    `value_at_risk_historical_1d_95` is that of one day at 95 %; `10d` is as `ten_days` says.
+    Simulated ones are of `paths` paths drawn from `seed`.
+    """
+
+    valued: Valued
+    figures: dict[str, RiskFigure]
+    quantile_rule: int
+    ten_days: str
+    paths: int
+    seed: int
+
+
+class OneRisk(ShapedOne, frozen=True):
+    """One portfolio's risk."""
+
+    item: Risk
+    calculation: str
+
+
+class RiskContribution(Shaped, frozen=True):
+    """What a position, or cash as `cash:EUR`, adds to the risk of one day.
+
+    Each column sums to that of the total: by Euler's theorem, by the two days the historical VaR
+    lies between, and by the mean of the days beyond it. `marginal` is by how much the parametric
+    VaR grows for one more unit of currency in it.
+    """
+
+    name: str
+    value: float
+    marginal: float | None
+    parametric_value_at_risk: float
+    historical_value_at_risk: float
+    historical_expected_shortfall: float
+
+
+class RiskContributions(Shaped, frozen=True):
+    """The contributions of all covered lines; none where there is a `reason`."""
+
+    valued: Valued
+    level: float
+    reason: str | None
+    total: RiskContribution | None
+    lines: tuple[RiskContribution, ...]
+
+
+class OneRiskContributions(ShapedOne, frozen=True):
+    """One portfolio's contributions."""
+
+    item: RiskContributions
+    calculation: str
+
+
+class StressedLine(Shaped, frozen=True):
+    """What a line would gain: `shock` is the fraction of its value that all its shocks make."""
+
+    name: str
+    sector: str | None
+    value: float
+    shock: float
+    gain: float
+
+
+class Stressed(Shaped, frozen=True):
+    """What the whole would gain, negative for a loss, and the NAV after; null with a `reason`.
+
+    `since` and `until` are the sessions at whose closes a window begins and ends; `unused` are
+    shocks that nothing held meets.
+    """
+
+    valued: Valued
+    since: date | None
+    until: date | None
+    unused: tuple[str, ...]
+    uncovered: tuple[str, ...]
+    reason: str | None
+    gain: float | None
+    nav: float | None
+    lines: tuple[StressedLine, ...]
+
+
+class OneStressed(ShapedOne, frozen=True):
+    """One portfolio under stress."""
+
+    item: Stressed
+    calculation: str
+
+
+class Correlated(Shaped, frozen=True):
+    """Correlations of the largest lines, in the order of `names`; null under 60 common `days`."""
+
+    valued: Valued
+    names: tuple[str, ...]
+    coefficients: tuple[tuple[float | None, ...], ...]
+    days: tuple[tuple[int, ...], ...]
+
+
+class OneCorrelated(ShapedOne, frozen=True):
+    """One portfolio's correlations."""
+
+    item: Correlated
+    calculation: str
+
+
+class ExplainedLine(Shaped, frozen=True):
+    """A position, or cash as `cash:USD`, with its exact value in the portfolio's currency."""
+
+    name: str
+    amount: Amount
+
+
+class ExplainedRisk(Shaped, frozen=True):
+    """A figure with what gives it.
+
+    An additive one (`nav`, `gross`, `net`) is the exact sum of its lines, `amount`. Any other is
+    what `call` gives in Python, with `inputs` as numpy arrays and `parameters` by name, after
+    importing all of the module of `function`.
+    """
+
+    valued: Valued
+    name: str
+    method: str
+    amount: Amount | None
+    figure: RiskFigure | None
+    lines: tuple[ExplainedLine, ...]
+    function: str | None
+    call: str | None
+    parameters: dict[str, float]
+    inputs: dict[str, tuple[float | tuple[float, ...], ...]]
+    sessions: tuple[date, ...]
+
+
+class OneExplainedRisk(ShapedOne, frozen=True):
+    """One figure of one portfolio, explained."""
+
+    item: ExplainedRisk
+    calculation: str
+
+
+def risk_shaped(found: Any) -> OneRisk:  # noqa: ANN401 - an answer with its row
+    """Tell the risk of an answer."""
+    row = found.row
+    figures = {name: shaped(RiskFigure, each) for name, each in row.figures.items()}
+    item = shaped(Risk, row, valued=shaped(Valued, row.valued), figures=figures)
+    return shaped(OneRisk, found, item=item, calculation=CALCULATION)
+
+
+def contributions_shaped(found: Any) -> OneRiskContributions:  # noqa: ANN401
+    """Tell the contributions of an answer."""
+    row = found.row
+    item = shaped(
+        RiskContributions,
+        row,
+        valued=shaped(Valued, row.valued),
+        total=row.total and shaped(RiskContribution, row.total),
+        lines=tuple(shaped(RiskContribution, line) for line in row.lines),
+    )
+    return shaped(OneRiskContributions, found, item=item, calculation=CALCULATION)
+
+
+def stressed_shaped(found: Any) -> OneStressed:  # noqa: ANN401
+    """Tell the stress of an answer."""
+    row = found.row
+    lines = tuple(shaped(StressedLine, line) for line in row.lines)
+    item = shaped(Stressed, row, valued=shaped(Valued, row.valued), lines=lines)
+    return shaped(OneStressed, found, item=item, calculation=CALCULATION)
+
+
+def correlated_shaped(found: Any) -> OneCorrelated:  # noqa: ANN401
+    """Tell the correlations of an answer."""
+    item = shaped(Correlated, found.row, valued=shaped(Valued, found.row.valued))
+    return shaped(OneCorrelated, found, item=item, calculation=CALCULATION)
+
+
+def explained_shaped(found: Any) -> OneExplainedRisk:  # noqa: ANN401
+    """Tell the explanation of an answer."""
+    row = found.row
+    item = shaped(
+        ExplainedRisk,
+        row,
+        valued=shaped(Valued, row.valued),
+        figure=row.figure and shaped(RiskFigure, row.figure),
+        lines=tuple(shaped(ExplainedLine, line) for line in row.lines),
+    )
+    return shaped(OneExplainedRisk, found, item=item, calculation=CALCULATION)

@@ -1,0 +1,35 @@
+"""`pms bench query` on a small state: a whole system is asked everything there is to ask."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.whole.system import pms
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+WITHOUT_DATA = {"/v1/blocks/{block_id}/history", "/v1/blocks/{block_id}/version"}
+
+
+class TestTheQueryBenchmark:
+    """Two hundred portfolios of two positions over ten sessions, each query asked once a phase."""
+
+    def test_asks_every_query_in_every_phase(self) -> None:
+        """None fails; what has no data here is told, and is a small part of all."""
+        ended = pms(
+            "bench", "query",
+            "--portfolios", "200", "--positions", "2", "--sessions", "10", "--rounds", "1",
+            "--seconds", "20",
+        )  # fmt: skip
+
+        report = ended.result
+        assert ended.status == 0, ended.said
+        assert report["check"] == {"ok": True, "failed": []}
+        assert set(report["not_measured"]) >= WITHOUT_DATA
+        assert len(report["not_measured"]) < len(report["p95_ms"]) / 8
+        assert report["writes"]["accepted_per_second"] > 0
+        assert report["state"]["sessions"] == 10
+        for phase in ("p95_ms", "p95_ms_under_writes", "p95_ms_during_rebuild"):
+            assert len(report[phase]) > 40, phase
+            assert all(found > 0 for found in report[phase].values()), phase
+            assert "/v1/portfolios/{portfolio}/performance" in report[phase], phase
