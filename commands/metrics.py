@@ -39,3 +39,8 @@ POSITION = Gauge("pms_desk_position", "Position of the last event the desk has f
 def answered(kind: str, outcome: str) -> Counter:
     """Give the counter of one kind and outcome; looking it up anew costs more than counting."""
     return COMMANDS.labels(kind, outcome)
+
+
+UNSTRUCK = Counter(
+    "pms_striking_failed", "Portfolios no figures are struck of: a defect, see the log"
+)

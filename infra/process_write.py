@@ -17,7 +17,6 @@ from commands.reactions.breaches import run_breaches
 from commands.reactions.corporate_actions import run_corporate_actions
 from commands.reactions.release import run_releases
 from commands.reactions.settlement import run_settlements
-from commands.reactions.striking import run_striking
 from commands.reactions.time import run_time
 from commands.reactions.usage import run_usage
 from eventstore.collecting import rare_collections
@@ -31,9 +30,8 @@ from infra.http_server import serve_http
 from infra.read_models import partition_count, require_log_not_behind
 from infra.refusing import refusing_protocol
 from infra.settings import Settings
-from infra.striking import due_figures
+from infra.striking import strike_apart
 from infra.surroundings import http_surroundings
-from projections.reading import Reading
 from write_api.application import create_app
 
 DRAIN_SECONDS = 10.0
@@ -58,9 +56,8 @@ def run(settings: Settings, stop: threading.Event) -> None:
     """Decide and append commands until a signal; those already taken are answered first."""
     build = settings.build or build_name()
     sys.setswitchinterval(SWITCH_SECONDS)
-    reading = Reading(settings.app_conninfo, partition_count=partition_count(settings), pool_size=1)
     log = Log(settings.app_conninfo, clock=now, build=build)
-    with rare_collections(), log, reading:
+    with rare_collections(), log:
         require_log_not_behind(log, settings.app_conninfo)
         desk = Desk(log)
         desk.start()
@@ -71,7 +68,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
                 args=(settings.app_conninfo, office, partial(react, desk, log), ending),
                 name=office,
             )
-            for office, react in _reactions(reading).items()
+            for office, react in _reactions(settings).items()
         ]
         for reaction in reactions:
             reaction.start()
@@ -97,8 +94,11 @@ def run(settings: Settings, stop: threading.Event) -> None:
                 _end_at_once()
 
 
-def _reactions(reading: Reading) -> dict[str, React]:
-    return {**REACTIONS, "striking": partial(run_striking, ask_due=due_figures(reading))}
+def _reactions(settings: Settings) -> dict[str, React]:
+    striking = partial(
+        strike_apart, conninfo=settings.app_conninfo, partition_count=partition_count(settings)
+    )
+    return {**REACTIONS, "striking": striking}
 
 
 def _end_at_once() -> None:

@@ -6,14 +6,16 @@ follows from the closing and the portfolio, so whoever asks again meets the rece
 """
 
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 from uuid import UUID
 
+import structlog
+
 from commands.command import Issued, Outcome
 from commands.desk import Desk
+from commands.metrics import UNSTRUCK
 from commands.reactions.owing import reacting
 from commands.striking import StrikeFigures
 from domain.figures import FiguresStruck
@@ -21,14 +23,12 @@ from domain.identity import derive
 from eventstore.envelope import RecordedEvent
 from eventstore.log import Log
 
+_log = structlog.get_logger("commands.striking")
 ACTOR = "reaction:striking"
 ASKED_MAX = 50
 """Figures made, and commands under way, at a time: trades beside them wait for so many at most."""
 
 LOOK_SECONDS = 0.1
-REST = 3
-"""How much longer than it worked the reaction rests: making figures shares the interpreter with
-trades, and takes a quarter of it at most."""
 
 
 class Due(NamedTuple):
@@ -39,10 +39,14 @@ class Due(NamedTuple):
 
 
 class AllDue(NamedTuple):
-    """What is due behind a closing, oldest closing first, as of the `position` looked at."""
+    """What is due behind a closing, oldest closing first, as of the `position` looked at.
+
+    `failed` says, once, of which portfolios no figures can be made: the others go on without them.
+    """
 
     position: int
     due: list[Due]
+    failed: Sequence[str] = ()
 
 
 AskDue = Callable[[int, int], AllDue | None]
@@ -70,10 +74,16 @@ class FiguresAtSessionEnd:
         if self._asked:
             return
         found = self._ask_due(self._behind, ASKED_MAX)
-        if found is None or found.position < self._told_at:
+        if found is None:
+            return
+        for failed in found.failed:
+            UNSTRUCK.inc()
+            _log.error("striking.failed", portfolio=failed)
+        if found.position < self._told_at:
             return  # What was told is not folded yet: it would be found due again.
-        first = min((each.struck.closed_at - 1 for each in found.due), default=found.position)
-        self._behind = min(first, found.position)
+        if not found.failed:  # Else others may be due behind those, which filled the look.
+            first = min((each.struck.closed_at - 1 for each in found.due), default=found.position)
+            self._behind = min(first, found.position)
         self._asked = [self._desk.submit(self._issue(each)) for each in found.due]
 
     def _issue(self, due: Due) -> Issued:
@@ -97,8 +107,5 @@ def striking_id(tenant: str, portfolio: str, *, closed_at: int) -> UUID:
 def run_striking(desk: Desk, log: Log, stop: threading.Event, *, ask_due: AskDue) -> None:
     """Have figures told until `stop`."""
     reaction = FiguresAtSessionEnd(desk, log, ask_due)
-    worked = 0.0
-    while not stop.wait(max(LOOK_SECONDS, REST * worked)):
-        began = time.thread_time()
+    while not stop.wait(LOOK_SECONDS):
         reaction.look()
-        worked = time.thread_time() - began

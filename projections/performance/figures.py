@@ -8,7 +8,7 @@ end. Values are rounded half-even to 12 decimals.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import NamedTuple
@@ -51,9 +51,14 @@ JOIN {schema}.days ON days.tenant = portfolios.tenant AND days.portfolio = portf
     AND days.session = sessions.session AND days.struck_position = sessions.position
 LEFT JOIN {schema}.figures ON figures.tenant = days.tenant AND figures.portfolio = days.portfolio
     AND figures.session = days.session
-WHERE sessions.position > %s AND figures.session IS NULL
+WHERE sessions.position > %s AND figures.session IS NULL AND NOT EXISTS (
+    SELECT FROM unnest(%s::text[], %s::text[]) AS passed (tenant, portfolio)
+    WHERE passed.tenant = days.tenant AND passed.portfolio = days.portfolio
+)
 ORDER BY sessions.position, days.tenant, days.portfolio LIMIT %s
 """
+# What a defect of ours raises; what the database raises concerns every portfolio alike.
+_DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 _ORDER = "ORDER BY closed_at, tenant, portfolio"
 
 
@@ -62,6 +67,23 @@ class DueFigures(NamedTuple):
 
     tenant: str
     struck: FiguresStruck
+
+
+class Failed(NamedTuple):
+    """A tenant's portfolio whose figures of a session our code could not make, and what it said."""
+
+    tenant: str
+    portfolio: str
+    session: date
+    error: str
+
+
+class AllDueFigures(NamedTuple):
+    """What is due, and what would be but failed; up to the last of them nothing else was due."""
+
+    position: int
+    due: list[DueFigures]
+    failed: list[Failed]
 
 
 class _Day(NamedTuple):
@@ -74,17 +96,30 @@ class _Day(NamedTuple):
     before: date | None
 
 
-def figures_due(readable: Readable, *, behind: int, limit: int) -> tuple[int, list[DueFigures]]:
+def figures_due(
+    readable: Readable,
+    *,
+    behind: int,
+    limit: int,
+    passed: Collection[tuple[str, str]] = (),
+) -> AllDueFigures:
     """Make the figures due of sessions closed behind a log position, oldest closing first.
 
-    They are of one partition; with them comes the position at which nothing else was due up to the
-    last of them.
+    They are of one partition. Portfolios, by tenant, that failed before are to be passed over: each
+    look is bounded, and they would be due at every one.
     """
-    answered = ask(readable, NAME, _DUE, (behind, limit), order=_ORDER)
-    days = [_Day._make(row) for row in answered.rows]
-    return answered.position, [
-        DueFigures(day.tenant, _struck(day, (_nav(day), *_risk(readable, day)))) for day in days
-    ]
+    tenants, portfolios = [each[0] for each in passed], [each[1] for each in passed]
+    answered = ask(readable, NAME, _DUE, (behind, tenants, portfolios, limit), order=_ORDER)
+    found = AllDueFigures(answered.position, [], [])
+    for day in map(_Day._make, answered.rows):
+        try:
+            struck = _struck(day, (_nav(day), *_risk(readable, day)))
+        except _DEFECTS as error:
+            said = f"{type(error).__name__}: {error}"
+            found.failed.append(Failed(day.tenant, day.portfolio, day.session, said))
+        else:
+            found.due.append(DueFigures(day.tenant, struck))
+    return found
 
 
 def value_at_risk_of(one: Seen) -> tuple[Sequence[float | None], str | None]:

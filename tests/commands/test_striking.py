@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from commands.desk import Desk
+from commands.metrics import UNSTRUCK
 from commands.reactions.striking import AllDue, Due, FiguresAtSessionEnd, run_striking
 from domain.event import Event
 from domain.figures import FiguresStruck, StruckFigure
@@ -64,6 +65,12 @@ def known(log: Log) -> list[Event]:
 def told(log: Log) -> list[FiguresStruck]:
     """What was struck so far."""
     return [event for event in known(log) if isinstance(event, FiguresStruck)]
+
+
+def failures() -> float:
+    """How many portfolios failed so far."""
+    (metric,) = UNSTRUCK.collect()
+    return metric.samples[0].value
 
 
 @contextmanager
@@ -134,3 +141,15 @@ class TestStrikingFigures:
             with striking(desk, log, Folded(log, 12)):
                 wait_until(lambda: len(told(log)) == 12)
         assert len({each.portfolio for each in told(log)}) == 12
+
+    def test_goes_on_behind_those_that_fail(self, desk: Desk, log: Log) -> None:
+        """They filled a look, which told nothing of the others: the next one finds those."""
+        close(desk, MONDAY)
+        folded = Folded(log, 2)
+        looks = iter([AllDue(1, [], ["acme torn"])])
+        leader = FiguresAtSessionEnd(desk, log, lambda *asked: next(looks, None) or folded(*asked))
+        failed = failures()
+        leader.look()
+        assert failures() == failed + 1
+        leader.look()
+        wait_until(lambda: len(told(log)) == 2)

@@ -13,7 +13,7 @@ from domain.identity import MARKET_TENANT
 from eventstore.log import Log
 from infra.clock import now
 from infra.database import Database
-from infra.striking import due_figures
+from infra.due_figures import due_figures
 from projections.reading import Reading
 from tests.gateway.serving import new_tenant
 from tests.read_api.conftest import NewTeller, Teller

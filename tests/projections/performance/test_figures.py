@@ -43,7 +43,7 @@ PRICES = [20 + (7 * number % 11) / 4 for number in range(1, 80)]
 
 def due(connection: Connection, behind: int = 0, limit: int = 1_000) -> list[DueFigures]:
     """What is due behind a position."""
-    return figures_due(Readable(connection), behind=behind, limit=limit)[1]
+    return figures_due(Readable(connection), behind=behind, limit=limit).due
 
 
 def named(found: list[DueFigures]) -> list[tuple[str, str, int]]:
@@ -88,6 +88,25 @@ class TestFiguresDue:
         assert named(due(connection)) == named(first)[3:]
         market.tell(*told(first[3:]))
         assert due(connection) == []
+
+    def test_are_due_of_the_others_where_one_fails(self, connection: Connection) -> None:
+        """A row that no code of ours would write: that portfolio is named, and can be passed."""
+        market = Market(connection)
+        market.tell(
+            opened(), opened("torn"), flow("100", 1), flow("9", 1, portfolio="torn"), closed(1)
+        )
+        torn = """{"cash": {}, "quantities": {"AAPL": "1"}, "instruments": {}, "currencies": []}"""
+        connection.execute(
+            "UPDATE performance.portfolios SET held = %s WHERE portfolio = 'torn'", (torn,)
+        )
+        found = figures_due(Readable(connection), behind=0, limit=10)
+        assert named(found.due) == [(ACME, BOOK, 5)]
+        assert [each[:3] for each in found.failed] == [(ACME, "torn", day(1))]
+        assert "AAPL" in found.failed[0].error
+
+        passed = {(ACME, "torn")}
+        again = figures_due(Readable(connection), behind=0, limit=1, passed=passed)
+        assert (named(again.due), again.failed) == ([(ACME, BOOK, 5)], [])
 
     def test_are_the_nav_as_struck_whatever_is_corrected_meanwhile(
         self, connection: Connection
