@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from domain.book_order import CORPORATE_ACTION, NO_TIME_OF_DAY, BookKey
-from domain.held import Applied, Due, Held, at_pool_cost
+from domain.held import Applied, Due, Held, Received, at_pool_cost
 from domain.identity import derive
 from domain.lots import CostBasis, Fill, Lot, Matching, Side, match
 from domain.money import ONE, SMALLEST, ZERO, canonical, product, ratio, share, within
@@ -232,6 +232,20 @@ def _due(action: CashDividend, quantity: Decimal) -> Due | None:
 def child_lot(action: SpinOff, parent: UUID) -> UUID:
     """Name the lot of a child that a parent's lot gave."""
     return derive("lot", str(action.entry_id), str(parent))
+
+
+def received_by_child(action: SpinOff, applied: Applied | None) -> Received:
+    """Give the entry that stands in the child's book; without lots where nothing is applied."""
+    if applied is None or applied.child is None:
+        return Received(entry_id=action.entry_id, key=action.key, lots=())
+    paid = applied.in_lieu
+    return Received(
+        entry_id=action.entry_id,
+        key=action.key,
+        lots=applied.child.lots,
+        realised_gross=ZERO if paid is None else paid.realised_gross,
+        realised_net=ZERO if paid is None else paid.realised_net,
+    )
 
 
 def _divided(held: Held, action: SpinOff) -> tuple[Held, Held]:

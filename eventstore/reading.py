@@ -58,6 +58,10 @@ _LAST_SHARED: LiteralString = (
     + " AND position <= %s ORDER BY position DESC LIMIT 1"
 )
 _KEY: LiteralString = f"{_EVENTS}stream_id = %s AND key = %s AND {_BY_VERSION}"
+_KEY_UNTIL: LiteralString = (
+    f"{_EVENTS}stream_id = %s AND key = %s AND event_type = ANY(%s) AND position <= %s "
+    "ORDER BY stream_version LIMIT %s"
+)
 _LAST_OF_KEY: LiteralString = (
     f"{_EVENTS}stream_id = %s AND key = %s AND position <= %s ORDER BY stream_version DESC LIMIT 1"
 )
@@ -221,6 +225,19 @@ def read_key(
 ) -> list[RecordedEvent]:
     """Read a stream's events of one key behind `after_version`, in order."""
     return _fetch(connection, _KEY, (stream_id, key, after_version, limit))
+
+
+def read_key_until(
+    connection: Connection,
+    stream_id: UUID,
+    key: str,
+    *,
+    event_types: Iterable[str],
+    until: int,
+    limit: int,
+) -> list[RecordedEvent]:
+    """Read a stream's first events of one key and of some types, up to position `until`."""
+    return _fetch(connection, _KEY_UNTIL, (stream_id, key, list(event_types), until, limit))
 
 
 def read_last_of_key(

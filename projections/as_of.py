@@ -22,7 +22,7 @@ from domain.portfolio.corporate_events import (
     DividendPaid,
     LotsSpunOff,
 )
-from domain.portfolio.entries import Entries, follow_entries
+from domain.portfolio.entries import Entries, EntryTold, follow_entries
 from domain.portfolio.events import (
     CashDeposited,
     CashSettled,
@@ -48,18 +48,6 @@ from projections.read_model import Decoded
 
 Time = int | datetime
 """A position of the log, or a moment."""
-
-EntryTold = (
-    TradeBooked
-    | TradeUnbooked
-    | CorporateActionApplied
-    | CorporateActionUnapplied
-    | LotsSpunOff
-    | CostBasisApplied
-    | LotsTransferredOut
-    | LotsTransferredIn
-)
-"""What tells which entries stand in a book."""
 
 
 class PositionAsOf(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,12 +14,14 @@ from domain.block import BlockAllocated
 from domain.event import Event
 from domain.identity import portfolio_stream
 from domain.instrument import InstrumentRegistered
+from domain.portfolio.entries import EntryTold
 from domain.portfolio.events import PortfolioOpened
 from domain.trade import TradeEvent, TradeRefused
 from eventstore.envelope import RecordedEvent
 from eventstore.reading import (
     read_first_events,
     read_head,
+    read_key_until,
     read_last_shared,
     read_position_at,
     read_stream,
@@ -33,6 +35,8 @@ from schemas.codec import decode
 
 FACTS_MAX = 20_000
 """Events of a portfolio read for one answer; folding so many takes about half a second."""
+
+_ENTRY_NAMES = tuple(EVENT_NAMES[kind] for kind in get_args(EntryTold))
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -61,17 +65,35 @@ def known_of(
     events = read_stream_until(connection, stream, until=position, limit=FACTS_MAX + 1)
     if len(events) > FACTS_MAX:
         raise HistoryTooLong(FACTS_MAX)
-    decoded = [
-        Decoded(
-            each.position,
-            tenant,
-            each.recorded_at,
-            decode(each.event_type, each.data),
-            each.command_id,
-        )
-        for each in events
-    ]
+    decoded = [_decoded(tenant, each) for each in events]
     return Known(position, read_last_shared(connection, position), decoded)
+
+
+def told_of_book(
+    readable: Readable, *, tenant: str, portfolio: str, instrument: str, until: int, most: int
+) -> list[Decoded]:
+    """Read what told which entries stand in the book of one instrument, up to a position.
+
+    Raises:
+        HistoryTooLong: that are more than `most` events.
+    """
+    events = read_key_until(
+        readable.connection,
+        portfolio_stream(tenant, portfolio),
+        instrument,
+        event_types=_ENTRY_NAMES,
+        until=until,
+        limit=most + 1,
+    )
+    if len(events) > most:
+        raise HistoryTooLong(FACTS_MAX)
+    return [_decoded(tenant, each) for each in events]
+
+
+def _decoded(tenant: str, event: RecordedEvent) -> Decoded:
+    assert event.tenant == tenant, "a stream is of one tenant"
+    content = decode(event.event_type, event.data)
+    return Decoded(event.position, tenant, event.recorded_at, content, event.command_id)
 
 
 PAGE_EVENTS_MAX = 100

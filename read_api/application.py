@@ -12,6 +12,7 @@ from projections.announcing import Announcement
 from projections.reading import Reading
 from read_api import shaping, trade_shapes
 from read_api.asking import Asked, Asking, PageAsked
+from read_api.bases import bases_endpoint
 from read_api.benchmarks import benchmark_endpoints
 from read_api.bridge_lines import bridge_lines_endpoint
 from read_api.contributions import contribution_endpoints
@@ -88,6 +89,7 @@ def create_app(
     resources = Resources(asking)
     delivery = Delivery(asking)
     for endpoint in (
+        bases_endpoint(asking),  # Before the address that takes any name in its place.
         *_portfolios(resources),
         *_cash(resources),
         *_trades(resources, asking),

@@ -13,7 +13,7 @@ from decimal import Decimal
 from domain.basis_change import BasisChange
 from domain.book import Book, Outcome, Refolded
 from domain.book_order import BookKey
-from domain.corporate_actions import Action, CashDividend, SpinOff, Terms
+from domain.corporate_actions import Action, CashDividend, SpinOff, Terms, received_by_child
 from domain.held import Applied, Due, Received
 from domain.money import ZERO, within
 from domain.portfolio.corporate_events import (
@@ -222,7 +222,7 @@ def _spin_off(working: Working, action: Action, then: Applied | None, now: Appli
     if not isinstance(action, SpinOff):
         return
     book = working.book(action.child)
-    entry = _received(action, now)
+    entry = received_by_child(action, now)
     stands = entry.entry_id in book.entries
     cash = _cash(now) - _cash(then)
     if not entry.lots and not cash and not stands:
@@ -278,19 +278,6 @@ def _spun_off(
             )
         )
     return events
-
-
-def _received(action: SpinOff, applied: Applied | None) -> Received:
-    if applied is None or applied.child is None:
-        return Received(entry_id=action.entry_id, key=action.key, lots=())
-    paid = applied.in_lieu
-    return Received(
-        entry_id=action.entry_id,
-        key=action.key,
-        lots=applied.child.lots,
-        realised_gross=ZERO if paid is None else paid.realised_gross,
-        realised_net=ZERO if paid is None else paid.realised_net,
-    )
 
 
 def _pages(

@@ -20,6 +20,18 @@ from domain.portfolio.transfer_events import LotsTransferredIn, LotsTransferredO
 Entries = dict[UUID, tuple[int, Entry]]
 """Entries by name, each with the version at which it was told; the first page of several."""
 
+EntryTold = (
+    TradeBooked
+    | TradeUnbooked
+    | CorporateActionApplied
+    | CorporateActionUnapplied
+    | LotsSpunOff
+    | CostBasisApplied
+    | LotsTransferredOut
+    | LotsTransferredIn
+)
+"""What tells which entries stand in a book."""
+
 
 def follow_entries(entries: Entries, version: int, event: Event) -> None:
     """Fold one event of a portfolio, in the book of whose instrument the entries stand."""

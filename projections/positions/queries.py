@@ -19,7 +19,7 @@ from domain.calendars import local_date
 from domain.corporate_actions import scaled_price, value_at_mark
 from domain.lots import CostBasis
 from domain.money import ONE, ZERO, canonical, share
-from projections.asking import PAGE_ROWS_MAX, Readable, ask
+from projections.asking import PAGE_ROWS_MAX, Answered, Readable, ask
 from projections.paging import Answer, Page, page_of, read_cursor
 from projections.positions.in_force import TODAY, in_force
 from projections.positions.tables import PortfolioRow
@@ -173,10 +173,31 @@ def positions_of(
     """
     question = f"positions {tenant} {portfolio}"
     after = "" if cursor is None else read_cursor(question, cursor, str)
-    parameters = (tenant, portfolio, after, None, None, include_closed, limit + 1)
-    answered = ask(readable, "positions", _POSITIONS, parameters, order="ORDER BY instrument")
-    rows = [_position(values) for values in answered.rows]
+    answered, rows = positions_behind(
+        readable,
+        tenant=tenant,
+        portfolio=portfolio,
+        after=after,
+        include_closed=include_closed,
+        limit=limit + 1,
+    )
     return page_of(question, answered, rows, limit=limit, key=lambda row: row.instrument)
+
+
+def positions_behind(
+    readable: Readable,
+    *,
+    tenant: str,
+    portfolio: str,
+    after: str,
+    include_closed: bool,
+    limit: int,
+    instrument: str | None = None,
+) -> tuple[Answered, list[PositionView]]:
+    """List the first positions behind a name, or the one of an instrument."""
+    parameters = (tenant, portfolio, after, instrument, instrument, include_closed, limit)
+    answered = ask(readable, "positions", _POSITIONS, parameters, order="ORDER BY instrument")
+    return answered, [_position(values) for values in answered.rows]
 
 
 def position_of(

@@ -18,6 +18,7 @@ PERMITTED = {
     "/v1/portfolios/growth": SEEING,
     "/v1/portfolios/growth/positions": SEEING,
     "/v1/portfolios/growth/positions/AAPL": SEEING,
+    "/v1/portfolios/growth/positions/bases": SEEING,
     "/v1/portfolios/growth/lots": SEEING,
     "/v1/portfolios/growth/cash": SEEING,
     "/v1/portfolios/growth/cash/ladder": SEEING,

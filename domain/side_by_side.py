@@ -1,0 +1,132 @@
+"""The books of a portfolio under cost bases that they were not booked by, side by side.
+
+What was asked is folded again: fills, corporate actions and transfers in book order, all under one
+cost basis from the beginning. Results are not taken over: a child gets lots from those that its
+parent has under that basis, and what leaves is chosen anew unless it was named. What came in from
+another portfolio is a fact, at the cost that it had there.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from operator import itemgetter
+from typing import NamedTuple, TypeAlias
+
+from msgspec.structs import replace
+
+from domain.basis_change import BasisChange
+from domain.book import Book, Entry
+from domain.book_order import CORPORATE_ACTION, BookKey
+from domain.corporate_actions import SpinOff, received_by_child
+from domain.held import Applied, Received
+from domain.identity import derive
+from domain.lots import CostBasis, Fill
+from domain.money import ZERO, canonical
+from domain.transfers import Given
+
+Placed: TypeAlias = list[tuple[BookKey, str, Entry]]
+"""Entries of several books with their places, in book order."""
+
+
+class Totals(NamedTuple):
+    """What a book comes to; signed, negative for shorts.
+
+    `moved_cost` is the cost that came with lots, or left with them (negative), without a trade: by
+    transfers and spin-offs, less what was paid for a child's fraction. Whatever the cost basis,
+    `realised_gross` + value - `cost` + `moved_cost` is the same.
+    """
+
+    quantity: Decimal
+    cost: Decimal
+    fees: Decimal
+    realised_gross: Decimal
+    realised_net: Decimal
+    moved_cost: Decimal
+
+
+class _Folded:
+    """A book, and what its entries moved."""
+
+    def __init__(self, basis: CostBasis) -> None:
+        self.book = Book(basis)
+        self.moved = ZERO
+
+    def take(self, entry: Entry) -> Applied | None:
+        """Fold an entry; give what it did where it is no fill."""
+        book = self.book
+        if isinstance(entry, Fill):
+            book.pass_over(entry)
+            return None
+        before = book.cost - book.realised_gross
+        applied = book.fold_entry(entry)
+        assert isinstance(applied, Applied), "an entry that is no fill is applied"
+        self.moved += book.cost - book.realised_gross - before
+        if not isinstance(entry, SpinOff):  # What is paid there is the child's.
+            self.moved += applied.cash
+        return applied
+
+    def totals(self) -> Totals:
+        """Sum it up."""
+        book = self.book
+        numbers = (book.quantity, book.cost, book.fees, book.realised_gross, book.realised_net)
+        return Totals(*map(canonical, (*numbers, self.moved)))
+
+
+def as_booked(entries: Iterable[Entry], basis: CostBasis) -> tuple[CostBasis, Totals]:
+    """Fold one book as it was told, by the basis of its opening and every change of it.
+
+    Give the basis in force, and the totals.
+    """
+    folded = _Folded(basis)
+    for entry in sorted(entries, key=lambda each: each.key):
+        folded.take(entry)
+    return folded.book.basis, folded.totals()
+
+
+def in_book_order(books: Mapping[str, Iterable[Entry]]) -> Placed:
+    """Put what was asked of several books into one order: no changes of basis, no results.
+
+    The books of parents have to be among them, or what they gave to children is lacking.
+    """
+    placed = [
+        (entry.key, name, _asked(entry))
+        for name, entries in books.items()
+        for entry in entries
+        if not isinstance(entry, BasisChange) and not is_spun_off(entry)
+    ]
+    return sorted(placed, key=itemgetter(0))
+
+
+def totals_under(basis: CostBasis, placed: Placed) -> dict[str, Totals]:
+    """Fold the books anew under one cost basis from the beginning; give their totals by name."""
+    books: dict[str, _Folded] = {}
+
+    def book_of(name: str) -> _Folded:
+        folded = books.get(name)
+        if folded is None:
+            folded = books[name] = _Folded(basis)
+        return folded
+
+    for _, name, entry in placed:
+        applied = book_of(name).take(entry)
+        if isinstance(entry, SpinOff) and applied is not None:
+            book_of(entry.child).take(received_by_child(entry, applied))
+    return {name: folded.totals() for name, folded in books.items()}
+
+
+def is_spun_off(entry: Entry) -> bool:
+    """Say whether an entry is lots that a spin-off gave, which its parent's book decides."""
+    return isinstance(entry, Received) and entry.key[1] == CORPORATE_ACTION
+
+
+def _asked(entry: Entry) -> Entry:
+    """Take from a transfer the lots that were chosen by the cost basis, not by whoever asked."""
+    if not isinstance(entry, Given) or entry.transfer.named:
+        return entry
+    whole = replace(
+        entry.lots[0],
+        trade_id=derive("lot", str(entry.entry_id), "any"),
+        quantity=sum((lot.quantity for lot in entry.lots), ZERO),
+        cost=sum((lot.cost for lot in entry.lots), ZERO),
+        fee=sum((lot.fee for lot in entry.lots), ZERO),
+    )
+    return replace(entry, lots=(whole,))

@@ -1,0 +1,201 @@
+"""Positions under every cost basis, read from the log at the position of `positions`."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from domain.corporate_actions import SpinOff, Split
+from domain.correcting import Amend
+from domain.lots import CostBasis, Side
+from domain.trade import Capture
+from domain.transfers import Transfer
+from eventstore.log import Log
+from projections import bases
+from projections.as_of import positions_as_of
+from projections.asking import HistoryTooLong, Readable
+from projections.audit import told_of_book
+from projections.bases import Booking, SideBySide, bases_of
+from projections.paging import CursorInvalid, Page
+from projections.positions.model import Positions
+from projections.positions.queries import positions_of
+from projections.read_model import ReadModel
+from tests.domain.blotter import (
+    LATER,
+    OTHER_FUND,
+    Bust,
+    Day,
+    Declaration,
+    Message,
+    Rebasing,
+    Registration,
+)
+from tests.domain.scenes import ACME, APPLE, FUND, MONDAY, told
+from tests.projections.acted import ActedStory
+
+Connection = psycopg.Connection[Any]
+FoldAll = Callable[[ReadModel], None]
+TUESDAY, WEDNESDAY, THURSDAY = (MONDAY + timedelta(days=number) for number in (1, 2, 3))
+FIGURES = ("quantity", "cost", "fees", "realised_gross", "realised_net")
+
+
+def trade(name: str, quantity: int, price: int, **changes: object) -> Capture:
+    """Buy with a fee of one, or sell what is below zero."""
+    side = Side.BUY if quantity > 0 else Side.SELL
+    return told(
+        name,
+        side=side,
+        quantity=Decimal(abs(quantity)),
+        price=Decimal(price),
+        fee=Decimal(1),
+        **changes,
+    )
+
+
+MESSAGES: list[Message] = [
+    Registration(),
+    trade("t-1", 10, 10),
+    trade("t-2", 10, 30),
+    trade("t-3", 10, 20),
+    trade("t-4", -4, 40),
+    trade("t-5", 7, 99),
+    Declaration(
+        SpinOff(
+            action="spin", instrument=APPLE, ex_date=TUESDAY, child=LATER, new=1, old=3,
+            cost_share=Decimal("0.3"), fraction_price=Decimal(9),
+        )
+    ),
+    Declaration(Split(action="split", instrument=APPLE, ex_date=WEDNESDAY, new=3, old=2)),
+    Day(WEDNESDAY),
+    Bust("t-5"),
+    Rebasing(CostBasis.LIFO, THURSDAY),
+    Day(THURSDAY),
+    trade("t-6", -9, 33, trade_date=THURSDAY),
+    trade("t-7", -2, 50, instrument=LATER, trade_date=WEDNESDAY),
+    Transfer(
+        transfer="m-1", portfolio=FUND, to_portfolio=OTHER_FUND, instrument=APPLE,
+        trade_date=THURSDAY, quantity=Decimal(5),
+    ),
+    Amend(1, trade("t-4", -6, 41)),
+]  # fmt: skip
+
+
+@pytest.fixture
+def acted(log: Log, fold: FoldAll) -> ActedStory:
+    """Trades, a spin-off, a split, a change of basis, a transfer, a bust and a late amend."""
+    went = ActedStory(CostBasis.HIFO)
+    went.tell(*MESSAGES)
+    went.story.append_to(log)
+    fold(Positions())
+    return went
+
+
+def asked(connection: Connection, portfolio: str = FUND, **how: Any) -> Page[SideBySide]:
+    """Ask of one portfolio."""
+    return bases_of(Readable(connection), tenant=ACME, portfolio=portfolio, **how)
+
+
+@pytest.mark.usefixtures("acted")
+class TestTheBookedLine:
+    """The first of each position."""
+
+    @pytest.mark.parametrize("portfolio", [FUND, OTHER_FUND])
+    def test_is_the_row_of_positions(self, connection: Connection, portfolio: str) -> None:
+        """Every figure, and the position that both are of."""
+        page = asked(connection, portfolio, include_closed=True)
+        rows = positions_of(
+            Readable(connection), tenant=ACME, portfolio=portfolio, include_closed=True
+        )
+
+        assert page.position == rows.position
+        assert len(page.rows) == len(rows.rows) > 0
+        for view, row in zip(page.rows, rows.rows, strict=True):
+            booked = view.lines[0]
+            assert booked.booking is Booking.BOOKED
+            assert [getattr(booked, name) for name in FIGURES] == [
+                getattr(row, name) for name in FIGURES
+            ]
+            assert (booked.cost_basis, booked.average_cost) == (row.cost_basis, row.average_cost)
+            assert booked.unrealised_gross == row.unrealised_gross
+
+    def test_is_that_of_a_date(self, connection: Connection) -> None:
+        """As `/positions` says what is valid then; not valued."""
+        for day in (MONDAY, TUESDAY, WEDNESDAY, THURSDAY):
+            page = asked(connection, valid_at=day)
+            then = positions_as_of(Readable(connection), tenant=ACME, portfolio=FUND, valid_at=day)
+
+            assert then is not None
+            found = [[getattr(view.lines[0], name) for name in FIGURES] for view in page.rows]
+            assert found == [[getattr(row, name) for name in FIGURES] for row in then.rows]
+            assert {line.unrealised_gross for view in page.rows for line in view.lines} == {None}
+
+
+@pytest.mark.usefixtures("acted")
+class TestTheOtherLines:
+    """What is not booked."""
+
+    def test_are_of_every_basis_that_needs_no_names(self, connection: Connection) -> None:
+        """The one in force from Thursday on too, as if it had been so from the beginning."""
+        apple, later = asked(connection).rows
+
+        assert apple.is_rebased
+        assert [line.cost_basis for line in apple.lines] == [
+            "LIFO",
+            "FIFO",
+            "LIFO",
+            "HIFO",
+            "AVERAGE",
+        ]
+        assert {line.booking for line in later.lines[1:]} == {Booking.NOT_BOOKED}
+
+    def test_hold_and_earn_as_much(self, connection: Connection) -> None:
+        """Gross, with what a spin-off and a transfer moved; the lots of the child are their own."""
+        for view in asked(connection).rows:
+            assert len({line.quantity for line in view.lines}) == 1
+            earned = {line.realised_gross - line.cost + line.moved_cost for line in view.lines}
+            assert len(earned) == 1
+            assert len({line.cost for line in view.lines}) > 1
+
+
+@pytest.mark.usefixtures("acted")
+class TestPages:
+    """Bounded by rows and by facts."""
+
+    def test_follow_each_other(self, connection: Connection) -> None:
+        """One position a page, and a cursor that only this question takes."""
+        first = asked(connection, limit=1)
+        second = asked(connection, limit=1, cursor=first.next_cursor)
+
+        assert [*first.rows, *second.rows] == asked(connection).rows
+        assert second.next_cursor is None
+        with pytest.raises(CursorInvalid):
+            asked(connection, limit=1, cursor=first.next_cursor, include_closed=True)
+
+    def test_end_early_where_more_is_to_be_folded(
+        self, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The next page goes on; what alone is too long is refused."""
+        whole = asked(connection).rows
+        of_apple = told_of_book(
+            Readable(connection), tenant=ACME, portfolio=FUND, instrument=APPLE,
+            until=asked(connection).position, most=100,
+        )  # fmt: skip
+        monkeypatch.setattr(bases, "FACTS_MAX", len(of_apple))
+        first = asked(connection)
+
+        assert first.rows == whole[:1]
+        assert first.next_cursor is not None
+        monkeypatch.setattr(bases, "FACTS_MAX", 3)
+        with pytest.raises(HistoryTooLong):
+            asked(connection)
+
+    def test_of_one_instrument_and_of_nothing(self, connection: Connection) -> None:
+        """By name; what was never held is not there, nor is a stranger's portfolio."""
+        assert [view.position.instrument for view in asked(connection, instrument=LATER).rows] == [
+            LATER
+        ]
+        assert asked(connection, instrument="NONE").rows == []
+        assert bases_of(Readable(connection), tenant="globex", portfolio=FUND).rows == []
