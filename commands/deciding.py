@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from commands import (
+    alerts,
     benchmarks,
     blocks,
     controls,
@@ -67,6 +68,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.CorrectClose: market.correct_close,
     benchmarks.DeclareBenchmark: benchmarks.declare_benchmark,
     StrikeFigures: strike_figures,
+    **alerts.HANDLERS,
 }
 
 _BOOKINGS = frozenset({TradeBooked, TradeUnbooked})

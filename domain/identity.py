@@ -86,6 +86,16 @@ def figures_stream(tenant: str, portfolio: str) -> UUID:
     return stream_id(tenant, "figures", portfolio)
 
 
+def alert_rules_stream(tenant: str) -> UUID:
+    """Name the stream of a tenant's alert rules."""
+    return stream_id(tenant, "alert_rules", "all")
+
+
+def alert_stream(tenant: str, alert: UUID) -> UUID:
+    """Name an alert's stream."""
+    return stream_id(tenant, "alert", str(alert))
+
+
 def refusals_stream(tenant: str, source: str) -> UUID:
     """Name the stream that holds a source's refused trades."""
     return stream_id(tenant, "refusals", source)

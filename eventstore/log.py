@@ -137,6 +137,13 @@ class Log:
                 connection, reading.LIMITED, after=after, limit=limit, until=until
             )
 
+    def read_of_types(
+        self, event_types: Iterable[str], after: int, until: int
+    ) -> list[RecordedEvent]:
+        """Read only events of some types with `after` < position ≤ `until`, in order."""
+        with self.datastore.connection() as connection:
+            return reading.read_of_types(connection, event_types, after=after, until=until)
+
     def read_stream(
         self, stream_id: UUID, after_version: int = 0, limit: int = STREAM_EVENTS_MAX
     ) -> list[RecordedEvent]:

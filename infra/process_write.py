@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 
 from commands.desk import Desk
+from commands.reactions.alerting import run_alerts
 from commands.reactions.breaches import run_breaches
 from commands.reactions.corporate_actions import run_corporate_actions
 from commands.reactions.release import run_releases
@@ -48,6 +49,7 @@ REACTIONS: dict[str, React] = {
     "usage": run_usage,
     "breaches": run_breaches,
     "time": partial(run_time, clock=now),
+    "alerts": partial(run_alerts, clock=now),
 }
 """Reactions by the office that one process in the system holds; one more asks a read model."""
 

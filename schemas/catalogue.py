@@ -1,5 +1,15 @@
 """Stored event names and their types. A name, once written to a log, means its type for ever."""
 
+from domain.alerts.events import (
+    AlertAcknowledged,
+    AlertCleared,
+    AlertEscalated,
+    AlertRaised,
+    AlertResolved,
+    AlertRetracted,
+    AlertRuleDeclared,
+    AlertRuleRetired,
+)
 from domain.benchmark import BenchmarkDeclared
 from domain.block import BlockAllocated, BlockBusted, BlockRefused
 from domain.event import Event
@@ -153,6 +163,14 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "market.session_closed.v1": SessionClosed,
     "market.close_corrected.v1": CloseCorrected,
     "market.benchmark_declared.v1": BenchmarkDeclared,
+    "alert_rule.declared.v1": AlertRuleDeclared,
+    "alert_rule.retired.v1": AlertRuleRetired,
+    "alert.raised.v1": AlertRaised,
+    "alert.escalated.v1": AlertEscalated,
+    "alert.acknowledged.v1": AlertAcknowledged,
+    "alert.cleared.v1": AlertCleared,
+    "alert.resolved.v1": AlertResolved,
+    "alert.retracted.v1": AlertRetracted,
 }
 
 EVENT_NAMES: dict[type[Event], str] = {kind: name for name, kind in EVENT_TYPES.items()}

@@ -14,12 +14,13 @@ from uuid import UUID
 
 from commands.command import Issued, Outcome
 from commands.desk import Desk
-from commands.reactions.holding import HOLDING, Held
+from commands.reactions.holding import HOLDING, fold_holding
 from commands.reactions.owing import UNDECIDED, keep_looking, reacting
 from commands.reviewing import ReviewLimits, reviewed
 from commands.snapshots import Snapshots
 from commands.world import EVENTS_PER_READ, World
 from domain.event import Event
+from domain.holding import Held
 from domain.identity import derive, portfolio_stream
 from domain.instrument import (
     CorporateActionDeclared,
@@ -164,7 +165,7 @@ class BreachesByPrices:
             held = self._held.get(recorded.stream_id)
             if held is None:
                 return
-            concerned = held.fold(recorded.event_type, recorded.data)
+            concerned = fold_holding(held, recorded.event_type, recorded.data)
             if concerned is not None:
                 self._holders[concerned].add(recorded.stream_id)
             self._due.add(recorded.stream_id)

@@ -11,7 +11,7 @@ from commands.command import (
 )
 from commands.desk import Desk
 from commands.reactions.breaches import BreachesByPrices, run_breaches
-from commands.reactions.holding import Held
+from domain.holding import Held
 from domain.identity import MARKET_TENANT
 from domain.limits.events import LimitBreachClosed, LimitBreachOpened
 from domain.limits.scope import Scope

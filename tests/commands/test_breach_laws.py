@@ -14,8 +14,8 @@ from commands.command import (
     WithdrawCash,
 )
 from commands.desk import Desk
-from commands.reactions.holding import Held
 from commands.world import World
+from domain.holding import Held
 from domain.identity import MARKET_TENANT, derive, portfolio_stream
 from domain.limits.events import LimitBreachClosed, LimitBreachOpened
 from domain.limits.terms import LimitRule

@@ -8,6 +8,13 @@ from uuid import UUID
 
 import pytest
 
+from commands.alerts import (
+    AcknowledgeAlert,
+    DeclareAlertRule,
+    ResolveAlert,
+    RetireAlertRule,
+    TellAlert,
+)
 from commands.benchmarks import DeclareBenchmark
 from commands.command import (
     AmendTrade,
@@ -33,6 +40,7 @@ from commands.observing import ObserveUsage, UsedOn
 from commands.reviewing import ReviewLimits
 from commands.settlement_commands import FailSettlement, ResumeSettlement, SettleTrade
 from commands.striking import StrikeFigures
+from domain.alerts.events import AlertCleared
 from domain.benchmark import BenchmarkKind, Constituent, Rebalancing
 from domain.figures import FiguresStruck, StruckFigure
 from domain.instrument import InstrumentDelisted
@@ -44,6 +52,7 @@ from tests.commands.block_scenes import block
 from tests.commands.control_golden import CONTROL_GOLDEN
 from tests.commands.portfolio_golden import PORTFOLIO_GOLDEN
 from tests.commands.scenes import APPLE, MONDAY, NOON, capture, register
+from tests.schemas.alert_samples import ALERT, AT, LEAST_ALERT_TERMS
 
 OPENS_AT = datetime(2024, 1, 8, 14, 30, tzinfo=UTC)
 MONEY = Money(Decimal("12.50"), "USD")
@@ -148,6 +157,19 @@ GOLDEN: dict[str, Command] = {
         used=(UsedOn(MONDAY, Decimal("82889.87")),),
         as_of=1_234,
         observed_at=datetime(2024, 1, 8, 14, 30, tzinfo=UTC),
+    ),
+    "33e50c7b862e9f855066c8cc4d2679cc61db03c6486f6c6c3e41dd7d6ca5b73c": DeclareAlertRule(
+        alert_rule="leverage", terms=LEAST_ALERT_TERMS
+    ),
+    "5c317dade298d152df3851bad9465491a8bb64e79b5104fd9b85b4c3f5d4e6a4": RetireAlertRule(
+        alert_rule="leverage", version=1, reason="noise"
+    ),
+    "b4e517fe309c80e930d6a6a9869e4aa149e2dee4dc7fbe487e79cf0b0bdfeb9c": AcknowledgeAlert(ALERT),
+    "5aebb2d602162eedf589aeccbbe0cd5df10606dff58b8f4d222db539ac403de2": ResolveAlert(
+        alert=ALERT, reason="hedged"
+    ),
+    "ed38113743ff30a56abdbd8d95755b28811a6efc1cbec08ecb65070298f08fa5": TellAlert(
+        AlertCleared(alert=ALERT, at=AT, as_of=1_400)
     ),
     "504156862f4112fdca7e5e2b2f728560df0f532211f0a899d86ac1ccb4502a24": ReviewLimits("alpha"),
     **PORTFOLIO_GOLDEN,

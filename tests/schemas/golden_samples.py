@@ -42,6 +42,7 @@ from domain.portfolio.events import (
 )
 from domain.source import NamingScope, SourceRegistered
 from schemas.codec import encode
+from tests.schemas.alert_samples import ALERT_SAMPLES
 from tests.schemas.block_samples import BLOCK_SAMPLES
 from tests.schemas.corporate_samples import CORPORATE_SAMPLES
 from tests.schemas.figure_samples import FIGURE_SAMPLES
@@ -240,6 +241,7 @@ _FIRST: dict[str, tuple[Event, ...]] = {
     **TRADE_SAMPLES,
     **LIMIT_SAMPLES,
     **FIGURE_SAMPLES,
+    **ALERT_SAMPLES,
     **SETTLEMENT_SAMPLES,
     "source.registered.v1": (
         SourceRegistered(source="desk-1", naming_scope=NamingScope.TRADE_DATE),

@@ -16,6 +16,8 @@ from uuid import UUID
 import msgspec
 from hypothesis import strategies as st
 
+from domain.alerts.events import CONTRIBUTORS_MAX, AlertEscalated, AlertRaised
+from domain.alerts.terms import CHANNELS_MAX, STEPS_MAX, AlertStep, AlertTerms
 from domain.benchmark import CONSTITUENTS_MAX, BenchmarkDeclared
 from domain.block import (
     ALLOCATIONS_MAX,
@@ -117,6 +119,13 @@ TEXTS: dict[str, Text] = {
     "approved_by": _external_id,
     "declined_by": _external_id,
     "assigned_by": _external_id,
+    "declared_by": _external_id,
+    "retired_by": _external_id,
+    "acknowledged_by": _external_id,
+    "resolved_by": _external_id,
+    "alert_rule": _name,
+    "channels": _name,
+    "contributor": _name,
     "name": _code,
     "method": _line,
     "calculation": _code,
@@ -174,6 +183,11 @@ COUNTS_MAX: dict[tuple[type, str], int] = {
     (BenchmarkDeclared, "constituents"): CONSTITUENTS_MAX,
     (FiguresStruck, "figures"): FIGURES_MAX,
     (StruckFigure, "parameters"): PARAMETERS_MAX,
+    (AlertTerms, "steps"): STEPS_MAX,
+    (AlertStep, "channels"): CHANNELS_MAX,
+    (AlertRaised, "channels"): CHANNELS_MAX,
+    (AlertRaised, "contributors"): CONTRIBUTORS_MAX,
+    (AlertEscalated, "channels"): CHANNELS_MAX,
 }
 """Most items of every tuple field, as the domain documents them."""
 

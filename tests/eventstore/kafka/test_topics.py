@@ -37,6 +37,14 @@ SHARED = {
     "market.session_closed.v1",
     "market.close_corrected.v1",
     "market.benchmark_declared.v1",
+    "alert_rule.declared.v1",
+    "alert_rule.retired.v1",
+    "alert.raised.v1",
+    "alert.escalated.v1",
+    "alert.acknowledged.v1",
+    "alert.cleared.v1",
+    "alert.resolved.v1",
+    "alert.retracted.v1",
 }
 names = st.text(min_size=1, max_size=20)
 

@@ -1,0 +1,204 @@
+"""Alerts: what the log tells is judged by its tenants' rules, and what they lead to is told.
+
+What is judged follows from the log alone (`domain.alerts.watching`), so a leader that begins folds
+the past, leaves out what the log tells already, and goes on. Until somewhere a rule is declared
+nothing is read but rules. An alert's events are told one by one, those of several at once.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+from typing import NamedTuple, TypeAlias, get_args
+from uuid import UUID
+
+import structlog
+
+from commands.alerts import TellAlert
+from commands.command import Issued, Outcome, Status
+from commands.desk import Desk
+from commands.reactions.owing import UNDECIDED, keep_looking, reacting
+from commands.reactions.time import reaching
+from domain.alerts.events import AlertEscalated, JudgedEvent
+from domain.alerts.watching import RULE_EVENTS, WATCHED_EVENTS, Judged, Told, Watching
+from domain.identity import MARKET_TENANT, derive
+from domain.instrument import InstrumentEvent
+from domain.market import BusinessTimeReached, MarketEvent, MarketMarked, SessionClosed
+from eventstore.envelope import RecordedEvent
+from eventstore.following import ReadChosen
+from eventstore.log import Log
+from schemas.catalogue import EVENT_NAMES, EVENT_TYPES
+from schemas.codec import decode
+
+_log = structlog.get_logger("commands.alerts")
+ACTOR = "reaction:alerts"
+ASKED_MAX = 50
+"""Alerts told at a time: trades beside them wait for so many at most."""
+
+LIVE_WITHIN = timedelta(hours=1)
+"""Business time is told by the clock only where the market told it so soon: a history that is being
+read in tells its own."""
+
+POSITIONS_PER_READ = 50_000
+Owed: TypeAlias = dict[UUID, tuple[Judged, RecordedEvent]]
+"""What is to be told of a tenant, oldest first, by the name of its command; with its cause."""
+
+_RULES = frozenset(EVENT_NAMES[kind] for kind in RULE_EVENTS)
+_JUDGED = frozenset(EVENT_NAMES[kind] for kind in get_args(JudgedEvent))
+_SHARED = frozenset(
+    name for name, kind in EVENT_TYPES.items() if issubclass(kind, InstrumentEvent | MarketEvent)
+)
+WATCHING = _SHARED | _JUDGED | {EVENT_NAMES[kind] for kind in WATCHED_EVENTS}
+
+
+class Asked(NamedTuple):
+    """What the desk is asked to tell of an alert."""
+
+    alert: UUID
+    issued: Issued
+    future: Future[Outcome]
+
+
+class AlertsByRules:
+    """Folds what the rules of tenants watch, and has the desk tell what they lead to."""
+
+    def __init__(self, desk: Desk, log: Log, clock: Callable[[], datetime]) -> None:
+        self._desk = desk
+        self._log = log
+        self._clock = clock
+        self._tenants: set[str] = set()
+        self._watching = Watching()
+        self._cause: RecordedEvent | None = None
+        self._position = 0
+        self._owed: defaultdict[str, Owed] = defaultdict(dict)
+        self._asked: dict[UUID, Asked] = {}
+        self._asked_time: Future[Outcome] | None = None
+        self._is_live = False
+        self.reads = ReadChosen(_RULES, heeded=_RULES)
+
+    def load(self) -> int:
+        """Fold the past and give the position reached; what is owed is told by `take`."""
+        head = self._log.head().position
+        self._tenants = {each.tenant for each in self._read(_RULES, head)}
+        if self._tenants:
+            self._begin(head)
+            self._owe(self._watching.judge())
+        self._position = head
+        return head
+
+    def take(self, recorded: list[RecordedEvent]) -> None:
+        """Fold new events, if any, and have told what they lead to."""
+        for each in recorded:
+            if each.event_type in _RULES and each.tenant not in self._tenants:
+                self._tenants.add(each.tenant)
+                self._begin(each.position)
+            else:
+                self._fold(each)
+        self._position = max(self._position, self.reads.reached)
+        if self.reads.is_level:
+            self._owe(self._watching.judge())
+        self._ask()
+        self._tell_time()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is owed."""
+        return not self._asked and not any(self._owed.values())
+
+    def _begin(self, until: int) -> None:
+        """Fold the past of all tenants with rules anew: another one has its first."""
+        self._watching, self._cause = Watching(), None
+        self._owed.clear()
+        self.reads.event_types = WATCHING
+        for each in self._read(WATCHING, until):
+            self._fold(each)
+
+    def _read(self, event_types: frozenset[str], until: int) -> Iterator[RecordedEvent]:
+        for after in range(0, until, POSITIONS_PER_READ):
+            reached = min(after + POSITIONS_PER_READ, until)
+            yield from self._log.read_of_types(event_types, after, reached)
+
+    def _fold(self, recorded: RecordedEvent) -> None:
+        if recorded.tenant != MARKET_TENANT and recorded.tenant not in self._tenants:
+            return
+        if recorded.event_type in _JUDGED:
+            self._owe(self._watching.judge())  # It is of another command than what was folded.
+            self._owed[recorded.tenant].pop(recorded.command_id, None)
+            return
+        event = decode(recorded.event_type, recorded.data)
+        told = Told(recorded.position, recorded.tenant, recorded.command_id, event)
+        self._owe(self._watching.fold(told))
+        self._cause = recorded
+        if isinstance(event, MarketMarked | SessionClosed | BusinessTimeReached):
+            at = event.ends_at if isinstance(event, SessionClosed) else event.at
+            self._is_live = recorded.recorded_at - at <= LIVE_WITHIN
+
+    def _owe(self, judged: list[Judged]) -> None:
+        for each in judged:
+            assert self._cause is not None, "it follows from something"
+            self._owed[each.tenant][command_id_of(each)] = each, self._cause
+
+    def _ask(self) -> None:
+        """Have told what is owed, in its order: of each alert one event at a time."""
+        for command_id, asked in list(self._asked.items()):
+            if not asked.future.done():
+                continue
+            outcome = asked.future.result()
+            if outcome.status in UNDECIDED:
+                again = self._desk.submit(asked.issued)
+                self._asked[command_id] = asked._replace(future=again)
+            elif outcome.status is not Status.ACCEPTED:
+                _log.error("alert.not_told", code=outcome.code, command=str(command_id))
+                self._owed[asked.issued.tenant].pop(command_id, None)
+                del self._asked[command_id]
+            elif outcome.position is None or outcome.position <= self._position:
+                del self._asked[command_id]
+        under_way = {each.alert for each in self._asked.values()}
+        for owed in self._owed.values():
+            for command_id, (judged, cause) in owed.items():
+                if command_id in self._asked:
+                    continue
+                alert = judged.event.alert
+                if alert in under_way or len(self._asked) >= ASKED_MAX:
+                    break
+                issued = telling(judged, cause)
+                self._asked[command_id] = Asked(alert, issued, self._desk.submit(issued))
+                under_way.add(alert)
+
+    def _tell_time(self) -> None:
+        """Let business time come to what is due by the clock, where nothing else tells it."""
+        due, reached = self._watching.due, self._watching.market.reached
+        is_asked = self._asked_time is not None and not self._asked_time.done()
+        if due is None or not self._is_live or is_asked or (reached is not None and reached >= due):
+            return
+        now = self._clock()
+        if due <= now:
+            self._asked_time = self._desk.submit(reaching(due, now))
+
+
+def command_id_of(judged: Judged) -> UUID:
+    """Name the command that tells it: by the position it follows from, and the alert."""
+    event = judged.event
+    step = str(event.step) if isinstance(event, AlertEscalated) else ""
+    parts = (str(event.as_of), judged.tenant, str(event.alert), type(event).__name__, step)
+    return derive("reaction", "alerts", *parts)
+
+
+def telling(judged: Judged, cause: RecordedEvent) -> Issued:
+    """Issue the telling of what a rule led to."""
+    return reacting(
+        TellAlert(judged.event),
+        cause,
+        command_id=command_id_of(judged),
+        tenant=judged.tenant,
+        actor=ACTOR,
+    )
+
+
+def run_alerts(
+    desk: Desk, log: Log, stop: threading.Event, *, clock: Callable[[], datetime]
+) -> None:
+    """Have alerts told until `stop`: the past first, then as the log goes on."""
+    reaction = AlertsByRules(desk, log, clock)
+    keep_looking(reaction, log, reaction.load(), reaction.reads, stop)

@@ -1,0 +1,130 @@
+"""What is told of alert rules, and of alerts; persons are opaque subject ids, reasons short codes.
+
+`as_of` is the log position at which a rule was judged, `at` the business time there. What a rule
+leads to follows from the log up to `as_of` alone, so it can be decided again and compared.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+import msgspec
+
+from domain.alerts.terms import AlertKind, AlertLevel, AlertTerms
+from domain.event import Event
+
+CONTRIBUTORS_MAX = 5
+
+
+class AlertRuleDeclared(Event, frozen=True):
+    """A version of a rule is in force for whatever the log tells behind this event."""
+
+    alert_rule: str
+    version: int
+    declared_by: str
+    terms: AlertTerms
+    reason: str | None = None
+
+
+class AlertRuleRetired(Event, frozen=True):
+    """A rule raises nothing any more, and what it has raised ends; `version` was the last."""
+
+    alert_rule: str
+    version: int
+    retired_by: str
+    reason: str
+
+
+class AlertSubject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What an alert is about: of a rule at most one alert about a subject is open."""
+
+    portfolio: str | None = None
+    instrument: str | None = None
+    source: str | None = None
+
+
+class Contributor(msgspec.Struct, frozen=True, gc=False):
+    """What makes most of a figure: an instrument, a rule that refused; by its `amount`.
+
+    Of a portfolio's value, loss or exposure it is in the base currency; else it is a count.
+    """
+
+    contributor: str
+    amount: Decimal
+
+
+class AlertRaised(Event, frozen=True):
+    """A figure was beyond the rule's level for as long as the rule says.
+
+    `headroom` is `raise_above` less the `actual` figure, so below zero. It was beyond `since`.
+    `market_position` is that of the newest price among its inputs.
+    """
+
+    alert: UUID
+    alert_rule: str
+    version: int
+    kind: AlertKind
+    subject: AlertSubject
+    level: AlertLevel
+    channels: tuple[str, ...]
+    raise_above: Decimal
+    clear_at: Decimal
+    actual: Decimal
+    headroom: Decimal
+    contributors: tuple[Contributor, ...]
+    since: datetime
+    at: datetime
+    as_of: int
+    market_position: int
+
+
+class AlertEscalated(Event, frozen=True):
+    """Nobody acknowledged an alert in time: it went on to the next step, counted from 0."""
+
+    alert: UUID
+    step: int
+    level: AlertLevel
+    channels: tuple[str, ...]
+    at: datetime
+    as_of: int
+
+
+class AlertCleared(Event, frozen=True):
+    """The figure was at or below the level that clears; `actual` absent: nobody watches it now."""
+
+    alert: UUID
+    at: datetime
+    as_of: int
+    actual: Decimal | None = None
+
+
+class AlertRetracted(Event, frozen=True):
+    """A restatement at `as_of` removed the cause: known so, the figure was not beyond.
+
+    `actual` is what the figure was when the alert was raised, by what is known now.
+    """
+
+    alert: UUID
+    actual: Decimal
+    at: datetime
+    as_of: int
+
+
+class AlertAcknowledged(Event, frozen=True):
+    """Somebody took an alert on: it escalates no further."""
+
+    alert: UUID
+    acknowledged_by: str
+
+
+class AlertResolved(Event, frozen=True):
+    """Somebody ended an alert; the rule raises another only once the figure has cleared."""
+
+    alert: UUID
+    resolved_by: str
+    reason: str
+
+
+AlertRuleEvent = AlertRuleDeclared | AlertRuleRetired
+JudgedEvent = AlertRaised | AlertEscalated | AlertCleared | AlertRetracted
+AlertEvent = JudgedEvent | AlertAcknowledged | AlertResolved

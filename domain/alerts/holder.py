@@ -1,0 +1,115 @@
+"""One portfolio that is watched: what it holds, whether its books are behind, what it is worth."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from domain.alerts.market import WatchedMarket
+from domain.alerts.seen import Restating, Seen, restated
+from domain.calendars import local_date
+from domain.event import Event
+from domain.holding import Held
+from domain.limits.exposure import exposure_of
+from domain.portfolio.corporate_events import CorporateActionApplied, CorporateActionUnapplied
+from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened, TradeBooked
+from domain.portfolio.transfer_events import LotsTransferredIn, LotsTransferredOut
+
+FLOWS = (CashDeposited, CashWithdrawn, LotsTransferredIn, LotsTransferredOut)
+
+
+class Holder:
+    """Folds a portfolio.
+
+    `restating` are facts since the last judging that may restate what was seen, `is_flow` says
+    whether cash or lots came in or went out since.
+    """
+
+    def __init__(self, tenant: str, opened: PortfolioOpened, market: WatchedMarket) -> None:
+        self.held = Held(tenant, opened)
+        self.restating: list[Restating] = []
+        self.is_flow = False
+        self._market = market
+        self._opened_on: dict[str, date] = {}
+        self._applied: set[tuple[str, str]] = set()
+
+    @property
+    def name(self) -> str:
+        """The portfolio's."""
+        return self.held.opened.portfolio
+
+    def holds(self, instrument: str) -> bool:
+        """Say whether it holds any of an instrument."""
+        book = self.held.books.get(instrument)
+        return book is not None and bool(book.quantity)
+
+    def fold(self, event: Event) -> str | None:
+        """Fold one of `HOLDING_EVENTS`; name the instrument it concerns, if it does one."""
+        name = self.held.fold(event)
+        self.is_flow = self.is_flow or isinstance(event, FLOWS)
+        if isinstance(event, Restating):
+            self.restating.append(event)
+        if isinstance(event, CorporateActionApplied):
+            self._applied.add((event.instrument, event.terms.action.action))
+        elif isinstance(event, CorporateActionUnapplied):
+            self._applied.discard((event.instrument, event.terms.action.action))
+        if name is not None:
+            self._note_opening(name, event)
+        return name
+
+    def today(self, at: datetime) -> date:
+        """Give its business date."""
+        return local_date(self.held.opened.calendar, at)
+
+    def see(self) -> Seen | None:
+        """Value it as the market stands; None where that is incomplete."""
+        reached = self._market.reached
+        if reached is None:
+            return None
+        held = self.held
+        exposure = exposure_of(
+            held,
+            held.balances,
+            base_currency=held.opened.base_currency,
+            by=self._market.valuing(reached),
+        )
+        return None if exposure is None else Seen.of(held, exposure, reached)
+
+    def restate(self, seen: Seen) -> Seen:
+        """Give what was seen by what is known now."""
+        for event in self.restating:
+            seen = restated(seen, event, marks=self._market.prices.marks, rated=self._rated)
+        return seen
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a corporate action is to be applied to any of its books, or taken back."""
+        acted = self._market.acted
+        return bool(acted) and any(
+            self._lacks(name) for name in acted & self.held.books.keys() if self.holds(name)
+        )
+
+    def _lacks(self, name: str) -> bool:
+        instrument = self._market.instruments[name]
+        today = self._market.prices.today(instrument.calendar)
+        opened_on = self._opened_on.get(name, date.min)
+        for action in instrument.actions.values():
+            is_applied = (name, action.action) in self._applied
+            if action.action in instrument.reversed_actions:
+                if is_applied:
+                    return True
+            elif not is_applied and opened_on < action.ex_date <= today:
+                return True
+        return False
+
+    def _note_opening(self, name: str, event: Event) -> None:
+        """Remember since which date a position is there."""
+        if not self.holds(name):
+            self._opened_on.pop(name, None)
+        elif isinstance(event, TradeBooked):
+            day = event.fill.trade_date
+            self._opened_on[name] = min(day, self._opened_on.get(name, day))
+        else:
+            today = self._market.prices.today(self._market.instruments[name].calendar)
+            self._opened_on.setdefault(name, today)
+
+    def _rated(self, currency: str) -> Decimal | None:
+        return self._market.rate(currency, self.held.opened.base_currency)

@@ -1,0 +1,85 @@
+"""The market as those see it who watch: marks, rates, instruments, and how far time has come."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from domain.instrument import (
+    CorporateActionDeclared,
+    CorporateActionReversed,
+    Instrument,
+    InstrumentEvent,
+    SectorAssigned,
+    WrittenDown,
+)
+from domain.limits.exposure import Valuing
+from domain.market import CloseCorrected, MarketEvent, MarketMarked, SessionClosed
+from domain.marking import Market
+from domain.portfolio.overdue import Acting
+
+
+class WatchedMarket:
+    """Folds what all tenants share.
+
+    `days` is another object whenever a date may have begun, or a corporate action or a sector be
+    another; `rates_moved` says whether the last event told rates, `acted` are the instruments with
+    corporate actions.
+    """
+
+    def __init__(self) -> None:
+        self.prices = Market()
+        self.instruments: dict[str, Instrument] = {}
+        self.acted: set[str] = set()
+        self.days = object()
+        self.rates_moved = False
+
+    @property
+    def reached(self) -> datetime | None:
+        """How far business time has come."""
+        return self.prices.reached
+
+    @property
+    def position(self) -> int:
+        """That of the last event."""
+        return self.prices.position
+
+    @property
+    def acting(self) -> Acting:
+        """What is known of corporate actions."""
+        return Acting(self.instruments.get, as_of=self.days, today=self.prices.today)
+
+    def valuing(self, at: datetime) -> Valuing:
+        """Give by what a portfolio is valued."""
+        return Valuing(at, self.prices.marks, self.prices.rate_at, self.acting)
+
+    def rate(self, currency: str, base: str) -> Decimal | None:
+        """Give the rate that is in force now."""
+        reached = self.prices.reached
+        return None if reached is None else self.prices.rate_at(currency, base, reached)
+
+    def fold(self, event: InstrumentEvent | MarketEvent, position: int) -> set[str]:
+        """Fold one event; name the instruments that it concerns."""
+        prices, before = self.prices, self.prices.reached
+        prices.position = position
+        self.rates_moved = isinstance(event, MarketMarked) and bool(event.rates)
+        if isinstance(event, InstrumentEvent):
+            self.instruments.setdefault(event.instrument, Instrument()).apply(event)
+            if isinstance(event, WrittenDown):
+                prices.write_down(event)
+        else:
+            prices.apply(event)
+        now = prices.reached
+        if now is not None and (before is None or now.date() != before.date()):
+            self.days = object()
+        match event:
+            case MarketMarked():
+                return {mark.instrument for mark in event.marks}
+            case SessionClosed():
+                return {close.instrument for close in event.closes}
+            case CloseCorrected() | WrittenDown():
+                return {event.instrument}
+            case CorporateActionDeclared() | CorporateActionReversed() | SectorAssigned():
+                self.days = object()
+                if not isinstance(event, SectorAssigned):
+                    self.acted.add(event.instrument)
+                return {event.instrument}
+        return set()

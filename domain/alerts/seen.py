@@ -1,0 +1,152 @@
+"""What a portfolio was worth when it was judged, and the same as a later fact restates it.
+
+A restatement is a corrected close, a trade taken out, or one that came late: what was seen at an
+instant is told again as if it had been known then. Corporate actions restate nothing here.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeAlias
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from domain.holding import Held
+from domain.limits.exposure import Exposure
+from domain.lots import Fill, Side
+from domain.market import CloseCorrected
+from domain.marks import Marks
+from domain.money import ONE, ZERO
+from domain.portfolio.events import TradeBooked, TradeUnbooked
+from domain.rules.valuing import HasQuantity, Valued
+
+Restating: TypeAlias = CloseCorrected | TradeBooked | TradeUnbooked
+Rated: TypeAlias = Callable[[str], Decimal | None]
+"""Units of the portfolio's base currency for one of another, as now known."""
+
+
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """A complete valuation: at which instant, and what was held of what.
+
+    `undone` are trades that were taken out of it, and may come again as amended; `unseen` those of
+    its date without a time of day that came behind it, so that it holds none of them.
+    """
+
+    at: datetime
+    exposure: Exposure
+    valued: Mapping[str, Valued]
+    books: Mapping[str, HasQuantity]
+    undone: frozenset[UUID] = frozenset()
+    unseen: frozenset[UUID] = frozenset()
+
+    @classmethod
+    def of(cls, held: Held, exposure: Exposure, at: datetime) -> "Seen":
+        """Keep what was valued just now."""
+        assert held.valued is not None, "it was valued"
+        return cls(at, exposure, held.valued.values.copy(), held.books.copy())
+
+    @property
+    def nav(self) -> Decimal:
+        """Its net asset value."""
+        return self.exposure.net_asset_value
+
+    def quantity(self, name: str) -> Decimal:
+        """What was held of an instrument."""
+        book = self.books.get(name)
+        return ZERO if book is None else book.quantity
+
+    def unit(self, name: str) -> Decimal | None:
+        """What one unit of an instrument was worth, in base; None where none was held."""
+        quantity = self.quantity(name)
+        return self.exposure.values.get(name, ZERO) / quantity if quantity else None
+
+
+class _Quantity(msgspec.Struct, gc=False):
+    quantity: Decimal
+
+
+def restated(seen: Seen, event: Restating, *, marks: Marks, rated: Rated) -> Seen:
+    """Give what was seen as it is known with a fact; the same where the fact does not touch it."""
+    if isinstance(event, CloseCorrected):
+        return _with_close(seen, event, marks)
+    fill = event.fill
+    if isinstance(event, TradeUnbooked):
+        if fill.trade_id in seen.unseen:
+            return replace(seen, unseen=seen.unseen - {fill.trade_id})
+        if not _may_be_in(fill, seen.at):
+            return seen
+        changed = _with_fill(seen, event, -_signed(fill), rated)
+        return replace(changed, undone=changed.undone | {fill.trade_id})
+    is_in = _is_in(fill, seen.at)
+    if is_in is None:
+        is_in = fill.trade_id in seen.undone
+        if not is_in:
+            return replace(seen, unseen=seen.unseen | {fill.trade_id})
+    return _with_fill(seen, event, _signed(fill), rated) if is_in else seen
+
+
+def _is_in(fill: Fill, at: datetime) -> bool | None:
+    """Say whether a trade was done by an instant; None: on its date, at no time of day."""
+    if fill.executed_at is not None:
+        return fill.executed_at <= at
+    return None if fill.trade_date == at.date() else fill.trade_date < at.date()
+
+
+def _may_be_in(fill: Fill, at: datetime) -> bool:
+    return _is_in(fill, at) is not False
+
+
+def _signed(fill: Fill) -> Decimal:
+    return fill.quantity if fill.side is Side.BUY else -fill.quantity
+
+
+def _with_close(seen: Seen, event: CloseCorrected, marks: Marks) -> Seen:
+    name = event.instrument
+    valued = seen.valued.get(name)
+    if valued is None or valued.value is None or valued.quote is None:
+        return seen
+    quote = valued.quote
+    if not quote.is_close or quote.at != event.ends_at or not quote.price:
+        return seen
+    price = event.price
+    if price is None:
+        before = marks.in_force(name, seen.at)
+        if before is None:
+            return seen
+        quote, price = before, before.price
+    else:
+        quote = replace(quote, price=price)
+    ratio = price / valued.quote.price
+    after = replace(valued, value=valued.value * ratio, quote=quote)
+    change = seen.exposure.values.get(name, ZERO) * (ratio - ONE)
+    exposure = _moved(seen.exposure, name, change, cash=ZERO)
+    return replace(seen, exposure=exposure, valued={**seen.valued, name: after})
+
+
+def _with_fill(
+    seen: Seen, event: TradeBooked | TradeUnbooked, change: Decimal, rated: Rated
+) -> Seen:
+    """Put in or take out units, at what one was worth then, and the cash of the trade."""
+    name = event.instrument
+    rate = rated(event.currency)
+    if rate is None:
+        return seen
+    unit = seen.unit(name)
+    if unit is None:
+        unit = event.fill.price * rate
+    exposure = _moved(seen.exposure, name, change * unit, cash=event.cash_change * rate)
+    books = {**seen.books, name: _Quantity(seen.quantity(name) + change)}
+    return replace(seen, exposure=exposure, books=books)
+
+
+def _moved(exposure: Exposure, name: str, change: Decimal, *, cash: Decimal) -> Exposure:
+    """Give the exposure with one value changed, and the cash."""
+    before = exposure.values.get(name, ZERO)
+    after = before + change
+    return Exposure(
+        {**exposure.values, name: after},
+        exposure.gross + abs(after) - abs(before),
+        exposure.net_asset_value + change + cash,
+    )

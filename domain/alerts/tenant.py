@@ -1,0 +1,284 @@
+"""One tenant that is watched: its rules, and which of them an event concerns.
+
+Only what an event concerns is judged: the portfolios that hold what moved, the source whose trade
+was refused, what is due by now.
+"""
+
+import heapq
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from domain.alerts.counting import Counting
+from domain.alerts.declaring import OF_VALUE, AlertRules
+from domain.alerts.events import (
+    AlertAcknowledged,
+    AlertResolved,
+    AlertRuleDeclared,
+    AlertRuleRetired,
+    AlertSubject,
+    JudgedEvent,
+)
+from domain.alerts.figures import AgeFigure, FallFigure, Figure, ToldFigure, ValueFigure
+from domain.alerts.holder import Holder
+from domain.alerts.market import WatchedMarket
+from domain.alerts.struck import value_at_risk
+from domain.alerts.terms import AlertKind, AlertTerms
+from domain.alerts.watch import Place, Watch
+from domain.event import Event
+from domain.figures import FiguresStruck
+from domain.holding import HOLDING_EVENTS
+from domain.limits.events import LimitBreachClosed, LimitBreachOpened
+from domain.market import CloseCorrected
+from domain.portfolio.events import PortfolioOpened
+
+FALLS = frozenset({AlertKind.DRAWDOWN, AlertKind.LOSS_ON_DAY})
+
+
+class TenantWatch:
+    """Folds what a tenant's log tells, and judges its rules."""
+
+    def __init__(self, tenant: str, market: WatchedMarket) -> None:
+        self.tenant = tenant
+        self.rules = AlertRules()
+        self.watches: dict[tuple[str, AlertSubject], Watch] = {}
+        self._market = market
+        self._counting = Counting(self.watch)
+        self._holders: dict[str, Holder] = {}
+        self._holding: defaultdict[str, set[str]] = defaultdict(set)
+        self._moved: set[str] = set()
+        self._concerned: set[Watch] = set()
+        self._ended: list[Watch] = []
+        self._open: dict[UUID | None, Watch] = {}
+        self._dues: list[tuple[datetime, int, Watch]] = []
+        self._sequence = itertools.count()
+
+    def fold(self, event: Event) -> None:
+        """Fold one event of the tenant's."""
+        match event:
+            case AlertRuleDeclared():
+                self._declare(event)
+            case AlertRuleRetired():
+                self.rules.apply(event)
+                self._end(event.alert_rule)
+            case AlertAcknowledged() | AlertResolved():
+                watch, at = self._open.get(event.alert), self._at()
+                if watch is not None and at is not None:
+                    watch.tell(event, at)
+                    self._concerned.add(watch)
+            case PortfolioOpened():
+                self._holders[event.portfolio] = Holder(self.tenant, event, self._market)
+                self._moved.add(event.portfolio)
+            case LimitBreachOpened() | LimitBreachClosed():
+                pass
+            case FiguresStruck():
+                self._strike(event)
+            case _ if Counting.counts(event):
+                self._concerned.update(self._counting.fold(event, self._rules_of, self._at()))
+            case _ if isinstance(event, HOLDING_EVENTS):
+                self._hold(event)
+
+    def move(self, instruments: Iterable[str], *, rates: bool) -> None:
+        """Note what moved on the market."""
+        if not self.rules.in_force:
+            return
+        for name in instruments:
+            held_by = self._holding.get(name)
+            if held_by:
+                self._moved |= held_by
+                self._concern_ages(name)
+        if rates:
+            self._moved.update(
+                name for name, holder in self._holders.items() if holder.held.is_foreign
+            )
+
+    def begin_day(self) -> None:
+        """Note that a date may have begun: sectors, actions and the age of rates go by it."""
+        if self.rules.in_force:
+            self._moved.update(self._holders)
+
+    def restate_all(self, event: CloseCorrected) -> None:
+        """Note that a close is another for all who saw it."""
+        if self.watches:
+            for name, holder in self._holders.items():
+                holder.restating.append(event)
+                self._moved.add(name)
+
+    def judge(self, position: int) -> Iterator[JudgedEvent]:
+        """Judge what was concerned since the last time, and what is due by now."""
+        at = self._at()
+        if at is None:
+            return
+        place = Place(position, at, self._market.position)
+        for watch in self._ended:
+            yield from watch.end(place)
+        self._ended = []
+        yield from self._restate(place)
+        self._follow(at)
+        while self._dues and self._dues[0][0] <= at:
+            until, _, watch = heapq.heappop(self._dues)
+            if watch.due == until:
+                self._concerned.add(watch)
+        concerned, self._concerned = self._concerned, set()
+        for watch in sorted(concerned, key=lambda each: each.order):
+            alert, before = watch.alert, watch.due
+            yield from watch.judge(place)
+            self._note_alert(watch, alert)
+            if watch.due is not None and watch.due != before:
+                heapq.heappush(self._dues, (watch.due, next(self._sequence), watch))
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether there is anything to judge."""
+        return bool(self.rules.in_force or self._ended)
+
+    def watch(self, rule: AlertRuleDeclared, subject: AlertSubject) -> Watch:
+        """Give the watch of a rule on a subject, begun now if there is none."""
+        key = rule.alert_rule, subject
+        found = self.watches.get(key)
+        if found is None:
+            figure = self._figure(rule.terms, subject)
+            found = self.watches[key] = Watch(self.tenant, rule, subject, figure)
+        return found
+
+    @property
+    def due(self) -> datetime | None:
+        """When something is to be judged next though nothing happens."""
+        while self._dues and self._dues[0][2].due != self._dues[0][0]:
+            heapq.heappop(self._dues)
+        return self._dues[0][0] if self._dues else None
+
+    def _note_alert(self, watch: Watch, before: UUID | None) -> None:
+        """Note whose alert is open now."""
+        if watch.alert != before:
+            self._open.pop(before, None)
+            if watch.alert is not None:
+                self._open[watch.alert] = watch
+
+    def _at(self) -> datetime | None:
+        """How far business time has come for this tenant."""
+        known = (self._market.reached, self._counting.latest)
+        return max((each for each in known if each is not None), default=None)
+
+    def _declare(self, event: AlertRuleDeclared) -> None:
+        before = self.rules.in_force.get(event.alert_rule)
+        self.rules.apply(event)
+        if before is not None and _watched(before.terms) != _watched(event.terms):
+            self._end(event.alert_rule)
+        for (name, _), watch in self.watches.items():
+            if name == event.alert_rule:
+                watch.rule = event
+                self._concerned.add(watch)
+        if event.terms.kind in OF_VALUE:
+            self._moved.update(self._holders)
+        elif event.terms.kind is AlertKind.PRICE_STALE:
+            for name in self._holding:
+                self._concern_ages(name)
+        else:
+            self._concerned.update(self._counting.standing(event))
+
+    def _end(self, alert_rule: str) -> None:
+        """Let every watch of a rule end."""
+        for key in [key for key in self.watches if key[0] == alert_rule]:
+            watch = self.watches.pop(key)
+            self._concerned.discard(watch)
+            self._open.pop(watch.alert, None)
+            self._ended.append(watch)
+
+    def _hold(self, event: Event) -> None:
+        holder = self._holders[cast("PortfolioOpened", event).portfolio]
+        name = holder.fold(event)
+        if not self.watches:
+            holder.restating = []  # Nobody has seen anything.
+        self._moved.add(holder.name)
+        if name is not None:
+            self._holding[name].add(holder.name)
+            holder.held.meet(self._market.instruments[name].currency)
+            self._concern_ages(name)
+
+    def _strike(self, event: FiguresStruck) -> None:
+        for rule in self._rules_of(AlertKind.VALUE_AT_RISK):
+            if rule.terms.scope.portfolio in {None, event.portfolio}:
+                watch = self.watch(rule, AlertSubject(portfolio=event.portfolio))
+                assert isinstance(watch.figure, ToldFigure), "it is told"
+                watch.figure.measured = value_at_risk(event, rule.terms)
+                self._concerned.add(watch)
+
+    def _rules_of(self, kind: AlertKind) -> list[AlertRuleDeclared]:
+        return [rule for rule in self.rules.in_force.values() if rule.terms.kind is kind]
+
+    def _value_watches(self, portfolio: str) -> Iterator[Watch]:
+        for rule in self.rules.in_force.values():
+            if rule.terms.kind in OF_VALUE and rule.terms.scope.portfolio in {None, portfolio}:
+                yield self.watch(rule, AlertSubject(portfolio=portfolio))
+
+    def _restate(self, place: Place) -> Iterator[JudgedEvent]:
+        """Restate what was seen of those whom a late fact concerns."""
+        for name in sorted(self._moved):
+            holder = self._holders[name]
+            if holder.restating:
+                for watch in self._value_watches(name):
+                    assert isinstance(watch.figure, ValueFigure), "it is of value"
+                    watch.figure.restate(holder.restate)
+                    alert = watch.alert
+                    yield from watch.restate(holder.restate, place)
+                    self._note_alert(watch, alert)
+                holder.restating = []
+
+    def _follow(self, at: datetime) -> None:
+        """Value what moved, once for all rules on it; none whose books are behind."""
+        behind: set[str] = set()
+        for name in self._moved:
+            holder = self._holders[name]
+            watches = list(self._value_watches(name))
+            if not watches:
+                holder.is_flow = False
+            elif holder.is_behind:
+                behind.add(name)
+            else:
+                seen, day = holder.see(), holder.today(at)
+                for watch in watches:
+                    assert isinstance(watch.figure, ValueFigure), "it is of value"
+                    watch.figure.follow(seen, is_flow=holder.is_flow, day=day)
+                    self._concerned.add(watch)
+                holder.is_flow = False
+        self._moved = behind
+
+    def _concern_ages(self, instrument: str) -> None:
+        for rule in self._rules_of(AlertKind.PRICE_STALE):
+            if rule.terms.scope.instrument in {None, instrument}:
+                subject = AlertSubject(instrument=instrument)
+                self._concerned.add(self.watch(rule, subject))
+
+    def _figure(self, terms: AlertTerms, subject: AlertSubject) -> Figure:
+        if terms.kind in FALLS:
+            return FallFigure(terms)
+        if terms.kind in OF_VALUE:
+            return ValueFigure(terms)
+        if terms.kind is AlertKind.PRICE_STALE:
+            return self._age(subject.instrument or "", terms.scope.portfolio)
+        return Counting.figure(terms)
+
+    def _age(self, instrument: str, portfolio: str | None) -> AgeFigure:
+        marks = self._market.prices.marks
+
+        def marked_at(at: datetime) -> datetime | None:
+            quote = marks.in_force(instrument, at)
+            return None if quote is None else quote.at
+
+        return AgeFigure(
+            marked_at,
+            lambda: {
+                name: self._holders[name].held.books[instrument].quantity
+                for name in self._holding.get(instrument, ())
+                if portfolio in {None, name} and self._holders[name].holds(instrument)
+            },
+        )
+
+
+def _watched(terms: AlertTerms) -> tuple[object, ...]:
+    """What a version watches: with another one, what was watched ends."""
+    return terms.kind, terms.scope, terms.window_seconds, terms.confidence
