@@ -33,7 +33,8 @@ _KINDS: dict[type[ActEvent], str] = {
 }
 _ACTS_FROM = """
 SELECT asked.number, acts.on_date, acts.instrument, acts.action_of, acts.action, acts.quantity,
-    acts.currency, acts.cash, acts.due_currency, acts.gross - acts.withheld
+    acts.currency, acts.cash, acts.due_currency, acts.gross - acts.withheld,
+    acts.kind = 'transferred'
 FROM unnest(%s::text[], %s::text[], %s::date[]) WITH ORDINALITY
     AS asked (tenant, portfolio, earliest, number)
 JOIN {schema}.acts ON acts.tenant = asked.tenant AND acts.portfolio = asked.portfolio

@@ -76,7 +76,9 @@ sum(quantity) FROM (
     SELECT quantity FROM {schema}.fills
     WHERE tenant = %s AND portfolio = %s AND instrument = %s AND on_date < %s
     UNION ALL SELECT quantity FROM {schema}.acts
-    WHERE tenant = %s AND portfolio = %s AND instrument = %s AND on_date < %s
+    WHERE tenant = %s AND portfolio = %s AND instrument = %s
+        AND (on_date, kind = 'transferred', action_of COLLATE "C", action COLLATE "C")
+            < (%s, false, %s, %s)
 ) AS facts
 """
 
@@ -331,13 +333,13 @@ class _Valuing:
             for key in changes.keys() - acted:
                 ex_date = changes[key].ex_date
                 since = held.since.get(name, date.max)
-                if since < ex_date <= on and self._held_before(name, ex_date):
+                if since < ex_date <= on and self._held_before(name, ex_date, key):
                     return True
         return False
 
-    def _held_before(self, name: str, day: date) -> bool:
-        asked = (*self._history.owner, name, day)
-        return bool(self._history.ask(_HELD_BEFORE, *asked, *asked).rows[0][0])
+    def _held_before(self, name: str, ex_date: date, action: str) -> bool:
+        asked = (*self._history.owner, name, ex_date)
+        return bool(self._history.ask(_HELD_BEFORE, *asked, *asked, name, action).rows[0][0])
 
 
 def _end_of(day: date) -> datetime:

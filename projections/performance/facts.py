@@ -6,7 +6,7 @@ Quantities are signed, cash is trade-date cash by currency, what is due of divid
 from collections import Counter
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from domain.bridge import Part
 from domain.money import ZERO
@@ -42,6 +42,10 @@ class Execution(NamedTuple):
     book_order: str
 
 
+ActionOrder: TypeAlias = tuple[date, bool, str, str]
+"""Actions of one date are applied by name."""
+
+
 class Change(NamedTuple):
     """What an event of a corporate action changed at the start of a date, for one holder.
 
@@ -58,6 +62,12 @@ class Change(NamedTuple):
     cash: Decimal
     due_currency: str | None = None
     due: Decimal = ZERO
+    is_transfer: bool = False
+
+    @property
+    def order(self) -> "ActionOrder":
+        """Its place among others: transfers of a date come behind its actions."""
+        return self.on_date, self.is_transfer, self.action_of, self.action
 
 
 def add(sums: dict[str, Decimal], name: str, amount: Decimal) -> None:
@@ -187,6 +197,17 @@ class Facts:
             if (each.action_of, each.action) == name:
                 self.change.act(each, sign=-1)
         self.actions = [each for each in self.actions if (each.action_of, each.action) != name]
+
+    def acted_before(self, instrument: str, order: ActionOrder) -> Decimal:
+        """Give by how much the actions before one changed an instrument."""
+        return sum(
+            (
+                each.quantity
+                for each in self.actions
+                if each.instrument == instrument and each.order < order
+            ),
+            ZERO,
+        )
 
     def merge(self, other: "Facts") -> None:
         """Add the facts of another date of the same session."""

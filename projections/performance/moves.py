@@ -87,6 +87,7 @@ def change_and_flow(event: TransferEvent) -> tuple[Change, Flow]:
         quantity=event.quantity_change,
         currency=event.currency,
         cash=-event.flow,
+        is_transfer=True,
     )
     return change, Flow(None, event.currency, event.flow)
 

@@ -15,7 +15,7 @@ import msgspec
 import psycopg
 
 from domain.corporate_actions import Action, Split, StockDividend
-from domain.money import share
+from domain.money import ZERO, share
 from projections.performance.days import Days, Span
 from projections.performance.facts import Facts, add
 from projections.performance.ledger import Asked, Ledger
@@ -139,20 +139,26 @@ class Walk:
                 facts[each.session].drop_action(each.instrument, each.action)
         for index in sorted({*facts, *(each.session for each in self._behind)}):
             if index < first:
-                self._catch_up(index)
-                self._holdings.merge(facts.pop(index, Facts()))
+                before = facts.pop(index, Facts())
+                self._catch_up(index, before)
+                self._holdings.merge(before)
         self._latest = portfolio.calendar.days[first - 1] if first else date.min
         self._known: dict[str, Quote | None] = {}
         self._last = LastExecuted(self._executed_before)
 
-    def _catch_up(self, index: int) -> None:
-        """Multiply, as a session starts, what splits that the books lack would multiply."""
+    def _catch_up(self, index: int, facts: Facts) -> None:
+        """Multiply, as a session starts, what splits that the books lack would multiply.
+
+        That is what the actions before each of them, among the session's own facts, have left.
+        """
         quantities = self._holdings.quantities
         for each in self._behind:
-            if each.session == index and each.scale is not None and each.instrument in quantities:
-                new, old = map(Decimal, each.scale)
-                quantity = share(quantities.pop(each.instrument), new, old)
-                add(quantities, each.instrument, quantity)
+            if each.session == index and each.scale is not None:
+                held = quantities.get(each.instrument, ZERO)
+                held += facts.acted_before(each.instrument, each.order)
+                if held:
+                    new, old = map(Decimal, each.scale)
+                    add(quantities, each.instrument, share(held, new, old) - held)
 
     def asked(self, last: int) -> dict[datetime, set[str]]:
         """Name the quotes that walking up to a session needs, by moment."""
@@ -181,7 +187,7 @@ class Walk:
         """Give the next session as it is before its facts are taken."""
         calendar = self.portfolio.calendar
         facts = self._facts.get(self.next) or Facts()
-        self._catch_up(self.next)
+        self._catch_up(self.next, facts)
         after = LastExecuted(self._last.quote)
         for execution in facts.executions:
             after.take(execution, calendar.started(execution))

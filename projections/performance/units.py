@@ -7,6 +7,7 @@ behind where a split that holds is not in its books yet, or a reversed one still
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -29,6 +30,7 @@ from domain.instrument import (
     CorporateActionReversed,
     InstrumentRegistered,
 )
+from projections.performance.facts import ActionOrder
 from projections.performance.state import Portfolio, Quote
 from projections.performance.tables import ACTION_COLUMNS, NULL, moment, text, upsert_lines
 
@@ -47,9 +49,15 @@ class Behind(NamedTuple):
     """
 
     session: int
+    ex_date: date
     instrument: str
     action: str
     scale: Scale | None
+
+    @property
+    def order(self) -> ActionOrder:
+        """Its place among the actions."""
+        return self.ex_date, False, self.instrument, self.action
 
 
 class Units:
@@ -132,7 +140,7 @@ class Units:
         A position that began in the session of an ex-date or later is in its units already.
         """
         calendar = portfolio.calendar
-        found: list[tuple[date, Behind]] = []
+        found: list[Behind] = []
         for name in self._changes.keys() & portfolio.since.keys():
             acted = portfolio.acted.get(name, ())
             for key, action in self._changes[name].items():
@@ -140,15 +148,15 @@ class Units:
                 if key in acted or index == len(calendar):
                     continue
                 if portfolio.since[name] < calendar.days[index]:
-                    found.append((action.ex_date, Behind(index, name, key, scale_of(action))))
+                    found.append(Behind(index, action.ex_date, name, key, scale_of(action)))
         for name, acted in portfolio.acted.items() if self._reversed else ():
             for key in acted:
                 if (name, key) in self._reversed:
                     ex_date = self._declared[name, key][0].ex_date
                     index = calendar.of_date(ex_date)
                     if index < len(calendar):
-                        found.append((ex_date, Behind(index, name, key, None)))
-        return [behind for _, behind in sorted(found, key=lambda each: (each[0], each[1][1:3]))]
+                        found.append(Behind(index, ex_date, name, key, None))
+        return sorted(found, key=attrgetter("order"))
 
     def flush(self, cursor: psycopg.Cursor[Any]) -> None:
         """Write what came since the last time."""

@@ -137,21 +137,31 @@ class NaiveBook:
 
     def _act(self, index: int, held: dict[str, Fraction], cash: dict[str, Fraction]) -> None:
         """What takes effect as a session starts: splits the books lack, what events told."""
-        for ex_date, name, lacked in self.lacked:
-            first = next((i for i, s in enumerate(self.sessions) if s.session >= ex_date), None)
-            if first == index and name in held:
-                exact = held[name] * multiple(self.market.splits[name, lacked])
-                held[name] = Fraction(rounded(exact, 12))
+        due: list[tuple[tuple[date, str, str], Any]] = [
+            (lacked, None)
+            for lacked in self.lacked
+            if index
+            == next((i for i, s in enumerate(self.sessions) if s.session >= lacked[0]), None)
+        ]
         for i, event in self.acts:
             action = event.terms.action
             is_split = isinstance(action, Split | StockDividend)
-            if i != index or (is_split and name_of(action) not in self.market.splits):
-                continue
-            add_to(held, event.instrument, Fraction(event.quantity_change))
-            add_to(cash, event.currency, Fraction(event.cash_change))
-            if event.terms.cash_dividend is not None and not isinstance(event, LotsSpunOff):
-                due = Fraction(event.gross_change) - Fraction(event.withheld_change)
-                add_to(cash, event.terms.cash_dividend.currency, due)
+            if i == index and not (is_split and name_of(action) not in self.market.splits):
+                due.append(((action.ex_date, *name_of(action)), event))
+        for (_, name, lacked), event in sorted(due, key=lambda each: each[0]):
+            if event is not None:
+                self._take(event, held, cash)
+            elif name in held:
+                exact = held[name] * multiple(self.market.splits[name, lacked])
+                held[name] = Fraction(rounded(exact, 12))
+
+    def _take(self, event: Any, held: dict[str, Fraction], cash: dict[str, Fraction]) -> None:  # noqa: ANN401
+        """What an event told of an action."""
+        add_to(held, event.instrument, Fraction(event.quantity_change))
+        add_to(cash, event.currency, Fraction(event.cash_change))
+        if event.terms.cash_dividend is not None and not isinstance(event, LotsSpunOff):
+            due = Fraction(event.gross_change) - Fraction(event.withheld_change)
+            add_to(cash, event.terms.cash_dividend.currency, due)
 
     def value(
         self, facts: list[tuple[int, Any]], at: datetime, fresh: datetime, session: int

@@ -5,6 +5,9 @@ from typing import Any
 
 import psycopg
 
+from projections.asking import Readable
+from projections.performance.bridging import bridge_of
+from projections.performance.risk import risk_of
 from tests.projections.performance.acting import (
     applied,
     declared,
@@ -17,7 +20,10 @@ from tests.projections.performance.acting import (
     taken_back,
     unapplied,
 )
+from tests.projections.performance.followed import Market
 from tests.projections.performance.telling import (
+    ACME,
+    BOOK,
     Folded,
     Told,
     at,
@@ -219,6 +225,44 @@ class TestADividend:
 
         rated = marked(at(1), {"EUR/USD": "1.2"})
         assert navs(connection, *story, rated, closed(3)) == [6450, 6462, 6462]
+
+
+class TestTwoSplitsOfOneDate:
+    """The first pays the whole position in cash, so that nobody is there for the second to meet."""
+
+    def test_the_second_multiplies_what_the_first_left(self, connection: Connection) -> None:
+        """1 becomes half a unit, paid with 3; five for two of nothing is nothing, told or not."""
+        first, second = split(1, 2, 2, name="a", paid="6"), split(5, 2, 2, name="b")
+        taken = applied(first, quantity="-1", cash="3")
+        story = (opened(), trade("AAPL", "1", "10", 1), flow("10", 1), closed(1, {"AAPL": "7"}))
+        both = (declared(first), declared(second))
+        close = closed(2, {"AAPL": "9"})
+
+        assert navs(connection, *story, *both, taken, close, closed(3)) == [7, 3, 3]
+        assert navs(connection, *story, *both, close, taken, closed(3)) == [7, 3, 3]
+        again = (trade("AAPL", "1", "9", 3), closed(3, {"AAPL": "10"}))
+        assert navs(connection, *story, *both, taken, close, *again) == [7, 3, 4]
+
+    def test_the_bridge_and_the_risk_are_of_nothing_that_is_lacked(
+        self, connection: Connection
+    ) -> None:
+        """Both stood still at being restated, or failed, where a position was bought again."""
+        first, second = split(1, 2, 2, name="a", paid="6"), split(5, 2, 2, name="b")
+        taken = applied(first, quantity="-1", cash="3")
+        Market(connection).tell(
+            opened(), trade("AAPL", "1", "10", 1), flow("10", 1), closed(1, {"AAPL": "7"}),
+            declared(first), declared(second), taken, closed(2, {"AAPL": "9"}),
+            trade("AAPL", "1", "9", 3), closed(3, {"AAPL": "10"}),
+        )  # fmt: skip
+        readable = Readable(connection)
+        bridged = bridge_of(readable, tenant=ACME, portfolio=BOOK).row
+        measured = risk_of(readable, tenant=ACME, portfolio=BOOK).row
+
+        assert bridged is not None
+        assert bridged.bridge is not None, bridged.reason
+        assert bridged.bridge.nav_end == 4
+        assert measured is not None
+        assert (measured.valued.lack, measured.valued.nav) == (None, Decimal(4))
 
 
 class TestASpinOff:

@@ -7,11 +7,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from domain.corporate_actions import Split
 from domain.lots import CostBasis
+from domain.portfolio.corporate_events import CorporateActionApplied
 from domain.transfers import Transfer
 from projections.asking import Readable
 from projections.performance.bridging import bridge_of
-from tests.domain.blotter import OTHER_FUND, Message, Registration
+from tests.domain.blotter import OTHER_FUND, Declaration, Message, Registration
 from tests.domain.scenes import APPLE, FUND, MONDAY
 from tests.domain.scenes import told as captured
 from tests.projections.performance.telling import ACME, closed
@@ -73,3 +75,18 @@ def test_a_transfer_flows_at_its_value(
         (portfolio, TUESDAY),
     ).fetchone()
     assert row == (Decimal(daily), flow)
+
+
+def test_a_split_that_is_lacked_leaves_what_moved_on_its_date(connection: Connection) -> None:
+    """25 become 50, of which 10 went, whatever the names: they are in units of behind it."""
+    split = Split(action="z", instrument=APPLE, ex_date=TUESDAY, new=2, old=1)
+    messages: list[Message] = [Registration(), BOUGHT, MOVED, Declaration(split)]
+    scene = Scene(messages, [(2, MONDAY_ENDS), (3, TUESDAY_ENDS)], CostBasis.FIFO)
+    story = scene.told()
+    lacking = [each for each in story if not isinstance(each[1], CorporateActionApplied)]
+
+    tables = told(connection, lacking)
+
+    query = "SELECT nav FROM {schema}.{table} WHERE portfolio = 'growth' ORDER BY session"
+    navs = [nav for (nav,) in tables.select(query, "days")]
+    assert navs[-1] == 10_000 - 25 * 3 + 40 * 7
