@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -111,6 +112,29 @@ ClosesAtOption = Annotated[
         metavar="HH:MM",
         help="Local time of the close (default: 16:00; 24:00 for 24/7).",
         show_default=False,
+    ),
+]
+BaseOption = Annotated[str, typer.Option("--base", help="The currency the rates are of.")]
+FixedAtOption = Annotated[
+    str, typer.Option("--at", metavar="HH:MM", help="From when of its day a rate is in force.")
+]
+ZoneOption = Annotated[str, typer.Option("--zone", help="Whose local time --at is.")]
+OnlyCurrencyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--currency",
+        help="Only this one; give it several times (default: all).",
+        show_default=False,
+    ),
+]
+SinceOption = Annotated[
+    datetime | None,
+    typer.Option("--since", formats=["%Y-%m-%d"], help="From this day on.", show_default=False),
+]
+UntilOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--until", formats=["%Y-%m-%d"], help="Up to this day, included.", show_default=False
     ),
 ]
 SkipMalformedOption = Annotated[

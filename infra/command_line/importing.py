@@ -1,10 +1,11 @@
-"""`pms import …`: executions and prices from CSV files, through the public HTTP API."""
+"""`pms import …`: executions, prices and FX rates from CSV files, through the public HTTP API."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from domain.identity import MARKET_TENANT
 from domain.instrument import AssetClass
 from domain.lots import CostBasis
 from gateway.access import Role
+from infra.clock import now
 from infra.command_line import import_options as options
 from infra.command_line.console import console, print_result, progress_bar, say
 from infra.command_line.options import DataOption
 from infra.errors import OperatorError
 from infra.importing import executions as executed
 from infra.importing import prices as priced
+from infra.importing import rates as rated
 from infra.importing.access import Wanted, calling, speaks_for, token_of, write_address
 from infra.importing.csv_rows import CsvFile, Fault
 from infra.importing.executions import ExecutionTerms
@@ -146,6 +149,57 @@ def prices(
             done = priced.import_prices(
                 client, found, sessions, terms, speaks_for(bearer), progress=progress
             )
+    _finish(done, report)
+
+
+@imports.command()
+def rates(
+    *,
+    file: options.FileArgument,
+    column: options.ColumnOption = None,
+    base: options.BaseOption = "EUR",
+    at: options.FixedAtOption = "16:00",
+    zone: options.ZoneOption = "Europe/Berlin",
+    currency: options.OnlyCurrencyOption = None,
+    since: options.SinceOption = None,
+    until: options.UntilOption = None,
+    source: options.SourceOption = "import",
+    token: options.TokenOption = None,
+    token_file: options.TokenFileOption = None,
+    url: options.UrlOption = None,
+    report: options.ReportOption = None,
+    data: DataOption = None,
+) -> None:
+    """Import FX rates in wide form: a row a day, a column a currency, as ECB publishes them.
+
+    A cell is units of its currency for one of --base; an empty one and N/A are no rate. Rows may
+    stand in any order, each is in force from --at of its day on. Columns of currencies that are no
+    more are left out. Rows that are malformed are listed by line, the others are imported, and the
+    status is 1.
+
+    Example: pms import rates eurofxref-hist.csv.gz --since 2013-01-01 --currency USD --currency GBP
+    """
+    settings, terms = load_settings(data=data), rated.rate_terms(base, at, zone)
+    found = CsvFile(file)
+    left_out = rated.choose_currencies(found, _columns(column, rated.DATE_COLUMNS), base)
+    if left_out:
+        say(f"left out, for they are no currencies now: {', '.join(left_out)}")
+    selection = rated.Selection(
+        since.date() if since else date.min,
+        until.date() if until else date.max,
+        frozenset(currency or ()),
+    )
+    days = rated.read_rates(found, selection, base, now=now())
+    address = write_address(settings, url)
+    bearer = token_of(
+        settings, Wanted(token, token_file, MARKET_TENANT, source, [Role.MARKET_DATA])
+    )
+    with (
+        _operator_errors(),
+        calling(address, bearer) as client,
+        progress_bar("importing rates") as progress,
+    ):
+        done = rated.import_rates(client, days, terms, speaks_for(bearer), progress=progress)
     _finish(done, report)
 
 

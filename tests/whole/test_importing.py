@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
@@ -249,3 +251,98 @@ class TestImportingPrices:
 
         assert ended.status == 1
         assert sentence in " ".join(ended.said.split())
+
+
+class TestImportingRates:
+    """A row is a day's rates of one currency for many others, as ECB publishes them."""
+
+    HEADER = "Date,USD,CYP,GBP,"
+
+    def test_tells_each_day_once(
+        self, system: WholeSystem, tmp_path: Path, shared_data: Path
+    ) -> None:
+        """Of the real file, newest first, a month of two currencies; then the same again."""
+        file = str(shared_data / "eurofxref-hist.csv.gz")
+        chosen = ("--currency", "USD", "--currency", "GBP")
+        month = ("--since", "2018-01-01", "--until", "2018-01-31")
+
+        first = system.pms("import", "rates", file, *month, *chosen)
+        again = system.pms("import", "rates", file, *month, *chosen)
+
+        assert (first.status, again.status) == (0, 0), first.said + again.said
+        assert (first.result["accepted"], first.result["imported_before"]) == (22, 0)
+        assert (again.result["accepted"], again.result["imported_before"]) == (0, 22)
+        assert "CYP, EEK" in " ".join(first.said.split())
+        asked = {"name": "EUR/GBP", "min_position": first.result["position"]}
+        history = list(system.reader("anybody").items("/v1/market/history", **asked))
+        with gzip.open(file, "rt") as lines:
+            rows = {row["Date"]: row["GBP"] for row in csv.DictReader(lines)}
+        wanted = {day: rate for day, rate in rows.items() if day.startswith("2018-01-")}
+        assert {each["at"]: each["price"] for each in history} == {
+            f"{day}T15:00:00Z": f"{Decimal(rate).normalize():f}" for day, rate in wanted.items()
+        }
+
+    def test_tells_broken_rows_by_line_and_imports_the_others(
+        self, system: WholeSystem, tmp_path: Path
+    ) -> None:
+        """An empty cell and N/A are no rate; a corrected day is told again in its place."""
+        rows = (
+            "2019-03-05,1.13,N/A,,",
+            "2019-03-05,1.14,N/A,0.86,",
+            "2019-03-04,zero,0.58,0.85,",
+            "2019-03-03,0,0.58,0.85,",
+            "the day before,1.1,0.58,0.85,",
+            "2999-01-01,1.1,0.58,0.85,",
+            "2019-03-01,1.12,0.58,0.86,",
+            "2019-02-28,N/A,0.58,N/A,",
+        )
+        file = written(tmp_path, *rows, header=self.HEADER)
+        mended = [row.replace("zero", "1.125") for row in rows[2:3]]
+
+        ended = system.pms("import", "rates", str(file), "--at", "14:15")
+        other = system.pms(
+            "import", "rates", str(written(tmp_path, *mended, header=self.HEADER)), "--at", "14:15"
+        )
+
+        assert ended.status == 1
+        assert (ended.result["accepted"], ended.result["malformed"]) == (2, 5)
+        for line in ("3: row_repeated", "4: row_malformed", "7: mark_from_the_future"):
+            assert f"line {line}" in ended.said
+        assert "The rate of USD 'zero' is not a number above zero." in " ".join(ended.said.split())
+        assert (other.status, other.result["accepted"]) == (0, 1), other.said
+        asked = {
+            "name": "EUR/USD",
+            "min_position": other.result["position"],
+            "since": "2019-01-01T00:00:00Z",
+        }
+        history = list(system.reader("anybody").items("/v1/market/history", **asked))
+        assert [each["price"] for each in history] == ["1.13", "1.125", "1.12"]
+        assert history[-1]["at"] == "2019-03-01T13:15:00Z"
+
+    @pytest.mark.parametrize(
+        ("header", "options", "sentence"),
+        [
+            ("Date,price", (), "no column is named by a currency"),
+            (HEADER, ("--base", "XXX"), "is not a currency"),
+            (HEADER, ("--at", "tea"), "is not a time of day"),
+            (HEADER, ("--zone", "Mars"), "is not a time zone"),
+            (HEADER, ("--currency", "JPY"), "has no rates of JPY"),
+        ],
+    )
+    def test_refuses_wrong_options_in_one_sentence(
+        self,
+        system: WholeSystem,
+        tmp_path: Path,
+        header: str,
+        options: tuple[str, ...],
+        sentence: str,
+    ) -> None:
+        """No traceback, and nothing is sent."""
+        row = ",".join(["2024-03-04", *["1"] * header.count(",")])
+        file = written(tmp_path, row, header=header)
+
+        ended = system.pms("import", "rates", str(file), *options)
+
+        assert ended.status == 1
+        assert sentence in " ".join(ended.said.split())
+        assert "Traceback" not in ended.said
