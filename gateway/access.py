@@ -30,7 +30,7 @@ class Role(StrEnum):
     CONTROLLER = "controller"
     """Freezes portfolios, changes their cost basis, closes and reopens periods; trades nothing."""
     RISK = "risk"
-    """Proposes and approves limits and overrides, halts trading and lets it go on; sees all."""
+    """Decides limits, overrides and alert rules, halts trading and lets it go on; sees all."""
     AUDITOR = "auditor"
     """Sees everything of the tenant, outcomes of commands too; changes nothing."""
     VIEWER = "viewer"
@@ -70,6 +70,8 @@ class Action(StrEnum):
     LOOSEN_TRADING = "loosen_trading"
     PROPOSE_OVERRIDE = "propose_override"
     DECIDE_OVERRIDE = "decide_override"
+    DECLARE_ALERT_RULE = "declare_alert_rule"
+    TAKE_ALERT = "take_alert"
     ASK_OUTCOME = "ask_outcome"
     READ_PORTFOLIOS = "read_portfolios"
     READ_POSITIONS = "read_positions"
@@ -82,6 +84,7 @@ class Action(StrEnum):
     READ_INSTRUMENTS = "read_instruments"
     READ_BENCHMARKS = "read_benchmarks"
     READ_CONTROLS = "read_controls"
+    READ_ALERTS = "read_alerts"
     READ_OWN_SOURCE = "read_own_source"
     READ_ANY_SOURCE = "read_any_source"
     READ_HISTORY = "read_history"
@@ -104,7 +107,7 @@ _PORTFOLIO_QUERIES = frozenset({
     Action.READ_PERFORMANCE, Action.READ_MARKET, Action.READ_INSTRUMENTS, Action.READ_BENCHMARKS,
 })  # fmt: skip
 _ALL_QUERIES = _PORTFOLIO_QUERIES | {
-    Action.READ_REFUSALS, Action.READ_EXCEPTIONS, Action.READ_CONTROLS,
+    Action.READ_REFUSALS, Action.READ_EXCEPTIONS, Action.READ_CONTROLS, Action.READ_ALERTS,
 }  # fmt: skip
 _OVERSIGHT = _ALL_QUERIES | {
     Action.READ_ANY_SOURCE, Action.READ_HISTORY, Action.READ_INSTRUMENT_HISTORY,
@@ -115,7 +118,7 @@ PERMITTED: dict[Role, frozenset[Action]] = {
     Role.PORTFOLIO_MANAGER: _OVERSIGHT | {
         Action.CAPTURE_PROPOSED, Action.OPEN_PORTFOLIO, Action.MOVE_CASH, Action.REGISTER_SOURCE,
         Action.ASK_OUTCOME, Action.MANAGE_PORTFOLIO, Action.BOOK_CHARGE, Action.EXCHANGE_PROPOSED,
-        Action.CLOSE_PORTFOLIO, Action.TRANSFER_LOTS, Action.PROPOSE_OVERRIDE,
+        Action.CLOSE_PORTFOLIO, Action.TRANSFER_LOTS, Action.PROPOSE_OVERRIDE, Action.TAKE_ALERT,
     },
     Role.TRADER: _ALL_QUERIES | {
         Action.CAPTURE_PROPOSED, Action.EXCHANGE_PROPOSED, Action.PROPOSE_OVERRIDE,
@@ -130,11 +133,12 @@ PERMITTED: dict[Role, frozenset[Action]] = {
     Role.MARKET_DATA: SHARED_WRITES | EVERY_TENANT,
     Role.CONTROLLER: _OVERSIGHT | {
         Action.FREEZE_PORTFOLIO, Action.CLOSE_PERIOD, Action.REOPEN_PERIOD, Action.ASK_OUTCOME,
-        Action.CHANGE_COST_BASIS, Action.HALT_TRADING,
+        Action.CHANGE_COST_BASIS, Action.HALT_TRADING, Action.TAKE_ALERT,
     },
     Role.RISK: _OVERSIGHT | {
         Action.PROPOSE_LIMIT, Action.DECIDE_LIMIT, Action.HALT_TRADING, Action.LOOSEN_TRADING,
         Action.PROPOSE_OVERRIDE, Action.DECIDE_OVERRIDE, Action.ASK_OUTCOME,
+        Action.DECLARE_ALERT_RULE, Action.TAKE_ALERT,
     },
     Role.AUDITOR: _OVERSIGHT | {Action.ASK_OUTCOME},
     Role.VIEWER: _PORTFOLIO_QUERIES,

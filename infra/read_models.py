@@ -9,6 +9,7 @@ from eventstore.log import Log
 from eventstore.partitions import partitions
 from infra.errors import OperatorError
 from infra.settings import Settings
+from projections.alerts.model import Alerts
 from projections.building import found_counts
 from projections.cash.model import Cash
 from projections.checkpoint import read_checkpoint
@@ -28,6 +29,7 @@ READ_MODELS: tuple[ReadModel, ...] = (
     Controls(),
     Outcomes(),
     Market(),
+    Alerts(),
 )
 
 

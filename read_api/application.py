@@ -11,6 +11,7 @@ from gateway.interface import Endpoint, Interface, Surroundings
 from projections.announcing import Announcement
 from projections.reading import Reading
 from read_api import shaping, trade_shapes
+from read_api.alerts import alert_endpoints
 from read_api.asking import Asked, Asking, PageAsked
 from read_api.bases import bases_endpoint
 from read_api.benchmarks import benchmark_endpoints
@@ -107,6 +108,7 @@ def create_app(
         *benchmark_endpoints(asking),
         *contribution_endpoints(asking),
         *market_endpoints(asking),
+        *alert_endpoints(asking),
     ):
         interface.add(delivery.delivered(endpoint))
     return interface.application

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from gateway.access import Action
 from gateway.interface import Endpoint, Interface, Surroundings
 from gateway.openapi import json_answer
+from write_api.alert_endpoints import ALERTS
 from write_api.answers import CommandOutcome
 from write_api.benchmarks import benchmark_endpoint
 from write_api.block_bodies import BlockBody, BlockBustBody
@@ -325,7 +326,7 @@ def _controls(issuing: Issuing) -> Sequence[Endpoint]:
             problems=control.problems,
             parts=control.parts,
         )
-        for control in CONTROLS
+        for control in (*CONTROLS, *ALERTS)
     ]
 
 

@@ -114,10 +114,14 @@ ONLY = {
     "outcomes.counts": "false",
     "outcomes.sequences": "false",
     "outcomes.control_totals": "trades <> 0",
+    "alerts.rules": "false",
+    "alerts.alerts": "false",
+    "alerts.occurrences": "false",
 }
 """Rows that count: nothing stands behind the others any more; in book order nothing ever did.
 
-What a source was told, and how often, is how it was told: nothing of that is compared.
+What a source was told, and how often, is how it was told: nothing of that is compared. What alerts
+were raised follows from what was known at each position.
 """
 
 LOT_NUMBER = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from domain.identity import MARKET_TENANT
@@ -57,6 +59,11 @@ PERMITTED = {
     "/v1/trading-states": (SEEING - {"viewer"}) | {"execution"},
     "/v1/overrides": (SEEING - {"viewer"}) | {"execution"},
     "/v1/breaches": (SEEING - {"viewer"}) | {"execution"},
+    "/v1/alerts": SEEING - {"viewer"},
+    "/v1/alerts/counts": SEEING - {"viewer"},
+    f"/v1/alerts/{UUID(int=1)}": SEEING - {"viewer"},
+    "/v1/alert-rules": SEEING - {"viewer"},
+    "/v1/alert-rules/gearing": SEEING - {"viewer"},
     "/v1/sources/desk-1/outcomes": OVERSEEING | {"trader", "execution"},
     "/v1/sources/desk-1/state": OVERSEEING | {"trader", "execution"},
     "/v1/sources/desk-1/control-totals": OVERSEEING | {"trader", "execution"},
@@ -86,6 +93,7 @@ SHARED = {
 }  # fmt: skip
 LISTS = {
     "/v1/portfolios", "/v1/trades", "/v1/trades/held", "/v1/refusals", "/v1/exceptions",
+    "/v1/alerts", "/v1/alerts/counts", "/v1/alert-rules",
     "/v1/trading-states", "/v1/overrides", "/v1/breaches", "/v1/limits",
     "/v1/sources/desk-1/outcomes", "/v1/sources/desk-1/state", "/v1/sources/desk-1/control-totals",
 } | SHARED  # fmt: skip

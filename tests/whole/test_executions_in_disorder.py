@@ -135,8 +135,11 @@ NEVER_TOLD = {
     "controls.usage",
     "outcomes.unfinished",
     "outcomes.waiting",
+    "alerts.rules",
+    "alerts.alerts",
+    "alerts.occurrences",
 }
-"""Tables of what waits, of corporate actions and transfers, of benchmarks, struck figures
+"""Tables of what waits, of corporate actions and transfers, of benchmarks, struck figures, alerts
 and controls, of which these executions know nothing: their own laws are in `tests/projections`."""
 
 

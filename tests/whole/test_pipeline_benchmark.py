@@ -34,6 +34,7 @@ class TestThePipelineBenchmark:
             "controls",
             "outcomes",
             "market",
+            "alerts",
         }
         assert all(each["lag_p95_ms"] > 0 for each in report["per_model"].values())
         assert {"write", "projector", "generator: sending"} <= set(report["microseconds_per_trade"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import httpx
 import pytest
 
@@ -11,6 +13,7 @@ from tests.gateway.serving import assert_problem, client_of, new_tenant, token
 from tests.write_api.conftest import key, trade
 from tests.write_api.test_blocks import block
 
+TAKING_ALERTS = {"admin", "risk", "portfolio_manager", "controller"}
 TENANT_WRITES = {
     "/v1/portfolios": {"admin", "portfolio_manager"},
     "/v1/portfolios/growth/deposits": {"admin", "portfolio_manager"},
@@ -33,6 +36,10 @@ TENANT_WRITES = {
     "/v1/limits/gearing/approvals": {"admin", "risk"},
     "/v1/limits/gearing/declinations": {"admin", "risk"},
     "/v1/trading-states": {"admin", "risk", "controller"},
+    "/v1/alert-rules": {"admin", "risk"},
+    "/v1/alert-rules/gearing/retirements": {"admin", "risk"},
+    f"/v1/alerts/{UUID(int=1)}/acknowledgements": TAKING_ALERTS,
+    f"/v1/alerts/{UUID(int=1)}/resolutions": TAKING_ALERTS,
     "/v1/overrides": {"admin", "risk", "portfolio_manager", "trader", "execution"},
     "/v1/overrides/s/t-1/approvals": {"admin", "risk"},
     "/v1/overrides/s/t-1/declinations": {

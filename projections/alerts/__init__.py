@@ -1,0 +1,1 @@
+"""Alerts: rules with their versions, what was raised, and what became of it."""
