@@ -33,11 +33,16 @@ class Application(FastAPI):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self._short: dict[tuple[str, str], ShortWay] = {}
+        self._sockets: dict[str, ASGIApp] = {}
 
     def add_short_way(self, method: str, path: str, serve: Serve) -> None:
         """Serve an address directly, unless a part of it varies."""
         if "{" not in path:
             self._short[method, path] = ShortWay(path, serve)
+
+    def add_socket(self, path: str, serve: ASGIApp) -> None:
+        """Serve WebSockets at an address."""
+        self._sockets[path] = serve
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put what was added with `add_middleware` before both ways, and FastAPI's own before one.
@@ -56,6 +61,9 @@ class Application(FastAPI):
 
     async def _part(self, long: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request on its short way if it has one; the boundary answers its problems."""
+        if scope["type"] == "websocket" and scope["path"] in self._sockets:
+            await self._sockets[scope["path"]](scope, receive, send)
+            return
         way = None
         if scope["type"] == "http" and not scope.get("root_path"):
             way = self._short.get((scope["method"], scope["path"]))

@@ -9,8 +9,19 @@ from typing import Protocol
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 DRAIN_SECONDS = 10
+SOCKET_MESSAGE_BYTES_MAX = 64 * 1024
+
+
+class _Sockets(WebSocketsSansIOProtocol):
+    """A WebSocket whose client can be dropped although it takes nothing any more."""
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        self.scope["state"]["pms.abort"] = self.transport.abort
 
 
 class Drained(Protocol):
@@ -60,10 +71,12 @@ def serve_http(
     port: int,
     drained: Drained | None = None,
     protocol: type[HttpToolsProtocol] | None = None,
+    with_sockets: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then answer what was asked and return.
 
-    `drained` is waited for at the end; `protocol` may refuse what is not to be read.
+    `drained` is waited for at the end; `protocol` may refuse what is not to be read. Where there
+    are WebSockets, their scope's state says how to end one at once (`pms.abort`).
     """
     configuration = uvicorn.Config(
         application,
@@ -71,7 +84,9 @@ def serve_http(
         port=port,
         loop="uvloop",
         http=protocol or "httptools",
-        ws="none",
+        ws=_Sockets if with_sockets else "none",
+        ws_max_size=SOCKET_MESSAGE_BYTES_MAX,
+        ws_per_message_deflate=False,  # it costs each client memory, and each message time
         log_config=None,  # `configure_telemetry` has set up the logs
         access_log=False,  # the boundary of `gateway` counts and logs requests
         server_header=False,

@@ -15,19 +15,40 @@ from infra.surroundings import http_surroundings
 from projections.listening import listen
 from projections.reading import Reading, ReadingUnavailable
 from read_api.application import create_app
+from read_api.live.live import Limits
+from read_api.live.opening import live_over
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Answer queries until a signal; those under way are answered first."""
     with Reading(settings.app_conninfo, partition_count=partition_count(settings)) as reading:
         redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+        surroundings = http_surroundings(settings, readiness=readiness_of(reading, settings))
+        live = live_over(reading, surroundings, live_limits(settings))
         application = create_app(
             reading,
-            http_surroundings(settings, readiness=readiness_of(reading, settings)),
+            surroundings,
             listen=None if redis_url is None else partial(listen, redis_url),
+            live=live,
         )
         if not stop.is_set():
-            serve_http(application, host=settings.host, port=settings.read_port)
+            serve_http(
+                application,
+                host=settings.host,
+                port=settings.read_port,
+                drained=live,
+                with_sockets=True,
+            )
+
+
+def live_limits(settings: Settings) -> Limits:
+    """Give what the settings grant to WebSocket clients."""
+    return Limits(
+        connections_max=settings.live_connections_max,
+        subscriptions_max=settings.live_subscriptions_max,
+        stalled_seconds=settings.live_stalled_seconds,
+        heartbeat_seconds=settings.live_heartbeat_seconds,
+    )
 
 
 def readiness_of(reading: Reading, settings: Settings) -> Callable[[], Awaitable[Readiness]]:

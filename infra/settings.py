@@ -74,6 +74,14 @@ class Settings(BaseSettings):
     schema_registry_url: SecretStr | None = None
     registry_port: Port = 0
     relay_port: Port = 0
+    live_connections_max: int = Field(default=5_000, ge=1)
+    """How many WebSocket clients one process serves."""
+    live_subscriptions_max: int = Field(default=1_000, ge=1)
+    """How many subscriptions one of them has."""
+    live_stalled_seconds: float = Field(default=30.0, ge=1)
+    """How long one may take nothing of what is sent to it before it is cut off."""
+    live_heartbeat_seconds: float = Field(default=10.0, ge=1)
+    """How often one is sent a sign of life; STOMP clients say it themselves."""
     log_level: LogLevel = "info"
     build: str | None = Field(default=None, min_length=1, max_length=128)
     """The name of the build that events record; taken from git where not given."""

@@ -31,6 +31,7 @@ from read_api.delivery import Delivery
 from read_api.held import Held, HeldAsked
 from read_api.histories import history_endpoints
 from read_api.ladders import Ladders
+from read_api.live.live import Live
 from read_api.market import market_endpoints
 from read_api.parameters import (
     INSTRUMENT,
@@ -65,9 +66,13 @@ Listen = Callable[[Callable[[Announcement], None]], Awaitable[None]]
 
 
 def create_app(
-    reading: Reading, surroundings: Surroundings, *, listen: Listen | None = None
+    reading: Reading,
+    surroundings: Surroundings,
+    *,
+    listen: Listen | None = None,
+    live: Live | None = None,
 ) -> FastAPI:
-    """Build the application over an open `reading`.
+    """Build the application over an open `reading`, with a WebSocket at `/v1/live` if it is given.
 
     `listen` hears announced checkpoints until cancelled (`projections.listening.listen` with an
     address); without it, waiting for a position takes up to 250 ms longer.
@@ -76,14 +81,8 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks: list[asyncio.Future[None]] = []
-        if listen is not None:
-            heard = listen(lambda told: asking.watch.heard(told.model, told.position))
-            tasks.append(asyncio.ensure_future(heard))
-        yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        async with _listening(asking, listen, live):
+            yield
         asking.close()
 
     interface = Interface(surroundings, title=TITLE, description=DESCRIPTION, lifespan=lifespan)
@@ -111,7 +110,31 @@ def create_app(
         *alert_endpoints(asking),
     ):
         interface.add(delivery.delivered(endpoint))
+    if live is not None:
+        interface.application.add_socket("/v1/live", live.serve)
     return interface.application
+
+
+@contextlib.asynccontextmanager
+async def _listening(
+    asking: Asking, listen: Listen | None, live: Live | None
+) -> AsyncIterator[None]:
+    """Hear what projectors announce, and look after live, while this is open."""
+
+    def heard(told: Announcement) -> None:
+        asking.watch.heard(told.model, told.position)
+        if live is not None:
+            live.audience.heard(told.model, told.position)
+
+    tasks: list[asyncio.Future[None]] = []
+    if listen is not None:
+        tasks.append(asyncio.ensure_future(listen(heard)))
+    if live is not None:
+        tasks += map(asyncio.ensure_future, (live.audience.run(), live.sweep()))
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _portfolios(resources: Resources) -> Sequence[Endpoint]:

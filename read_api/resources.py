@@ -193,7 +193,7 @@ class Resources:
 
         def query(readable: Readable) -> trade_shapes.OneTrade:
             found = trade_of(readable, tenant=call.principal.tenant, trade_id=trade_id)
-            return shaped(trade_shapes.OneTrade, found, item=_trade(_present(found.row)))
+            return shaped(trade_shapes.OneTrade, found, item=trade_shaped(_present(found.row)))
 
         return json_response(await self._asking.answer(call, "trades", query))
 
@@ -209,7 +209,7 @@ class Resources:
                 until=asked.until,
                 **_paged(call, asked),
             )
-            return page_shaped(shaping.PerformanceDays, page, map(_day, page.rows))
+            return page_shaped(shaping.PerformanceDays, page, map(day_shaped, page.rows))
 
         return await self._of_portfolio(call, "performance", query)
 
@@ -331,14 +331,16 @@ def _blotter(
         block=block,
         **_paged(call, call.parameters),
     )
-    return page_shaped(trade_shapes.Trades, page, map(_trade, page.rows))
+    return page_shaped(trade_shapes.Trades, page, map(trade_shaped, page.rows))
 
 
-def _trade(row: TradeRow) -> trade_shapes.Trade:
+def trade_shaped(row: TradeRow) -> trade_shapes.Trade:
+    """Make what callers are told of a capture."""
     return shaped(trade_shapes.Trade, row, breaches=row.every_breach)
 
 
-def _day(row: Any) -> shaping.PerformanceDay:  # noqa: ANN401
+def day_shaped(row: Any) -> shaping.PerformanceDay:  # noqa: ANN401
+    """Make what readers are told of a session."""
     struck = None if row.struck is None else shaped(shaping.Valuation, row.struck)
     current = shaped(shaping.Valuation, row.current)
     return shaped(shaping.PerformanceDay, row, struck=struck, current=current)

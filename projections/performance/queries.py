@@ -22,7 +22,7 @@ _VALUED = """
 {0}nav, {0}nav_status, {0}priced, {0}unpriced, {0}stale, {0}priced_by_trade, {0}flows,
 {1}return, {0}return_reason, {0}return_method, {0}return_from
 """
-_DAY = (
+DAY = (
     "days.portfolio, days.session, days.ends_at, days.currency, days.struck_position, "
     + _VALUED.format("struck_", "struck_")
     + ", "
@@ -41,7 +41,7 @@ CROSS JOIN LATERAL (
     WHERE tenant = %s AND portfolio = %s AND session >= %s AND session > %s AND session <= %s
     ORDER BY session LIMIT %s
 ) AS day
-""".replace("{day}", _DAY)
+""".replace("{day}", DAY)
 _SUMMARY = """
 portfolios.base_currency, portfolios.calendar, days.session, days.nav, days.flows,
     days.daily_return, days.return_reason, days.restated_position, days.session >= %s
@@ -60,7 +60,7 @@ WHERE portfolios.tenant = %s AND portfolios.portfolio = %s
 _CHANGED = """
 {day} FROM {schema}.days WHERE tenant = %s AND changed_position > %s
 ORDER BY changed_position, portfolio, session LIMIT %s
-""".replace("{day}", _DAY)
+""".replace("{day}", DAY)
 
 
 class Valued(msgspec.Struct, frozen=True):
@@ -147,7 +147,7 @@ def daily_performance(
     owner = (tenant, portfolio)
     parameters = (*owner, first, after, *owner, first, after, last, limit + 1)
     answered = ask(readable, NAME, _DAILY, parameters, order="ORDER BY session")
-    days = [_day(row[2:]) for row in answered.rows]
+    days = [day_of_row(row[2:]) for row in answered.rows]
     returns, reasons = answered.rows[0][:2] if days else (None, None)
     chained = list(zip(returns or (), map(_reason, reasons or ()), strict=True))
     behind = len(chained)
@@ -193,7 +193,7 @@ def changed_performance(
         order=order,
         merge=lambda row: (row[29], row[0], row[1]),
     )
-    rows = [_day(row) for row in answered.rows]
+    rows = [day_of_row(row) for row in answered.rows]
     return Page(rows, answered.position, answered.market_position)
 
 
@@ -231,7 +231,8 @@ def _summary(portfolio: str, found: list[tuple[Any, ...]]) -> PerformanceSummary
     )
 
 
-def _day(row: Sequence[Any]) -> PerformanceDay:
+def day_of_row(row: Sequence[Any]) -> PerformanceDay:
+    """Read a row of `DAY`."""
     struck = Valued(*row[5:16]) if row[4] is not None else None
     return PerformanceDay(
         portfolio=row[0],

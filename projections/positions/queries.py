@@ -30,8 +30,8 @@ _PORTFOLIOS = """
 WHERE tenant = %s AND portfolio > %s AND (%s::text IS NULL OR portfolio = %s)
 ORDER BY portfolio LIMIT %s
 """
-_BASIS = "coalesce(positions.cost_basis, portfolios.cost_basis)"
-_POSITIONS = (
+BASIS = "coalesce(positions.cost_basis, portfolios.cost_basis)"
+VALUED = (
     """
 positions.portfolio, positions.instrument, {symbol}, {sector},
     instruments.asset_class, {basis}, positions.currency, positions.quantity,
@@ -45,14 +45,21 @@ JOIN {schema}.portfolios USING (tenant, portfolio)
 LEFT JOIN {schema}.instruments USING (instrument)
 LEFT JOIN {schema}.calendars ON calendars.calendar = instruments.calendar
 LEFT JOIN {schema}.prices USING (instrument)
-WHERE tenant = %s AND portfolio = %s AND instrument > %s
-    AND (%s::text IS NULL OR instrument = %s) AND (%s OR quantity <> 0)
-ORDER BY instrument LIMIT %s
 """.replace("{symbol}", in_force("symbol"))
     .replace("{sector}", in_force("sector"))
     .replace("{today}", TODAY)
     .replace("{splits}", SPLITS)
-    .replace("{basis}", _BASIS)
+    .replace("{basis}", BASIS)
+)
+"""The columns of a `PositionView`, and the tables they are of."""
+
+_POSITIONS = (
+    VALUED
+    + """
+WHERE tenant = %s AND portfolio = %s AND instrument > %s
+    AND (%s::text IS NULL OR instrument = %s) AND (%s OR quantity <> 0)
+ORDER BY instrument LIMIT %s
+"""
 )
 _LOTS = """
 lots.instrument, lots.trade_id, lots.trade_date, lots.quantity, lots.cost, lots.fee,
@@ -65,7 +72,7 @@ WHERE tenant = %s AND portfolio = %s
     AND (instrument, order_position, order_index) > (%s, %s, %s)
     AND (%s::text IS NULL OR instrument = %s)
 ORDER BY instrument, order_position, order_index LIMIT %s
-""".replace("{basis}", _BASIS)
+""".replace("{basis}", BASIS)
 
 
 class PriceSource(StrEnum):
@@ -197,7 +204,7 @@ def positions_behind(
     """List the first positions behind a name, or the one of an instrument."""
     parameters = (tenant, portfolio, after, instrument, instrument, include_closed, limit)
     answered = ask(readable, "positions", _POSITIONS, parameters, order="ORDER BY instrument")
-    return answered, [_position(values) for values in answered.rows]
+    return answered, [position_view(values) for values in answered.rows]
 
 
 def position_of(
@@ -206,7 +213,7 @@ def position_of(
     """Find one position, also when it is closed."""
     parameters = (tenant, portfolio, "", instrument, instrument, True, 1)
     answered = ask(readable, "positions", _POSITIONS, parameters)
-    row = _position(answered.rows[0]) if answered.rows else None
+    row = position_view(answered.rows[0]) if answered.rows else None
     return Answer(row, answered.position, answered.market_position)
 
 
@@ -235,7 +242,8 @@ def lots_of(
     return page_of(question, answered, rows, limit=limit, key=lambda lot: places[lot.trade_id])
 
 
-def _position(values: Sequence[Any]) -> PositionView:
+def position_view(values: Sequence[Any]) -> PositionView:
+    """Value a row of `VALUED`."""
     (
         portfolio, instrument, symbol, sector, asset_class, cost_basis, currency,
         quantity, cost, fees, realised_gross, realised_net,

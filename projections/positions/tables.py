@@ -1,8 +1,8 @@
 """The tables of the read model `positions`, each beside the row that is written into it.
 
 Quantities and costs are signed, negative for shorts; amounts are in the instrument's currency.
-`changed_position` is the log position of the event that last changed the row; no index holds it, so
-that a booking changes a position within its page and no index (a heap-only update).
+`changed_position` is the log position of the event that last changed the row; only a block range
+index holds it, so that a booking changes a position within its page (a heap-only update).
 """
 
 from datetime import date, datetime
@@ -144,6 +144,8 @@ CREATE TABLE {schema}.positions (
     cost_basis text,
     PRIMARY KEY (tenant, portfolio, instrument)
 ) WITH (fillfactor = 70);
+CREATE INDEX ON {schema}.positions USING brin (changed_position)
+    WITH (pages_per_range = 4, autosummarize = on);
 CREATE TABLE {schema}.lots (
     tenant text COLLATE "C" NOT NULL,
     portfolio text COLLATE "C" NOT NULL,

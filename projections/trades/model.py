@@ -80,6 +80,7 @@ CREATE INDEX ON {schema}.trades (tenant, position) WHERE status = 'refused';
 CREATE INDEX ON {schema}.trades (tenant, position) WHERE status = 'busted';
 CREATE INDEX ON {schema}.trades (tenant, position)
     WHERE status IN ('booked', 'parked', 'amended') AND booked_position IS NULL;
+CREATE INDEX ON {schema}.trades (changed_position);
 CREATE TABLE {schema}.held_corrections (
     tenant text COLLATE "C" NOT NULL,
     portfolio text COLLATE "C" NOT NULL,
@@ -125,7 +126,7 @@ class Trades:
     """Every capture with its outcome, and the corrections that wait for theirs."""
 
     name = "trades"
-    calculation_version = 4
+    calculation_version = 5
     event_types: frozenset[type[Event]] = frozenset({
         TradeCaptured, TradeParked, TradeReleased, TradeRefused, TradeAmended, TradeAmendHeld,
         TradeBusted, TradeBustHeld, TradeReassigned, TradeBooked, TradeUnbooked,

@@ -376,7 +376,7 @@ class TestTamperingWithTables:
             (
                 "UPDATE trades.checkpoint SET calculation_version = 9",
                 "trades equals a rebuild",
-                "column calculation_version: live 9, rebuilt 4",
+                "column calculation_version: live 9, rebuilt 5",
             ),
         ],
     )

@@ -27,6 +27,8 @@ from projections.projector import Projector
 from projections.read_model import ReadModel
 from projections.reading import Reading
 from read_api.application import create_app as create_read_app
+from read_api.live.live import Limits
+from read_api.live.opening import live_over
 from tests.gateway.serving import client_of, new_tenant, now, serving, surroundings, token
 from write_api.application import create_app as create_write_app
 
@@ -114,7 +116,9 @@ def addresses(database: Database, valkey_server: EmbeddedValkey) -> Iterator[Add
         reading = running.enter_context(Reading(conninfo))
         hints = partial(listen, valkey_server.url)
         write = create_write_app(desk, surroundings())
-        read = create_read_app(reading, surroundings(), listen=hints)
+        around = surroundings()
+        live = live_over(reading, around, Limits(subscriptions_max=20, stalled_seconds=2.0))
+        read = create_read_app(reading, around, listen=hints, live=live)
         yield Addresses(running.enter_context(serving(write)), running.enter_context(serving(read)))
 
 

@@ -1,0 +1,58 @@
+"""Asking what changed behind a log position: by rows that keep the position of their last change.
+
+One question is asked for many portfolios, whoever watches them. Where more changed than one answer
+takes, whoever asked begins anew with all of it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from projections.asking import Readable, ask
+
+CHANGES_MAX = 10_000
+
+Owner: TypeAlias = tuple[str, str]
+"""A portfolio: its tenant and its name."""
+
+
+class TooMuchChanged(Exception):
+    """More rows changed than one answer takes."""
+
+
+class Changed(NamedTuple):
+    """Rows of one log position."""
+
+    position: int
+    market_position: int
+    rows: list[tuple[Any, ...]]
+
+
+def ask_of_owners(
+    readable: Readable,
+    model: str,
+    rows: str,
+    owners: Sequence[Owner],
+    *,
+    limit: int | None = None,
+    **named: object,
+) -> Changed:
+    """Ask for rows of portfolios of one partition: `rows` has `{owned}`, a table of their names.
+
+    Raises:
+        ReadModelMissing: there are no tables yet.
+        TooMuchChanged: there are more rows than `limit`.
+    """
+    statement = rows.replace(
+        "{owned}",
+        "unnest(%(tenants)s::text[], %(portfolios)s::text[]) AS owned (tenant, portfolio)",
+    )
+    parameters = {
+        "tenants": [tenant for tenant, _ in owners],
+        "portfolios": [portfolio for _, portfolio in owners],
+        "limit": None if limit is None else limit + 1,
+        **named,
+    }
+    answered = ask(readable, model, statement, parameters)
+    if limit is not None and len(answered.rows) > limit:
+        raise TooMuchChanged
+    return Changed(answered.position, answered.market_position, answered.rows)

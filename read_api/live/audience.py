@@ -1,0 +1,261 @@
+"""The audience: all subscriptions of this process, asked for together and told one by one.
+
+Per destination (and partition) there is one stream. When its model moves, one question tells what
+changed for everybody's topics. A model is known to have moved by the hints of projectors, and by
+comparing checkpoints every 250 ms; what is told is always of the position that the answer says.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+import structlog
+
+from eventstore.partitions import Partition
+from gateway.interface import not_found
+from gateway.problem import Problem
+from projections.asking import Readable, ReadModelMissing, Seen, State
+from projections.changed import TooMuchChanged
+from projections.positions.queries import portfolio_of
+from projections.reading import Reading, ReadingUnavailable, Sitting
+from read_api.live.changes import Encoded, encoded
+from read_api.live.destinations import Destination, Spread, Told, Topic
+from read_api.live.metrics import LiveMetrics
+from read_api.live.streams import First, Stream, Telling
+from read_api.live.subscription import Subscription
+
+POLL_SECONDS = 0.25
+FAILED_PAUSE_SECONDS = 1.0
+THREADS = 4
+
+ValueT = TypeVar("ValueT")
+
+
+class Resumed(NamedTuple):
+    """Where a returning client stood: the position and edition of its last message."""
+
+    position: int
+    edition: int
+
+
+class Audience:
+    """Everybody who watches, and the questions asked for them; lives in one event loop."""
+
+    def __init__(self, reading: Reading, metrics: LiveMetrics) -> None:
+        self._reading = reading
+        self._metrics = metrics
+        self._streams: dict[tuple[str, tuple[Partition, ...]], Stream] = {}
+        self._known: dict[str, State] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="live")
+        self._logger = structlog.get_logger(__name__)
+
+    def heard(self, schema: str, position: int) -> None:
+        """Take note that a model may stand further, and ask for whom that concerns."""
+        known = self._known.get(schema)
+        if known is None or position > known.position:
+            self._known[schema] = State(position, known.edition if known else 0)
+        for stream in self._streams.values():
+            if schema in stream.schemas:
+                self._look(stream)
+
+    async def run(self) -> None:
+        """Compare checkpoints until cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(POLL_SECONDS)
+                schemas = {name for each in self._streams.values() for name in each.schemas}
+                if not schemas:
+                    continue
+                with contextlib.suppress(ReadingUnavailable, ReadModelMissing):
+                    self._known.update(await self._in_thread(partial(self._states, schemas)))
+                for stream in list(self._streams.values()):
+                    self._look(stream)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            self._executor.shutdown(wait=False)
+
+    async def join(self, subscription: Subscription, resumed: Resumed | None = None) -> None:
+        """Give a subscription its first message, and from then on what changes.
+
+        Raises:
+            Problem: `not_found` or `not_ready`.
+        """
+        stream = self._stream(subscription.destination, subscription.topic)
+        stream.add(subscription)
+        try:
+            first = await self._first(stream, subscription.topic, resumed)
+        except (ReadModelMissing, ReadingUnavailable):
+            self.leave(subscription)
+            raise Problem(
+                "not_ready", "The read model cannot be asked now; subscribe again shortly."
+            ) from None
+        except BaseException:
+            self.leave(subscription)
+            raise
+        if subscription.topic in stream.topics:
+            stream.begin(subscription, first)
+            self._look(stream)
+
+    async def renew(self, subscription: Subscription) -> None:
+        """Give a new snapshot to a subscription that fell behind."""
+        subscription.begin_anew()
+        stream = self._stream(subscription.destination, subscription.topic)
+        while True:
+            try:
+                first = await self._first(stream, subscription.topic, None)
+            except (ReadModelMissing, ReadingUnavailable, Problem):
+                await asyncio.sleep(FAILED_PAUSE_SECONDS)
+                continue
+            if first.position >= subscription.position:
+                stream.begin(subscription, first)
+                return
+
+    def leave(self, subscription: Subscription) -> None:
+        """Forget a subscription."""
+        stream = self._stream(subscription.destination, subscription.topic)
+        stream.remove(subscription)
+        if not stream.topics:
+            self._streams.pop(stream.key, None)
+
+    def _stream(self, destination: Destination, topic: Topic) -> Stream:
+        partitions = self._reading.partitions
+        if destination.spread is Spread.HOME:
+            partitions = self._reading.home_of(topic.tenant, topic.names[0])
+        elif destination.spread is Spread.ANY:
+            partitions = partitions[:1]
+        key = (destination.pattern, partitions)
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._streams[key] = Stream(destination, partitions)
+        return stream
+
+    async def _first(self, stream: Stream, topic: Topic, resumed: Resumed | None) -> First:
+        """Ask what a client that joins is told first."""
+        destination = stream.destination
+
+        def ask(readable: Readable) -> Told:
+            if destination.is_of_portfolio:
+                own = readable._replace(seen=None)
+                if portfolio_of(own, tenant=topic.tenant, portfolio=topic.names[0]).row is None:
+                    raise not_found()
+            return destination.snapshot(readable, [topic])
+
+        if resumed is not None:
+            since = await self._since(stream, topic, resumed)
+            if since is not None:
+                return since
+        return First(topic, *await self._ask(stream, ask, is_of_one_snapshot=True))
+
+    async def _since(self, stream: Stream, topic: Topic, resumed: Resumed) -> First | None:
+        """Ask what changed since a client was here; None where it must begin anew."""
+        changes = stream.destination.changes
+        if changes is None:
+            return None
+        try:
+            found = await self._ask(
+                stream, lambda readable: changes(readable, [topic], resumed.position)
+            )
+        except TooMuchChanged:
+            return None
+        first = First(topic, *found, since=resumed.position)
+        is_of_same = first.edition == resumed.edition and first.position >= resumed.position
+        return first if is_of_same else None
+
+    def _look(self, stream: Stream) -> None:
+        """Ask what changed in a stream, if its model moved and nobody is asking already."""
+        if not stream.is_due(self._known):
+            return
+        wait = stream.not_before - time.monotonic()
+        if wait > 0:
+            stream.look_again(wait, lambda: self._look(stream))
+            return
+        stream.is_asking = True
+        task = asyncio.get_running_loop().create_task(self._advance(stream))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _advance(self, stream: Stream) -> None:
+        """Ask what changed and tell it; one destination's fault is not everybody's."""
+        started = time.monotonic()
+        pause = 0.0
+        try:
+            await self._ask_and_tell(stream)
+        except (ReadModelMissing, ReadingUnavailable):
+            pause = POLL_SECONDS
+        except Exception:
+            pause = FAILED_PAUSE_SECONDS
+            self._metrics.failures.labels(stream.destination.pattern).inc()
+            self._logger.exception("live_question_failed", destination=stream.destination.pattern)
+        finally:
+            ended = time.monotonic()
+            taken = ended - started
+            self._metrics.asked.labels(stream.destination.pattern).observe(taken)
+            # Questions take at most two thirds of the time, however fast the log moves on.
+            stream.not_before = ended + max(pause, stream.destination.pause_seconds, taken / 2)
+            stream.is_asking = False
+        self._look(stream)
+
+    async def _ask_and_tell(self, stream: Stream) -> None:
+        destination, topics = stream.destination, list(stream.topics)
+        since = stream.position
+        if not topics or since is None:
+            return
+        changes, touched = destination.changes, destination.touched
+        if changes is not None:
+            with contextlib.suppress(TooMuchChanged):
+                told, seen = await self._ask(
+                    stream, lambda readable: changes(readable, topics, since)
+                )
+                if stream.is_of_same_edition(seen):
+                    self._tell(stream.moved(told, seen))
+                    return
+
+        asked = topics
+
+        def anew(readable: Readable) -> Told:
+            nonlocal asked
+            if changes is None and touched is not None:
+                wanted = set(touched(readable, topics, since))
+                asked = [topic for topic in topics if topic in wanted]
+            return destination.snapshot(readable, asked)
+
+        told, seen = await self._ask(stream, anew, is_of_one_snapshot=True)
+        self._tell(stream.asked_anew(told, seen, asked))
+
+    def _tell(self, told: Sequence[Telling]) -> None:
+        for change, subscriptions in told:
+            for subscription in subscriptions:
+                self._metrics.taken(subscription.take(change))
+
+    async def _ask(
+        self,
+        stream: Stream,
+        question: Callable[[Readable], Told],
+        *,
+        is_of_one_snapshot: bool = False,
+    ) -> tuple[Encoded, Seen]:
+        """Ask a question and encode its rows, off the event loop."""
+
+        def ask() -> tuple[Encoded, Seen]:
+            seen: Seen = {}
+            sitting = Sitting(seen)
+            held = self._reading.held(sitting) if is_of_one_snapshot else nullcontext()
+            with held:
+                told = self._reading.answer(question, stream.partitions, sitting)
+            return encoded(told), seen
+
+        return await self._in_thread(ask)
+
+    async def _in_thread(self, work: Callable[[], ValueT]) -> ValueT:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    def _states(self, schemas: set[str]) -> dict[str, State]:
+        found = self._reading.states(schemas)
+        return {schema: state for schema, state in found.items() if state is not None}

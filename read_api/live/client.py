@@ -1,0 +1,103 @@
+"""One client: its subscriptions, and the one writer that sends it what waits.
+
+The socket's write is awaited, so what a slow client has not taken waits here: answers to its own
+wishes, of which it may have `REPLIES_MAX` before no more are read, and per subscription a map of
+newest rows. Messages are written when they are sent, never before.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from gateway.tokens import Principal
+from read_api.live.audience import Audience
+from read_api.live.dialect import Dialect
+from read_api.live.metrics import LiveMetrics
+from read_api.live.subscription import Subscription
+
+REPLIES_MAX = 100
+
+Send = Callable[[str], Awaitable[None]]
+
+
+class Client:
+    """What is known of a client, and what is to be sent to it."""
+
+    def __init__(
+        self, dialect: Dialect, send: Send, audience: Audience, metrics: LiveMetrics
+    ) -> None:
+        self.dialect = dialect
+        self.token: str | None = None
+        self.principal: Principal | None = None
+        self.subscriptions: dict[str, Subscription] = {}
+        self.tells_every: float | None = None
+        """How often it must hear us, in seconds."""
+        self.hears_every: float | None = None
+        """How often we must hear it."""
+        self.connected_at = self.heard_at = self.sent_at = time.monotonic()
+        self.sending_since: float | None = None
+        self.closing: tuple[int, str] | None = None
+        self.is_cut = asyncio.Event()
+        self._send = send
+        self._audience = audience
+        self._metrics = metrics
+        self._replies: deque[str] = deque()
+        self._waiting: dict[Subscription, None] = {}
+        self._wake = asyncio.Event()
+        self._has_room = asyncio.Event()
+
+    def reply(self, text: str) -> None:
+        """Send an answer before whatever waits."""
+        self._replies.append(text)
+        self._wake.set()
+
+    def tell(self, subscription: Subscription) -> None:
+        """Send what waits in a subscription."""
+        self._waiting[subscription] = None
+        self._wake.set()
+
+    def forget(self, subscription: Subscription) -> None:
+        """Send nothing more of a subscription."""
+        self._waiting.pop(subscription, None)
+
+    def close(self, code: int, reason: str) -> None:
+        """End the connection, once the answers that wait are sent; the first reason stands."""
+        if self.closing is None:
+            self.closing = (code, reason)
+            self._metrics.cut.labels(str(code)).inc()
+            self._wake.set()
+
+    async def room(self) -> None:
+        """Wait until few enough answers wait to be sent."""
+        while len(self._replies) >= REPLIES_MAX and self.closing is None:
+            self._has_room.clear()
+            await self._has_room.wait()
+
+    async def write(self) -> None:
+        """Send what waits, until the connection is to be closed."""
+        sent = self._metrics.sent.labels(self.dialect.name)
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while (text := await self._next()) is not None:
+                self.sending_since = time.monotonic()
+                await self._send(text)
+                self.sending_since, self.sent_at = None, time.monotonic()
+                sent.inc()
+            if self.closing is not None:
+                return
+
+    async def _next(self) -> str | None:
+        if self._replies:
+            self._has_room.set()
+            return self._replies.popleft()
+        while self._waiting and self.closing is None:
+            subscription = next(iter(self._waiting))
+            del self._waiting[subscription]
+            if subscription.is_behind:
+                await self._audience.renew(subscription)
+            change = subscription.hand_over()
+            if change is not None:
+                return self.dialect.message(subscription, change)
+        return None

@@ -1,0 +1,126 @@
+"""What can be subscribed to: a destination is a name, who may have it, and how its rows are asked.
+
+A destination's state is a mapping from keys to rows (the JSON of a struct). A subscriber gets all
+of it, then rows that changed; a row that is None goes out of the state. There are two kinds:
+
+- With `changes`, the rows that changed behind a log position are asked, for everybody at once; this
+  needs rows that keep the position of their last change and are closed, never deleted.
+- Without, all rows of the topics that `touched` names (by default of all) are asked anew whenever
+  the model moved, at most every `pause_seconds`, and what differs is told.
+
+To add one: write its questions over `projections`, and add it to `registry`.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum, auto
+from typing import NamedTuple
+
+from gateway.access import Action
+from gateway.problem import Kind, Problem
+from gateway.tokens import Principal
+from projections.asking import Readable
+from read_api.parameters import NAME
+
+_PLACE = re.compile(r"\{[a-z_]+\}")
+_NAME = re.compile(NAME)
+
+
+class Topic(NamedTuple):
+    """What a subscription is of, within a destination: a tenant, and the names in the address."""
+
+    tenant: str
+    names: tuple[str, ...] = ()
+
+
+class Row(NamedTuple):
+    """A row of a topic's state as of its last change; `value` None takes the key out of it."""
+
+    topic: Topic
+    key: str
+    changed_position: int
+    value: object
+
+
+class Told(NamedTuple):
+    """Rows, and the one log position all of them are of."""
+
+    position: int
+    market_position: int
+    rows: Sequence[Row]
+
+
+class Spread(Enum):
+    """Which partitions hold the rows of a topic."""
+
+    HOME = auto()
+    """That of the portfolio which is the first name."""
+    ANY = auto()
+    """Each holds all of them: what is shared by all tenants."""
+    ALL = auto()
+    """Each holds a part."""
+
+
+Snapshot = Callable[[Readable, Sequence[Topic]], Told]
+Changes = Callable[[Readable, Sequence[Topic], int], Told]
+Touched = Callable[[Readable, Sequence[Topic], int], Iterable[Topic]]
+Admit = Callable[[Principal, Topic], None]
+
+
+def admit_all(principal: Principal, topic: Topic) -> None:
+    """Ask for nothing more than a permitted action."""
+
+
+class Destination(NamedTuple):
+    """One destination; it belongs to the tenant of the token, whatever its name.
+
+    `pattern` is such as `portfolios/{portfolio}/positions`. `model` is the read model whose
+    checkpoint is its position: it is asked when that one moves. `snapshot` gives all rows of some
+    topics, `changes` those that changed behind a position, `touched` the topics that may have;
+    they run in a thread. `admit` raises a `Problem` where the actions do not say enough. Where
+    `is_of_portfolio`, one that the tenant does not have is refused.
+    """
+
+    pattern: str
+    summary: str
+    model: str
+    actions: tuple[Action, ...]
+    snapshot: Snapshot
+    changes: Changes | None = None
+    touched: Touched | None = None
+    spread: Spread = Spread.HOME
+    pause_seconds: float = 0.0
+    admit: Admit = admit_all
+
+    @property
+    def is_of_portfolio(self) -> bool:
+        """Whether its first name is a portfolio's."""
+        return self.pattern.startswith("portfolios/{portfolio}")
+
+
+class Directory:
+    """All destinations, found by name."""
+
+    def __init__(self, destinations: Iterable[Destination]) -> None:
+        self.destinations = tuple(destinations)
+        self._patterns = [
+            (re.compile(_PLACE.sub("([^/]+)", each.pattern) + r"\Z"), each)
+            for each in self.destinations
+        ]
+
+    def find(self, name: str) -> tuple[Destination, tuple[str, ...]]:
+        """Find a destination, and the names within its address; a leading slash is no part of it.
+
+        Raises:
+            Problem: `destination_unknown`.
+        """
+        for pattern, destination in self._patterns:
+            found = pattern.match(name.removeprefix("/"))
+            if found is not None and all(map(_NAME.match, found.groups())):
+                return destination, found.groups()
+        known = ", ".join(f"`{each.pattern}`" for each in self.destinations)
+        raise Problem(
+            "destination_unknown",
+            f"Subscribe to one of {known}.",
+            kind=Kind(404, "There is no such destination"),
+        )

@@ -1,0 +1,196 @@
+"""Every destination there is, in one list."""
+
+from collections.abc import Sequence
+
+from gateway.access import Action
+from projections.asking import Readable
+from projections.cash.changed import balances_changed
+from projections.changed import Changed
+from projections.performance.changed import days_changed
+from projections.positions.changed import holdings_of, portfolios_changed, values_of
+from projections.trades.changed import trades_changed
+from read_api import shaping
+from read_api.live.destinations import Destination, Row, Spread, Told, Topic
+from read_api.resources import day_shaped, trade_shaped
+from read_api.shaping import Amount, Quotient, Shaped, shaped
+
+VALUES_PAUSE_SECONDS = 0.25
+
+
+class HeldPosition(Shaped, frozen=True):
+    """What is held of an instrument as it is booked, without a price; amounts in `currency`."""
+
+    instrument: str
+    cost_basis: str
+    currency: str
+    quantity: Amount
+    cost: Amount
+    average_cost: Quotient | None
+    fees: Amount
+    realised_gross: Amount
+    realised_net: Amount
+    changed_position: int
+
+
+def live_destinations() -> Sequence[Destination]:
+    """Give every destination."""
+    own = "portfolios/{portfolio}"
+    return (
+        Destination(
+            "portfolios",
+            "The tenant's portfolios, by name",
+            "positions",
+            (Action.READ_PORTFOLIOS,),
+            lambda readable, topics: portfolios(readable, topics, 0),
+            portfolios,
+            spread=Spread.ALL,
+        ),
+        Destination(
+            f"{own}/positions",
+            "What is held, by instrument, as booked",
+            "positions",
+            (Action.READ_POSITIONS,),
+            positions,
+            positions,
+        ),
+        Destination(
+            f"{own}/pnl",
+            "What is held at its value, by instrument",
+            "positions",
+            (Action.READ_POSITIONS,),
+            values,
+            values,
+            pause_seconds=VALUES_PAUSE_SECONDS,
+        ),
+        Destination(f"{own}/cash", "Cash, by currency", "cash", (Action.READ_CASH,), cash, cash),
+        Destination(
+            f"{own}/trades",
+            "The newest captures and every change of any, by log position",
+            "trades",
+            (Action.READ_TRADES,),
+            trades,
+            trades,
+        ),
+        Destination(
+            f"{own}/performance",
+            "The newest sessions and every change of any, by date",
+            "performance",
+            (Action.READ_PERFORMANCE,),
+            performance,
+            performance,
+        ),
+    )
+
+
+def portfolios(readable: Readable, topics: Sequence[Topic], after: int) -> Told:
+    """Tell portfolios; none ever goes away."""
+    found = portfolios_changed(readable, [topic.tenant for topic in topics], after=after)
+    return _told(
+        found,
+        [
+            Row(
+                Topic(row.tenant),
+                row.portfolio,
+                row.changed_position,
+                shaped(shaping.Portfolio, row),
+            )
+            for (row,) in found.rows
+        ],
+    )
+
+
+def positions(readable: Readable, topics: Sequence[Topic], after: int | None = None) -> Told:
+    """Tell what is held; what is closed goes out."""
+    found = holdings_of(readable, _owners(topics), after=after)
+    return _told(
+        found,
+        [
+            Row(
+                _topic(owner),
+                row.instrument,
+                row.changed_position,
+                shaped(HeldPosition, row) if row.quantity else None,
+            )
+            for owner, row in found.rows
+        ],
+    )
+
+
+def values(readable: Readable, topics: Sequence[Topic], after: int | None = None) -> Told:
+    """Tell what is held at its value; what is closed goes out."""
+    found = values_of(readable, _owners(topics), after=after)
+    return _told(
+        found,
+        [
+            Row(
+                _topic(owner),
+                row.instrument,
+                told,
+                shaped(shaping.Position, row) if row.quantity else None,
+            )
+            for owner, row, told in found.rows
+        ],
+    )
+
+
+def cash(readable: Readable, topics: Sequence[Topic], after: int | None = None) -> Told:
+    """Tell cash by currency; a balance of zero stays."""
+    found = balances_changed(readable, _owners(topics), after=after)
+    return _told(
+        found,
+        [
+            Row(
+                _topic((row.tenant, row.portfolio)),
+                row.currency,
+                row.changed_position,
+                shaped(shaping.Balance, row),
+            )
+            for (row,) in found.rows
+        ],
+    )
+
+
+def trades(readable: Readable, topics: Sequence[Topic], after: int | None = None) -> Told:
+    """Tell captures with what became of them; none ever goes away."""
+    found = trades_changed(readable, _owners(topics), after=after)
+    return _told(
+        found,
+        [
+            Row(
+                _topic((row.tenant, row.portfolio)),
+                str(row.position),
+                row.changed_position,
+                trade_shaped(row),
+            )
+            for (row,) in found.rows
+        ],
+    )
+
+
+def performance(readable: Readable, topics: Sequence[Topic], after: int | None = None) -> Told:
+    """Tell sessions, struck and current."""
+    found = days_changed(readable, _owners(topics), after=after)
+    return _told(
+        found,
+        [
+            Row(
+                _topic((tenant, day.portfolio)),
+                day.session.isoformat(),
+                day.changed_position,
+                day_shaped(day),
+            )
+            for tenant, day in found.rows
+        ],
+    )
+
+
+def _told(found: Changed, rows: Sequence[Row]) -> Told:
+    return Told(found.position, found.market_position, rows)
+
+
+def _topic(owner: tuple[str, str]) -> Topic:
+    return Topic(owner[0], (owner[1],))
+
+
+def _owners(topics: Sequence[Topic]) -> list[tuple[str, str]]:
+    return [(topic.tenant, topic.names[0]) for topic in topics]

@@ -1,0 +1,180 @@
+"""A stream: the watched topics of one destination (and partition), and where they stand."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from eventstore.partitions import Partition
+from projections.asking import Seen
+from projections.asking import State as Standing
+from read_api.live.changes import NO_POSITION, Change, Encoded, State, difference
+from read_api.live.destinations import Destination, Topic
+from read_api.live.subscription import Subscription
+
+
+class Telling(NamedTuple):
+    """A change, and who is told."""
+
+    change: Change
+    subscriptions: Sequence[Subscription]
+
+
+class First(NamedTuple):
+    """What a topic's new subscriber is told: all of it, or what changed behind `since`."""
+
+    topic: Topic
+    told: Encoded
+    seen: Seen
+    since: int | None = None
+
+    @property
+    def position(self) -> int:
+        """The position it is of."""
+        return self.told.position
+
+    @property
+    def edition(self) -> int:
+        """The edition of the tables."""
+        return edition_of(self.seen)
+
+    @property
+    def change(self) -> Change:
+        """What is sent."""
+        return _change(self.told, self.topic, self.edition, self.since)
+
+
+class Stream:
+    """Where the topics of a destination stand; `position` is None until somebody has begun.
+
+    Of a destination without `changes` it keeps each topic's state, to tell what differs.
+    """
+
+    def __init__(self, destination: Destination, partitions: tuple[Partition, ...]) -> None:
+        self.destination = destination
+        self.partitions = partitions
+        self.key = (destination.pattern, partitions)
+        self.schemas = [destination.model + partition.suffix for partition in partitions]
+        self.topics: dict[Topic, set[Subscription]] = {}
+        self.position: int | None = None
+        self.is_asking = False
+        self.not_before = 0.0
+        self._seen: Seen = {}
+        self._states: dict[Topic, Change] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, subscription: Subscription) -> None:
+        """Let a subscription collect what changes."""
+        self.topics.setdefault(subscription.topic, set()).add(subscription)
+
+    def remove(self, subscription: Subscription) -> None:
+        """Forget a subscription, and its topic with the last one."""
+        watching = self.topics.get(subscription.topic, set())
+        watching.discard(subscription)
+        if not watching:
+            self.topics.pop(subscription.topic, None)
+            self._states.pop(subscription.topic, None)
+
+    def is_due(self, known: Mapping[str, Standing]) -> bool:
+        """Say whether the model may have moved since it was asked, and nobody asks."""
+        if self.is_asking or self.position is None or not self.topics:
+            return False
+        for schema in self.schemas:
+            seen, now = self._seen.get(schema), known.get(schema)
+            if now is not None and (seen is None or _is_beyond(now, seen)):
+                return True
+        return False
+
+    def look_again(self, seconds: float, look: Callable[[], None]) -> None:
+        """Call `look` after a while, once however often this is asked for."""
+
+        def call() -> None:
+            self._timer = None
+            look()
+
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, call)
+
+    def is_of_same_edition(self, seen: Seen) -> bool:
+        """Say whether an answer is of the tables that were asked before."""
+        return edition_of(seen) == edition_of(self._seen)
+
+    def begin(self, subscription: Subscription, first: First) -> None:
+        """Let a subscription begin with its first answer."""
+        if self.position is None or first.position < self.position:
+            # What happened in between is asked again; nobody is told twice.
+            self.position = first.position
+            self._seen = first.seen
+        if self.destination.changes is not None:
+            subscription.begin(first.change)
+            return
+        for change, others in self._take_whole(first.told, first.edition, [first.topic]):
+            for other in others:
+                other.take(change)
+        subscription.begin(self._states[first.topic])
+
+    def moved(self, told: Encoded, seen: Seen) -> list[Telling]:
+        """Take in what changed behind `position`, and say who is told what."""
+        since = self.position
+        self.position, self._seen = told.position, seen
+        return [
+            Telling(_change(told, topic, edition_of(seen), since), list(self.topics[topic]))
+            for topic in told.rows
+            if topic in self.topics
+        ]
+
+    def asked_anew(self, told: Encoded, seen: Seen, topics: Iterable[Topic]) -> list[Telling]:
+        """Take in the whole state of topics, and say who is told what.
+
+        Who is told rows that changed gets a snapshot: the tables were made anew, or too much
+        changed. Otherwise what differs is told.
+        """
+        self.position, self._seen = told.position, seen
+        if self.destination.changes is None:
+            return self._take_whole(told, edition_of(seen), topics)
+        return [
+            Telling(_change(told, topic, edition_of(seen), None), list(self.topics.get(topic, ())))
+            for topic in topics
+        ]
+
+    def _take_whole(self, told: Encoded, edition: int, topics: Iterable[Topic]) -> list[Telling]:
+        """Keep topics' states, and say who is told what differs."""
+        tellings = []
+        for topic in topics:
+            whole = _change(told, topic, edition, None)
+            before = self._states.get(topic)
+            if before is not None and before.position > whole.position:
+                continue  # Somebody who joined meanwhile was told of a later one.
+            self._states[topic] = whole
+            pieces = {} if before is None else difference(before.pieces, whole.pieces)
+            if pieces:
+                later = Change(
+                    pieces,
+                    position=whole.position,
+                    market_position=whole.market_position,
+                    edition=edition,
+                    since=whole.position,
+                )
+                watching = self.topics.get(topic, ())
+                tellings.append(Telling(later, [each for each in watching if each.has_begun]))
+        return tellings
+
+
+def edition_of(seen: Seen) -> int:
+    """Give the edition of tables in several partitions: it changes when any of theirs does."""
+    return sum(state.edition for state in seen.values())
+
+
+def _is_beyond(now: Standing, seen: Standing) -> bool:
+    return now.position > seen.position or now.edition > seen.edition
+
+
+def _change(told: Encoded, topic: Topic, edition: int, since: int | None) -> Change:
+    rows: State = told.rows.get(topic, {})
+    return Change(
+        rows,
+        position=told.position,
+        market_position=told.market_position,
+        edition=edition,
+        since=NO_POSITION if since is None else since,
+        is_snapshot=since is None,
+    )

@@ -1,0 +1,105 @@
+"""One subscription of one client: where it stands, and what waits to be sent to it.
+
+What waits is a map from keys to their newest rows, so a slow client is conflated; beyond
+`PENDING_ROWS_MAX` even that is dropped, and the client gets a new snapshot when it can take one.
+"""
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+from read_api.live.changes import NO_POSITION, Change
+from read_api.live.destinations import Destination, Topic
+
+PENDING_ROWS_MAX = 2_000
+
+
+class Taken(Enum):
+    """What became of a change that was handed in."""
+
+    NOTHING = auto()
+    WAITING = auto()
+    CONFLATED = auto()
+    DROPPED = auto()
+
+
+class Subscription:
+    """Collects while its snapshot is asked (`begin` ends that), then hands on what changes.
+
+    `position` is that of the last change that was handed in: the client is told nothing older.
+    `wake` is called when something waits to be sent.
+    """
+
+    __slots__ = (
+        "_collected", "destination", "has_begun", "is_behind", "name", "pending", "position",
+        "topic", "wake", "where",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        where: str,
+        destination: Destination,
+        topic: Topic,
+        wake: Callable[["Subscription"], None],
+    ) -> None:
+        self.name = name
+        self.where = where
+        self.destination = destination
+        self.topic = topic
+        self.wake = wake
+        self.position = NO_POSITION
+        self.pending: Change | None = None
+        self.has_begun = False
+        self.is_behind = False
+        self._collected: list[Change] = []
+
+    def begin(self, first: Change) -> None:
+        """Start with a snapshot, or with the changes since the client's last position."""
+        self.has_begun = True
+        self.is_behind = False
+        self.position = first.position
+        self.pending = first
+        collected, self._collected = self._collected, []
+        for change in collected:
+            self.take(change)
+        self.wake(self)
+
+    def take(self, change: Change) -> Taken:
+        """Take in what changed, or a snapshot of a later position."""
+        if not self.has_begun:
+            self._collected.append(change)
+            return Taken.NOTHING
+        if self.is_behind:
+            return Taken.DROPPED
+        if change.is_snapshot:
+            if change.position < self.position:
+                return Taken.NOTHING
+        elif change.since < self.position:
+            change = change.behind(self.position)
+            if not change.pieces:
+                return Taken.NOTHING
+        self.position = max(self.position, change.position)
+        waited = self.pending
+        self.pending = change if waited is None else waited.followed_by(change)
+        if not self.pending.is_snapshot and len(self.pending.pieces) > PENDING_ROWS_MAX:
+            self.fall_behind()
+            return Taken.DROPPED
+        if waited is not None:
+            return Taken.CONFLATED
+        self.wake(self)
+        return Taken.WAITING
+
+    def fall_behind(self) -> None:
+        """Drop what waits; a new snapshot is asked when the client can take one."""
+        self.pending = None
+        self.is_behind = True
+        self.wake(self)
+
+    def begin_anew(self) -> None:
+        """Collect again, until `begin` gives a new snapshot."""
+        self.has_begun = False
+
+    def hand_over(self) -> Change | None:
+        """Give what is to be sent now."""
+        change, self.pending = self.pending, None
+        return change
