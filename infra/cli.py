@@ -12,6 +12,7 @@ from infra.command_line import (
     deriving,
     hammering,
     importing,
+    live_benchmark,
     running,
     tokens,
     verifying,
@@ -38,6 +39,7 @@ app.command()(verifying.verify)
 app.command()(verifying.rebuild)
 app.command()(hammering.hammer)
 app.command()(deriving.schemas)
+benchmarks.bench.command()(live_benchmark.live)
 app.add_typer(benchmarks.bench, name="bench")
 app.command(hidden=True)(running.process)
 

@@ -85,7 +85,7 @@ def run(
     try:
         with ExitStack() as stack:
             system = stack.enter_context(
-                running_system(_settings(directory, feed), say=say, stop=stop)
+                running_system(throwaway_settings(directory, feed), say=say, stop=stop)
             )
             measuring = Measuring(stack, system, wish, say, stop)
             found = measuring.search()
@@ -96,7 +96,7 @@ def run(
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _settings(directory: Path, feed: str) -> Settings:
+def throwaway_settings(directory: Path, feed: str) -> Settings:
     """Take any free port, and servers of our own whatever the environment names."""
     settings = load_settings(
         data=directory, write_port=0, read_port=0, projector_port=0, relay_port=0, feed=feed

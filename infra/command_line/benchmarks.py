@@ -165,7 +165,7 @@ def pipeline(
         except StopRequested:
             say("stopped before anything was measured")
             raise typer.Exit(EXIT_WRONG) from None
-    _conclude(result)
+    conclude(result)
 
 
 @bench.command()
@@ -205,7 +205,7 @@ def capture(
         except StopRequested:
             say("stopped before everything was measured")
             raise typer.Exit(EXIT_WRONG) from None
-    _conclude(result)
+    conclude(result)
 
 
 @bench.command()
@@ -231,7 +231,7 @@ def rebuild(
             server.database.owner_conninfo, server.database.app_conninfo,
             server=server.process_id, size=size, rounds=rounds, progress=progress,
         )  # fmt: skip
-    _conclude(result)
+    conclude(result)
 
 
 @bench.command()
@@ -273,7 +273,7 @@ def query(
         except StopRequested:
             say("stopped before everything was measured")
             raise typer.Exit(EXIT_WRONG) from None
-    _conclude(result)
+    conclude(result)
 
 
 @bench.command()
@@ -295,7 +295,7 @@ def overload(
         result: dict[str, Any] = benchmark.run(
             data, database, lengths=lengths, kinds=kind or ("batches", "singles"), say=say
         )
-    _conclude(result)
+    conclude(result)
 
 
 @bench.command()
@@ -311,7 +311,7 @@ def writers(
     benchmark: Any = importlib.import_module("benchmarks.flood.writers")
     with stop_signals(), flooded() as (data, database):
         result: dict[str, Any] = benchmark.run(data, database, seconds=seconds, say=say)
-    _conclude(result)
+    conclude(result)
 
 
 @contextmanager
@@ -371,7 +371,7 @@ def measure(module: str, title: str, **parameters: int) -> None:
     print_result(result)
 
 
-def _conclude(result: dict[str, Any]) -> None:
+def conclude(result: dict[str, Any]) -> None:
     """Print what was measured; end with status 1 where what it checked was not so."""
     print_result(result)
     if not result["check"]["ok"]:

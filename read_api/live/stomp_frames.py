@@ -93,5 +93,5 @@ def escaped(text: str) -> str:
 
 def written(command: str, headers: Mapping[str, str], body: str = "") -> str:
     """Write a frame; its body is text that is sent as UTF-8 and holds no NUL."""
-    lines = (f"{name}:{escaped(value)}\n" for name, value in headers.items())
+    lines = (f"{escaped(name)}:{escaped(value)}\n" for name, value in headers.items())
     return f"{command}\n{''.join(lines)}\n{body}\0"

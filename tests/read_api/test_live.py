@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import random
+from datetime import timedelta
+from typing import Any
+
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from domain.identity import MARKET_TENANT
 from tests.gateway.serving import new_tenant, token
@@ -68,3 +73,170 @@ class TestASubscription:
             assert watcher.until_state("p", lambda rows: not rows) == {}
             assert watcher.positions["p"] > sold
             assert watcher.kinds["p"] == ["snapshot", "change", "change"]
+
+    def test_resumes_where_its_client_stood(self, addresses: Addresses, teller: NewTeller) -> None:
+        """What changed behind its position, closed ones as closed; all of it after a rebuild."""
+        tenant = new_tenant()
+        owner = funded(teller, tenant)
+        bought = trade(owner, "buy", "10", "100")
+        owner.ask(f"{OWN}/cash", min_position=bought, wait_seconds=20)
+        bearer = token(tenant, "viewer")
+        with watching(addresses.read, bearer) as watcher:
+            held = watcher.subscribe("p", POSITIONS)
+            cash = watcher.subscribe("c", "portfolios/growth/cash")
+        sold = trade(owner, "sell", "10", "100")
+        owner.ask(f"{OWN}/cash", min_position=sold, wait_seconds=20)
+
+        with watching(addresses.read, bearer) as watcher:
+            stood = {"position": held["position"], "edition": held["edition"]}
+            told = watcher.subscribe("p", POSITIONS, **stood)
+            assert (told["type"], told["rows"]) == ("change", {NAME: None})
+            told = watcher.subscribe(
+                "c", "portfolios/growth/cash", position=sold, edition=cash["edition"]
+            )
+            assert (told["type"], told["rows"]) == ("change", {})
+            elsewhere = stood | {"edition": held["edition"] + 1}
+            assert watcher.subscribe("q", POSITIONS, **elsewhere)["type"] == "snapshot"
+            ahead = stood | {"position": 2**62}
+            assert watcher.subscribe("r", POSITIONS, **ahead)["type"] == "snapshot"
+
+    def test_of_values_moves_with_marks(self, addresses: Addresses, teller: NewTeller) -> None:
+        """A tick changes what is held at its value, and nothing that is booked."""
+        tenant = new_tenant()
+        owner, market = funded(teller, tenant), teller("market_data", tenant=MARKET_TENANT)
+        bought = trade(owner, "buy", "10", "100")
+        owner.ask(f"{OWN}/positions", min_position=bought, wait_seconds=20)
+        with watching(addresses.read, token(tenant, "viewer")) as watcher:
+            watcher.subscribe("p", POSITIONS)
+            first = watcher.subscribe("v", "portfolios/growth/pnl")
+            assert first["rows"][NAME]["price_source"] == "trade"
+            mark(market, "111.5")
+            state = watcher.until_state("v", lambda rows: rows[NAME]["price"] == "111.5")
+            assert state[NAME]["market_value"] == "1115"
+            assert state[NAME]["unrealised_gross"] == "115"
+            assert watcher.kinds["p"] == ["snapshot"]
+
+    def test_is_what_the_queries_say(self, addresses: Addresses, teller: NewTeller) -> None:
+        """Buys, sales, busts and deposits in any order; every destination ends at its query."""
+        tenant, drawn = new_tenant(), random.Random(7)
+        owner, market = funded(teller, tenant), teller("market_data", tenant=MARKET_TENANT)
+        queries = {"pnl": "positions", "cash": "cash", "trades": "trades"}
+        with watching(addresses.read, token(tenant, "viewer")) as watcher:
+            for name in (*queries, "positions"):
+                watcher.subscribe(name, f"portfolios/growth/{name}")
+            traded: list[str] = []
+            for number in range(25):
+                deed = drawn.choice(["buy", "buy", "sell", "sell", "bust", "mark"])
+                if deed == "mark":
+                    mark(market, str(drawn.randint(90, 110)))
+                elif deed == "bust" and traded:
+                    gone = traded.pop(drawn.randrange(len(traded)))
+                    path = f"/v1/trades/desk-1/{gone}/busts"
+                    owner.tell(path, portfolio="growth", reason="error")
+                elif deed != "bust":
+                    traded.append(f"fill-{number}")
+                    size = str(drawn.randint(1, 9))
+                    trade(owner, deed, size, "100", external_id=traded[-1])
+            last = owner.tell(f"{OWN}/deposits", amount="1", currency="USD", value_date=DAY)[
+                "position"
+            ]
+            watcher.until_state("cash", lambda rows: rows["USD"]["changed_position"] == last)
+            for name, path in queries.items():
+                asked = owner.ask(f"{OWN}/{path}", min_position=last, wait_seconds=20)
+                wanted = {_key(item): item for item in asked["items"]}
+                assert watcher.until_state(name, wanted.__eq__) == wanted
+            held = {_key(row): row["quantity"] for row in watcher.states["pnl"].values()}
+            seen = {_key(row): row["quantity"] for row in watcher.states["positions"].values()}
+            assert seen == held
+
+
+class TestAClient:
+    """Who may come in, what it may ask, and when it is sent away."""
+
+    def test_is_told_what_is_wrong_and_stays(self, addresses: Addresses, teller: NewTeller) -> None:
+        """Errors of subscriptions name them."""
+        tenant = new_tenant()
+        funded(teller, tenant)
+        with watching(addresses.read, token(tenant, "execution")) as watcher:
+            assert watcher.subscribe("a", "nowhere")["code"] == "destination_unknown"
+            assert watcher.subscribe("a", POSITIONS)["code"] == "role_missing"
+            theirs = "portfolios/theirs/trades"
+            assert watcher.subscribe("a", theirs)["code"] == "not_found"
+            assert watcher.subscribe("a", "portfolios/growth/trades")["type"] == "snapshot"
+            again = watcher.subscribe("a", "portfolios/growth/trades")
+            assert again["code"] == "subscription_taken"
+            watcher.say(type="unsubscribe", id="a")
+            assert watcher.hear() == {"type": "unsubscribed", "id": "a"}
+            watcher.say(type="unsubscribe", id="a")
+            assert watcher.hear()["code"] == "subscription_unknown"
+            for text in ("", "[]", "{", '{"type":"x"}', '{"type":"subscribe","id":1}', "\0"):
+                watcher.socket.send(text)
+                assert watcher.hear()["code"] == "message_malformed"
+            for number in range(20):
+                watcher.subscribe(f"s{number}", "portfolios/growth/trades")
+            over = watcher.subscribe("over", "portfolios/growth/trades")
+            assert over["code"] == "too_many_subscriptions"
+
+    def test_sees_nothing_of_another_tenant(self, addresses: Addresses, teller: NewTeller) -> None:
+        """Portfolios of one name in two tenants."""
+        one, other = new_tenant(), new_tenant()
+        funded(teller, one)
+        theirs = funded(teller, other)
+        with watching(addresses.read, token(one, "viewer")) as watcher:
+            watcher.subscribe("p", "portfolios")
+            watcher.subscribe("c", "portfolios/growth/cash")
+            theirs.tell("/v1/portfolios", portfolio="secret", base_currency="USD")
+            theirs.tell(f"{OWN}/deposits", amount="5", currency="USD", value_date=DAY)
+            mine = teller(tenant=one)
+            mine.tell(f"{OWN}/deposits", amount="7", currency="USD", value_date=DAY)
+            state = watcher.until_state("c", lambda rows: rows["USD"]["balance"] != "100000")
+            assert state["USD"]["balance"] == "100007"
+            mine.tell("/v1/portfolios", portfolio="second", base_currency="USD")
+            state = watcher.until_state("p", lambda rows: len(rows) > 1)
+            assert sorted(state) == ["growth", "second"]
+
+    def test_may_give_its_token_first(self, addresses: Addresses, teller: NewTeller) -> None:
+        """As browsers do, which cannot send headers; without one it gets nothing."""
+        tenant = new_tenant()
+        funded(teller, tenant)
+        with watching(addresses.read, None) as watcher:
+            watcher.say(type="connect", token=token(tenant, "viewer"))
+            assert watcher.hear()["type"] == "connected"
+            assert watcher.subscribe("p", POSITIONS)["type"] == "snapshot"
+        for first, code in (
+            ({"type": "connect", "token": "none"}, "token_invalid"),
+            ({"type": "connect"}, "token_missing"),
+            ({"type": "subscribe", "id": "p", "destination": POSITIONS}, "not_connected"),
+        ):
+            with watching(addresses.read, None) as watcher:
+                watcher.say(**first)
+                assert watcher.hear()["code"] == code
+                with pytest.raises(ConnectionClosed) as closed:
+                    watcher.hear()
+                assert closed.value.rcvd is not None
+                assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4401, code)
+
+    def test_is_cut_off_when_its_token_expires(self, addresses: Addresses) -> None:
+        """With the reason, and a close code of its own."""
+        brief = token(new_tenant(), "viewer", lifetime=timedelta(seconds=3))
+        with watching(addresses.read, brief) as watcher:
+            assert watcher.subscribe("p", "portfolios")["rows"] == {}
+            assert watcher.hear()["code"] == "token_expired"
+            with pytest.raises(ConnectionClosed) as closed:
+                watcher.hear()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4401
+
+
+def mark(market: Teller, price: str) -> None:
+    """Tell a price of the instrument."""
+    market.tell(
+        "/v1/marks", at="2024-01-04T15:00:00Z", marks=[{"instrument": NAME, "price": price}]
+    )
+
+
+def _key(item: dict[str, Any]) -> str:
+    """Name a row as live does."""
+    if "balance" in item:
+        return str(item["currency"])
+    return str(item["position" if "trade_id" in item else "instrument"])
