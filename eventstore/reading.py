@@ -58,10 +58,11 @@ _LAST_SHARED: LiteralString = (
     + " AND position <= %s ORDER BY position DESC LIMIT 1"
 )
 _KEY: LiteralString = f"{_EVENTS}stream_id = %s AND key = %s AND {_BY_VERSION}"
-_KEY_UNTIL: LiteralString = (
-    f"{_EVENTS}stream_id = %s AND key = %s AND event_type = ANY(%s) AND position <= %s "
-    "ORDER BY stream_version LIMIT %s"
+_TYPES_UNTIL: LiteralString = (
+    "event_type = ANY(%s) AND position <= %s ORDER BY stream_version LIMIT %s"
 )
+_STREAM_TYPES_UNTIL: LiteralString = f"{_EVENTS}stream_id = %s AND {_TYPES_UNTIL}"
+_KEY_TYPES_UNTIL: LiteralString = f"{_EVENTS}stream_id = %s AND key = %s AND {_TYPES_UNTIL}"
 _LAST_OF_KEY: LiteralString = (
     f"{_EVENTS}stream_id = %s AND key = %s AND position <= %s ORDER BY stream_version DESC LIMIT 1"
 )
@@ -227,17 +228,20 @@ def read_key(
     return _fetch(connection, _KEY, (stream_id, key, after_version, limit))
 
 
-def read_key_until(
+def read_types_until(
     connection: Connection,
     stream_id: UUID,
-    key: str,
     *,
     event_types: Iterable[str],
     until: int,
     limit: int,
+    key: str | None = None,
 ) -> list[RecordedEvent]:
-    """Read a stream's first events of one key and of some types, up to position `until`."""
-    return _fetch(connection, _KEY_UNTIL, (stream_id, key, list(event_types), until, limit))
+    """Read a stream's first events of some types, up to position `until`; of all keys or of one."""
+    which = (list(event_types), until, limit)
+    if key is None:
+        return _fetch(connection, _STREAM_TYPES_UNTIL, (stream_id, *which))
+    return _fetch(connection, _KEY_TYPES_UNTIL, (stream_id, key, *which))
 
 
 def read_last_of_key(

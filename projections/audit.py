@@ -3,6 +3,7 @@
 The one place from which events of the log come to an endpoint: by stream, and bounded.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import get_args
@@ -14,18 +15,17 @@ from domain.block import BlockAllocated
 from domain.event import Event
 from domain.identity import portfolio_stream
 from domain.instrument import InstrumentRegistered
-from domain.portfolio.entries import EntryTold
 from domain.portfolio.events import PortfolioOpened
 from domain.trade import TradeEvent, TradeRefused
 from eventstore.envelope import RecordedEvent
 from eventstore.reading import (
     read_first_events,
     read_head,
-    read_key_until,
     read_last_shared,
     read_position_at,
     read_stream,
     read_stream_until,
+    read_types_until,
     read_versions,
 )
 from projections.asking import HistoryTooLong, Readable
@@ -35,8 +35,6 @@ from schemas.codec import decode
 
 FACTS_MAX = 20_000
 """Events of a portfolio read for one answer; folding so many takes about half a second."""
-
-_ENTRY_NAMES = tuple(EVENT_NAMES[kind] for kind in get_args(EntryTold))
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -69,25 +67,39 @@ def known_of(
     return Known(position, read_last_shared(connection, position), decoded)
 
 
-def told_of_book(
-    readable: Readable, *, tenant: str, portfolio: str, instrument: str, until: int, most: int
+def told_until(
+    readable: Readable,
+    position: int,
+    *,
+    tenant: str,
+    portfolio: str,
+    kinds: Iterable[type[Event]],
+    instrument: str | None = None,
+    most: int = FACTS_MAX,
 ) -> list[Decoded]:
-    """Read what told which entries stand in the book of one instrument, up to a position.
+    """Read what was told of a portfolio by events of some kinds up to a position.
+
+    Of one instrument: what concerns its book.
 
     Raises:
         HistoryTooLong: that are more than `most` events.
     """
-    events = read_key_until(
+    events = read_types_until(
         readable.connection,
         portfolio_stream(tenant, portfolio),
-        instrument,
-        event_types=_ENTRY_NAMES,
-        until=until,
+        event_types=[EVENT_NAMES[kind] for kind in kinds],
+        until=position,
         limit=most + 1,
+        key=instrument,
     )
     if len(events) > most:
         raise HistoryTooLong(FACTS_MAX)
     return [_decoded(tenant, each) for each in events]
+
+
+def market_position_at(readable: Readable, position: int) -> int:
+    """Give the position of the last event up to one that all tenants share."""
+    return read_last_shared(readable.connection, position)
 
 
 def _decoded(tenant: str, event: RecordedEvent) -> Decoded:

@@ -7,6 +7,7 @@ in the books is read from the log up to there and folded by the domain (`domain.
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import get_args
 
 import msgspec
 
@@ -25,7 +26,7 @@ from projections.asking import (
     ReadModelMissing,
     snapshot,
 )
-from projections.audit import FACTS_MAX, told_of_book
+from projections.audit import FACTS_MAX, told_until
 from projections.paging import Page, read_cursor, write_cursor
 from projections.positions.queries import PositionView, portfolio_of, positions_behind
 
@@ -148,12 +149,13 @@ class _Books:
         """
         if name not in self._books:
             tenant, portfolio = self._owner
-            told = told_of_book(
+            told = told_until(
                 self._readable,
+                self._position,
                 tenant=tenant,
                 portfolio=portfolio,
+                kinds=get_args(EntryTold),
                 instrument=name,
-                until=self._position,
                 most=self._left,
             )
             self._left -= len(told)

@@ -7,7 +7,7 @@ one that was altered, is refused by name. It grants nothing: the tenant is part 
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -83,6 +83,26 @@ def page_of(
         rows = rows[:limit]
         next_cursor = write_cursor(question, key(rows[-1]))
     return Page(rows, answered.position, answered.market_position, next_cursor)
+
+
+def page_of_lines(
+    question: str, answered: Answered, lines: Sequence[Row], *, start: int, limit: int
+) -> Page[Row]:
+    """Make a page of lines that all are there; the next is of the same position (`read_place`)."""
+    end = start + limit
+    is_last = end >= len(lines)
+    next_cursor = None if is_last else write_cursor(question, (answered.position, end))
+    rows = list(lines[start:end])
+    return Page(rows, answered.position, answered.market_position, next_cursor)
+
+
+def read_place(question: str, cursor: str | None) -> tuple[int | None, int]:
+    """Read of which position the lines are, and where the page begins; None: of now.
+
+    Raises:
+        CursorInvalid: the cursor is not of this question.
+    """
+    return (None, 0) if cursor is None else read_cursor(question, cursor, tuple[int, int])
 
 
 def _checksum(question: str, payload: bytes) -> bytes:

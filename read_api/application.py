@@ -28,6 +28,7 @@ from read_api.corporate_actions import (
 )
 from read_api.declaring import query
 from read_api.delivery import Delivery
+from read_api.explained_lines import explained_line_endpoints
 from read_api.held import Held, HeldAsked
 from read_api.histories import history_endpoints
 from read_api.ladders import Ladders
@@ -92,6 +93,7 @@ def create_app(
         bases_endpoint(asking),  # Before the address that takes any name in its place.
         *_portfolios(resources),
         *_cash(resources),
+        *explained_line_endpoints(asking),
         *_trades(resources, asking),
         *_performance(resources),
         *performance_endpoints(asking),

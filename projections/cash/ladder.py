@@ -100,7 +100,7 @@ class LadderFold:
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
-        changes = [change for decoded in batch for change in _changes(decoded)]
+        changes = [change for decoded in batch for change in rung_changes(decoded)]
         touched = {change.key for change in changes}
         self._load(cursor, touched - self._rungs.keys())
         for change in changes:
@@ -120,7 +120,7 @@ class LadderFold:
             self._rungs[row.tenant, row.portfolio, row.currency, row.value_date] = row
 
 
-def _changes(decoded: Decoded) -> list[Change]:
+def rung_changes(decoded: Decoded) -> list[Change]:
     """Give what an event does to the rungs of its value date."""
     position, tenant, _, event, _ = decoded
     match event:

@@ -65,7 +65,7 @@ def ladders_of(readable: Readable, *, tenant: str, portfolio: str) -> Page[Ladde
 
 
 def _ladder(currency: str, balance: Decimal, amounts: list[Amounts]) -> Ladder:
-    dates = [_rung(*each) for each in amounts]
+    dates = [shown_rung(*each) for each in amounts]
     pending_in = canonical(sum((rung.pending_in for rung in dates), ZERO))
     pending_out = canonical(sum((rung.pending_out for rung in dates), ZERO))
     failing = canonical(sum((rung.failing for rung in dates), ZERO))
@@ -78,7 +78,7 @@ def _ladder(currency: str, balance: Decimal, amounts: list[Amounts]) -> Ladder:
     return Ladder(currency, balance, settled, pending_in, pending_out, failing, tuple(rungs))
 
 
-def _rung(
+def shown_rung(
     value_date: date,
     pending_in: Decimal,
     pending_out: Decimal,

@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 
 from domain.calendars import local_date
-from domain.corporate_actions import scaled_price, value_at_mark
+from domain.corporate_actions import Scale, scaled_price, value_at_mark
 from domain.lots import CostBasis
 from domain.money import ONE, ZERO, canonical, share
 from projections.asking import PAGE_ROWS_MAX, Answered, Readable, ask
@@ -39,7 +39,7 @@ positions.portfolio, positions.instrument, {symbol}, {sector},
     prices.price, prices.at, prices.source, calendars.ends_at, positions.traded_price,
     positions.traded_at, positions.traded_date, instruments.suspended_at IS NOT NULL,
     coalesce(instruments.delisted_on <= {today}, false), positions.changed_position,
-    instruments.calendar, positions.first_date, {splits} AS splits
+    instruments.calendar, positions.first_date, {splits} AS splits, prices.position
 FROM {schema}.positions
 JOIN {schema}.portfolios USING (tenant, portfolio)
 LEFT JOIN {schema}.instruments USING (instrument)
@@ -89,6 +89,8 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
 
     `price_at` is absent where the price is that of a trade without a time of day; `price_date` is
     that trade's date. `market_value` and `unrealised_gross` are absent where there is no price.
+    `told_price` is as it was told, before the `scale` of splits since; `mark_position` is that of
+    the event that told a mark or a write-down.
     """
 
     portfolio: str
@@ -114,6 +116,9 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
     market_value: Decimal | None
     unrealised_gross: Decimal | None
     changed_position: int
+    told_price: Decimal | None
+    scale: Scale
+    mark_position: int | None
 
 
 class LotView(msgspec.Struct, frozen=True, kw_only=True):
@@ -248,7 +253,7 @@ def position_view(values: Sequence[Any]) -> PositionView:
         portfolio, instrument, symbol, sector, asset_class, cost_basis, currency,
         quantity, cost, fees, realised_gross, realised_net,
         marked_price, marked_at, marked_by, session_end, traded_price, traded_at, traded_date,
-        is_suspended, is_delisted, changed_position, calendar, first_date, splits,
+        is_suspended, is_delisted, changed_position, calendar, first_date, splits, mark_position,
     ) = values  # fmt: skip
     price, source, is_stale = traded_price, PriceSource.TRADE, True
     price_at, price_date = traded_at, traded_date
@@ -261,6 +266,7 @@ def position_view(values: Sequence[Any]) -> PositionView:
     elif traded_price is None:
         source = PriceSource.NONE
     value = None if price is None else canonical(quantity * price)
+    told_price, scale = price, UNSCALED
     if price is not None and splits is not None:
         scale = scale_since(
             splits_read(splits),
@@ -296,6 +302,9 @@ def position_view(values: Sequence[Any]) -> PositionView:
         market_value=value,
         unrealised_gross=None if value is None else canonical(value - cost),
         changed_position=changed_position,
+        told_price=told_price,
+        scale=scale,
+        mark_position=None if marked_price is None else mark_position,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import psycopg
 import pytest
@@ -11,13 +11,14 @@ import pytest
 from domain.corporate_actions import SpinOff, Split
 from domain.correcting import Amend
 from domain.lots import CostBasis, Side
+from domain.portfolio.entries import EntryTold
 from domain.trade import Capture
 from domain.transfers import Transfer
 from eventstore.log import Log
 from projections import bases
 from projections.as_of import positions_as_of
 from projections.asking import HistoryTooLong, Readable
-from projections.audit import told_of_book
+from projections.audit import told_until
 from projections.bases import Booking, SideBySide, bases_of
 from projections.paging import CursorInvalid, Page
 from projections.positions.model import Positions
@@ -179,9 +180,9 @@ class TestPages:
     ) -> None:
         """The next page goes on; what alone is too long is refused."""
         whole = asked(connection).rows
-        of_apple = told_of_book(
-            Readable(connection), tenant=ACME, portfolio=FUND, instrument=APPLE,
-            until=asked(connection).position, most=100,
+        of_apple = told_until(
+            Readable(connection), asked(connection).position, tenant=ACME, portfolio=FUND,
+            kinds=get_args(EntryTold), instrument=APPLE,
         )  # fmt: skip
         monkeypatch.setattr(bases, "FACTS_MAX", len(of_apple))
         first = asked(connection)
