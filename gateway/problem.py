@@ -58,6 +58,7 @@ KINDS: dict[str, Kind] = {
     "role_missing": Kind(403, "The token's roles do not permit this"),
     "route_not_found": Kind(404, "There is no such address"),
     "shutting_down": Kind(503, "The process is stopping"),
+    "sort_too_long": Kind(422, "Too many rows match to be sorted so"),
     "source_missing": Kind(403, "The token names no source"),
     "source_not_yours": Kind(403, "The source is not the token's own"),
     "tenant_is_market": Kind(403, "The tenant `market` holds shared facts only"),

@@ -92,16 +92,19 @@ def ask(
     *,
     order: str = "",
     merge: Callable[[tuple[Any, ...]], Any] | None = None,
+    is_reversed: bool = False,
+    prepare: bool | None = None,
 ) -> Answered:
     """Ask a model for `rows`, a SELECT without its first word; decimals come in canonical form.
 
-    `merge` gives a row's place among those of other partitions; without it only one may be asked.
+    `merge` gives a row's place among those of other partitions, from behind if `is_reversed`;
+    without it only one may be asked. With `prepare` false the plan is made for these parameters.
 
     Raises:
         ReadModelMissing: there are no tables yet.
     """
     answers = [
-        _ask_one(readable, model + partition.suffix, rows, parameters, order)
+        _ask_one(readable, model + partition.suffix, rows, parameters, order, prepare=prepare)
         for partition in readable.partitions
     ]
     if len(answers) == 1:
@@ -110,7 +113,7 @@ def ask(
     return Answered(
         min(answer.position for answer in answers),
         min(answer.market_position for answer in answers),
-        sorted((row for answer in answers for row in answer.rows), key=merge),
+        sorted((row for answer in answers for row in answer.rows), key=merge, reverse=is_reversed),
     )
 
 
@@ -120,6 +123,8 @@ def _ask_one(
     rows: str,
     parameters: Sequence[object] | Mapping[str, object],
     order: str,
+    *,
+    prepare: bool | None,
 ) -> Answered:
     statement = sql.SQL(_QUESTION.format(rows=rows, order=order)).format(
         schema=sql.Identifier(schema)
@@ -127,7 +132,7 @@ def _ask_one(
     for _ in range(_ATTEMPTS_MAX):
         try:
             with readable.connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-                found = cursor.execute(statement, parameters).fetchall()
+                found = cursor.execute(statement, parameters, prepare=prepare).fetchall()
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise ReadModelMissing(f"read model {schema} has no tables yet") from error
         if found and found[0][2] >= 0:

@@ -19,6 +19,7 @@ from projections.paging import CursorInvalid
 from projections.positions.queries import portfolio_of
 from projections.positions.tables import PortfolioRow
 from projections.reading import Reading, ReadingUnavailable, Sitting
+from projections.sorting import SORTED_ROWS_MAX, SortTooLong, SortUnknown
 from read_api.waiting import PositionWatch
 
 WAIT_SECONDS_MAX = 30.0
@@ -116,8 +117,8 @@ class Asking:
         `query` gets what can be read; it runs in a thread and shapes its answer there.
 
         Raises:
-            Problem: `position_not_reached`, `cursor_invalid`, `history_too_long`, `not_found` or
-                `not_ready`.
+            Problem: `position_not_reached`, `cursor_invalid`, `parameter_invalid` (its sort),
+                `sort_too_long`, `history_too_long`, `not_found` or `not_ready`.
         """
         wanted: int = call.parameters.min_position
         deadline = time.monotonic() + call.parameters.wait_seconds
@@ -216,6 +217,15 @@ class Asking:
                 f"Only {error.facts_max:,} facts are folded for one answer; ask for an earlier end."
             )
             raise Problem("history_too_long", detail) from None
+        except SortTooLong as error:
+            detail = (
+                f"More than {SORTED_ROWS_MAX:,} rows match; narrow them by filters, or sort by "
+                f"{', '.join(error.indexed)}."
+            )
+            raise Problem("sort_too_long", detail, fields=("sort",)) from None
+        except SortUnknown as error:
+            detail = f"Sort by {', '.join(error.known)}; with - before it, from the largest."
+            raise Problem("parameter_invalid", detail, fields=("sort",)) from None
         except ReadModelMissing:
             raise _not_ready("The projector has not begun yet; try again.") from None
         except ReadingUnavailable:

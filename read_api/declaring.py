@@ -21,6 +21,7 @@ def query(
 ) -> Endpoint:
     """Declare a query; what every one may answer is added to `problems`."""
     paged = ("cursor_invalid",) if issubclass(parameters, PageAsked) else ()
+    sorts = ("sort_too_long",) if "sort" in parameters.__struct_fields__ else ()
     return Endpoint(
         "GET",
         path,
@@ -31,5 +32,5 @@ def query(
         (json_answer(200, kind, "As of the position it says."),),
         parameters=parameters,
         parts=parts,
-        problems=("not_ready", "position_not_reached", *paged, *problems),
+        problems=("not_ready", "position_not_reached", *paged, *sorts, *problems),
     )

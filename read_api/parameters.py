@@ -1,13 +1,18 @@
 """What may be asked: the parameters of queries, and the named parts of addresses."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated
 
 import msgspec
 
+from domain.lots import Side
+from domain.trade import Intent
 from gateway.decoding import CurrencyCode, ExternalId, Instant, Name
 from gateway.openapi import PathParameter
 from projections.market.tables import CloseStatus
+from projections.sorting import Field
+from projections.trades.queries import NEWEST_FIRST, SORTS
 from projections.trades.rows import Status
 from read_api.asking import Asked, PageAsked
 
@@ -56,10 +61,45 @@ class MovementsAsked(PageAsked, kw_only=True):
     currency: CurrencyCode | None = None
 
 
-class PortfolioTradesAsked(PageAsked, kw_only=True):
-    """Which captures of one portfolio."""
+def sort_meta(fields: Mapping[str, Field]) -> msgspec.Meta:
+    """Say by which fields a list can be sorted; the query refuses what is none of them."""
+    return msgspec.Meta(
+        extra_json_schema={"enum": [sign + name for name in fields for sign in ("", "-")]},
+        description="Sort by one field, with `-` from the largest; nulls last, and ties in the "
+        "order of the rows' identity.",
+    )
+
+
+FromDate = Annotated[date, msgspec.Meta(description="The first trade date asked for.")]
+ToDate = Annotated[date, msgspec.Meta(description="The last trade date asked for.")]
+Text = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]{1,128}\Z",
+        description="A part of a symbol, an instrument, a source or an external id, whatever its "
+        "case; of an external id only with three letters or digits in a row.",
+    ),
+]
+TradesSort = Annotated[str, sort_meta(SORTS)]
+
+
+class CapturesAsked(PageAsked, kw_only=True):
+    """Which captures, and in which order."""
 
     instrument: Name | None = None
+    source: Name | None = None
+    side: Side | None = None
+    intent: Intent | None = None
+    external_id: ExternalId | None = None
+    from_date: FromDate | None = None
+    to_date: ToDate | None = None
+    q: Text | None = None
+    sort: TradesSort = NEWEST_FIRST
+
+
+class PortfolioTradesAsked(CapturesAsked, kw_only=True):
+    """Which captures of one portfolio."""
+
     status: Status | None = None
 
 
@@ -70,11 +110,10 @@ class TradesAsked(PortfolioTradesAsked, kw_only=True):
     block: ExternalId | None = None
 
 
-class ListedAsked(PageAsked, kw_only=True):
+class ListedAsked(CapturesAsked, kw_only=True):
     """Which refusals or exceptions."""
 
     portfolio: Name | None = None
-    instrument: Name | None = None
 
 
 Since = Annotated[date, msgspec.Meta(description="The first session asked for.")]

@@ -35,6 +35,7 @@ from read_api.parameters import (
     INSTRUMENT,
     PORTFOLIO,
     TRADE,
+    CapturesAsked,
     ListedAsked,
     LotsAsked,
     MovementsAsked,
@@ -166,26 +167,24 @@ class Resources:
         asked: PortfolioTradesAsked = call.parameters
 
         def query(readable: Readable, portfolio: str) -> trade_shapes.Trades:
-            return _blotter(readable, call, portfolio, asked.instrument, asked.status)
+            return _blotter(readable, call, portfolio=portfolio, status=asked.status)
 
         return await self._of_portfolio(call, "trades", query)
 
     async def trades(self, call: Call) -> Response:
         """List the tenant's captures."""
         asked: TradesAsked = call.parameters
-        return await self._listed(
-            call, asked.portfolio, asked.instrument, asked.status, block=asked.block
-        )
+        return await self._listed(call, asked.portfolio, asked.status, block=asked.block)
 
     async def refusals(self, call: Call) -> Response:
         """List the tenant's refused captures."""
         asked: ListedAsked = call.parameters
-        return await self._listed(call, asked.portfolio, asked.instrument, Status.REFUSED)
+        return await self._listed(call, asked.portfolio, Status.REFUSED)
 
     async def exceptions(self, call: Call) -> Response:
         """List the tenant's captures that wait for their instrument."""
         asked: ListedAsked = call.parameters
-        return await self._listed(call, asked.portfolio, asked.instrument, Status.PARKED)
+        return await self._listed(call, asked.portfolio, Status.PARKED)
 
     async def trade(self, call: Call) -> Response:
         """Tell what became of one trade."""
@@ -288,16 +287,10 @@ class Resources:
         return json_response(await self._asking.answer(call, model, asked, home))
 
     async def _listed(
-        self,
-        call: Call,
-        portfolio: str | None,
-        instrument: str | None,
-        status: Status | None,
-        *,
-        block: str | None = None,
+        self, call: Call, portfolio: str | None, status: Status | None, block: str | None = None
     ) -> Response:
         def query(readable: Readable) -> trade_shapes.Trades:
-            return _blotter(readable, call, portfolio, instrument, status, block=block)
+            return _blotter(readable, call, portfolio=portfolio, status=status, block=block)
 
         tenant = call.principal.tenant
         home = None if portfolio is None else self._asking.home_of(tenant, portfolio)
@@ -317,19 +310,27 @@ def _present(found: Any) -> Any:  # noqa: ANN401
 def _blotter(
     readable: Readable,
     call: Call,
-    portfolio: str | None,
-    instrument: str | None,
-    status: Status | None,
     *,
+    portfolio: str | None,
+    status: Status | None,
     block: str | None = None,
 ) -> trade_shapes.Trades:
+    asked: CapturesAsked = call.parameters
     page = blotter(
         readable,
+        instrument=asked.instrument,
+        source=asked.source,
+        side=asked.side,
+        intent=asked.intent,
+        external_id=asked.external_id,
+        from_date=asked.from_date,
+        to_date=asked.to_date,
+        text=asked.q,
         portfolio=portfolio,
-        instrument=instrument,
         status=status,
         block=block,
-        **_paged(call, call.parameters),
+        sort=asked.sort,
+        **_paged(call, asked),
     )
     return page_shaped(trade_shapes.Trades, page, map(trade_shaped, page.rows))
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import psycopg
 
 from domain.event import Event
+from domain.instrument import InstrumentRegistered, SymbolChanged
 from domain.portfolio.events import TradeBooked, TradeUnbooked
 from domain.trade import (
     SettlementWord,
@@ -30,25 +31,29 @@ from domain.trade import (
 )
 from projections.read_model import Decoded, Fold
 from projections.rows import Tables
+from projections.trades.names import SYMBOL_EVENTS, Names
 from projections.trades.rows import HeldRow, Status, Told, TradeRow, held_row, new_row, trade_row
 
 # The fold finds the row that a correction meets by its trade, in a rebuild too: so this is a part
-# of the table, where an index would be made at the end.
+# of the table, where an index would be made at the end. `pg_trgm` is trusted: who may create
+# schemas may create it too. Two who do so at once would fail, in spite of IF NOT EXISTS.
 _DDL = """
+SELECT pg_advisory_xact_lock(hashtextextended('extension pg_trgm', 0));
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE TABLE {schema}.trades (
     tenant text COLLATE "C" NOT NULL,
     position bigint NOT NULL,
     trade_id uuid NOT NULL,
-    status text NOT NULL,
+    status text COLLATE "C" NOT NULL,
     portfolio text COLLATE "C" NOT NULL,
     instrument text COLLATE "C" NOT NULL,
     source text COLLATE "C" NOT NULL,
     external_id text COLLATE "C" NOT NULL,
     intent text NOT NULL,
-    side text NOT NULL,
+    side text COLLATE "C" NOT NULL,
     quantity numeric NOT NULL,
     price numeric NOT NULL,
-    currency text NOT NULL,
+    currency text COLLATE "C" NOT NULL,
     fee numeric NOT NULL,
     trade_date date,
     executed_at timestamptz,
@@ -76,8 +81,11 @@ CREATE TABLE {schema}.trades (
 );
 CREATE INDEX ON {schema}.trades (tenant, portfolio, position);
 CREATE INDEX ON {schema}.trades (tenant, block, position) WHERE block IS NOT NULL;
-CREATE INDEX ON {schema}.trades (tenant, position) WHERE status = 'refused';
-CREATE INDEX ON {schema}.trades (tenant, position) WHERE status = 'busted';
+CREATE INDEX ON {schema}.trades (tenant, trade_date, position);
+CREATE INDEX ON {schema}.trades (tenant, instrument, position);
+CREATE INDEX ON {schema}.trades (tenant, source, position);
+CREATE INDEX ON {schema}.trades USING gin (external_id gin_trgm_ops);
+CREATE INDEX ON {schema}.trades (tenant, status, position) WHERE status <> 'booked';
 CREATE INDEX ON {schema}.trades (tenant, position)
     WHERE status IN ('booked', 'parked', 'amended') AND booked_position IS NULL;
 CREATE INDEX ON {schema}.trades (changed_position);
@@ -100,6 +108,17 @@ CREATE TABLE {schema}.held_corrections (
     received_at timestamptz,
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (tenant, portfolio, trade_id, told)
+);
+CREATE TABLE {schema}.names (
+    tenant text COLLATE "C",
+    kind text COLLATE "C",
+    name text COLLATE "C",
+    PRIMARY KEY (tenant, kind, name)
+);
+CREATE TABLE {schema}.symbols (
+    instrument text COLLATE "C",
+    symbol text COLLATE "C",
+    PRIMARY KEY (instrument, symbol)
 );
 """
 _OPEN = """
@@ -131,8 +150,9 @@ class Trades:
         TradeCaptured, TradeParked, TradeReleased, TradeRefused, TradeAmended, TradeAmendHeld,
         TradeBusted, TradeBustHeld, TradeReassigned, TradeBooked, TradeUnbooked,
         TradeSettled, TradeSettlementFailed, TradeSettlementResumed,
+        InstrumentRegistered, SymbolChanged,
     })  # fmt: skip
-    compared_tables = ("trades", "held_corrections")
+    compared_tables = ("trades", "held_corrections", "names", "symbols")
 
     def ddl(self, schema: str) -> str:
         """Give the statements that make the tables."""
@@ -148,6 +168,7 @@ class TradesFold:
 
     def __init__(self, schema: str) -> None:
         self._tables = Tables(schema)
+        self._names = Names(self._tables)
         self._open: dict[Number, TradeRow] | None = None
         self._held: dict[HeldPlace, HeldRow] = {}
 
@@ -160,7 +181,9 @@ class TradesFold:
             self._held = {(_place(row), Told(row.told)): row for row in held}
         folding = _Folding(self._open, self._held, self._met(cursor, batch), batch[0].position)
         for decoded in batch:
-            folding.take(decoded)
+            if not isinstance(decoded.event, SYMBOL_EVENTS):
+                folding.take(decoded)
+        self._names.fold(cursor, batch)
         self._tables.insert(cursor, "trades", folding.fresh)
         self._tables.upsert(cursor, "trades", list(folding.changed.values()), key=_KEY)
         self._write_held(cursor, folding.touched)

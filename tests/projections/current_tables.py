@@ -110,6 +110,7 @@ ONLY = {
     "positions.positions": "traded_key IS NOT NULL",
     "cash.ladder": "(settled <> 0 OR pending_in <> 0 OR pending_out <> 0)",
     "trades.trades": "status NOT IN ('busted', 'reassigned')",
+    "trades.names": "false",
     "outcomes.outcomes": "false",
     "outcomes.counts": "false",
     "outcomes.sequences": "false",
@@ -120,8 +121,9 @@ ONLY = {
 }
 """Rows that count: nothing stands behind the others any more; in book order nothing ever did.
 
-What a source was told, and how often, is how it was told: nothing of that is compared. What alerts
-were raised follows from what was known at each position.
+What a source was told, and how often, is how it was told, and so is what was named before it was
+amended: nothing of that is compared. What alerts were raised follows from what was known at each
+position.
 """
 
 LOT_NUMBER = (

@@ -43,7 +43,7 @@ LISTS: dict[str, Callable[..., Page[Any]]] = {
         readable, tenant=ACME, status=Status.REFUSED, **page
     ),
     "of one instrument": lambda readable, **page: blotter(
-        readable, tenant=ACME, instrument="TSLA", **page
+        readable, tenant=ACME, instrument="TSLA", sort="-realised_net", **page
     ),
     "breaches": lambda readable, **page: breaches_of(readable, tenant=ACME, **page),
     "overrides": lambda readable, **page: overrides_of(readable, tenant=ACME, now=NOON, **page),
