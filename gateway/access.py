@@ -89,6 +89,7 @@ class Action(StrEnum):
     READ_ANY_SOURCE = "read_any_source"
     READ_HISTORY = "read_history"
     READ_INSTRUMENT_HISTORY = "read_instrument_history"
+    READ_SYSTEM = "read_system"
 
 
 SHARED_WRITES = frozenset({
@@ -98,7 +99,7 @@ SHARED_WRITES = frozenset({
 })  # fmt: skip
 EVERY_TENANT = frozenset({
     Action.ASK_OUTCOME, Action.READ_MARKET, Action.READ_INSTRUMENTS,
-    Action.READ_INSTRUMENT_HISTORY, Action.READ_BENCHMARKS,
+    Action.READ_INSTRUMENT_HISTORY, Action.READ_BENCHMARKS, Action.READ_SYSTEM,
 })  # fmt: skip
 CUSTOMER_ONLY = frozenset(Action) - SHARED_WRITES - EVERY_TENANT
 
@@ -111,6 +112,7 @@ _ALL_QUERIES = _PORTFOLIO_QUERIES | {
 }  # fmt: skip
 _OVERSIGHT = _ALL_QUERIES | {
     Action.READ_ANY_SOURCE, Action.READ_HISTORY, Action.READ_INSTRUMENT_HISTORY,
+    Action.READ_SYSTEM,
 }  # fmt: skip
 
 PERMITTED: dict[Role, frozenset[Action]] = {

@@ -13,6 +13,7 @@ from infra.command_line import (
     hammering,
     importing,
     live_benchmark,
+    rebuilds,
     running,
     tokens,
     verifying,
@@ -37,6 +38,7 @@ app.add_typer(importing.imports, name="import")
 app.command()(tokens.token)
 app.command()(verifying.verify)
 app.command()(verifying.rebuild)
+app.add_typer(rebuilds.app, name="rebuilds")
 app.command()(hammering.hammer)
 app.command()(deriving.schemas)
 benchmarks.bench.command()(live_benchmark.live)

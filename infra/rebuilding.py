@@ -81,7 +81,12 @@ def processors() -> int:
 
 
 def rebuild_shares(
-    shares: Sequence[Share], app_conninfo: str, watch: Watch, *, processes: int
+    shares: Sequence[Share],
+    app_conninfo: str,
+    watch: Watch,
+    *,
+    processes: int,
+    events_per_second_max: int | None = None,
 ) -> dict[str, int]:
     """Rebuild all shares, so many at a time; give by schema at which position it was swapped in.
 
@@ -96,7 +101,7 @@ def rebuild_shares(
     try:
         while waiting or running:
             while waiting and len(running) < processes:
-                started = _Process(waiting.pop(), app_conninfo)
+                started = _Process(waiting.pop(), app_conninfo, events_per_second_max)
                 running[started.pipe] = started
             for ready in wait(list(running)):
                 process = running[ready]  # type: ignore[index]
@@ -117,11 +122,11 @@ def rebuild_shares(
 class _Process:
     """One share under way; stopped, it leaves schemas that the next rebuild clears away."""
 
-    def __init__(self, share: Share, app_conninfo: str) -> None:
+    def __init__(self, share: Share, app_conninfo: str, events_per_second_max: int | None) -> None:
         context = multiprocessing.get_context("spawn")
         self.share = share
         self.pipe, other = context.Pipe()
-        arguments = (other, share, app_conninfo)
+        arguments = (other, share, app_conninfo, events_per_second_max)
         self._process = context.Process(target=_rebuild_share, args=arguments, daemon=True)
         self._process.start()
         other.close()
@@ -146,19 +151,26 @@ class _Process:
         self._process.join()
 
 
-def _rebuild_share(pipe: Connection, share: Share, app_conninfo: str) -> None:
+def _rebuild_share(
+    pipe: Connection, share: Share, app_conninfo: str, events_per_second_max: int | None
+) -> None:
     """Rebuild a share and tell the other end of the pipe how far it is; runs in its process."""
     with suppress(BrokenPipeError, KeyboardInterrupt):
-        pipe.send(_outcome(pipe, share, app_conninfo))
+        pipe.send(_outcome(pipe, share, app_conninfo, events_per_second_max))
 
 
-def _outcome(pipe: Connection, share: Share, app_conninfo: str) -> _Swapped | _Failed:
+def _outcome(
+    pipe: Connection, share: Share, app_conninfo: str, events_per_second_max: int | None
+) -> _Swapped | _Failed:
     def progress(position: int, target: int) -> None:
         pipe.send(_Reached(position, target))
 
     try:
         with Log(app_conninfo, clock=now, build=build_name()) as log:
-            reached = rebuild_together(share.models, log, app_conninfo, progress, share.partition)
+            reached = rebuild_together(
+                share.models, log, app_conninfo, progress, share.partition,
+                events_per_second_max=events_per_second_max,
+            )  # fmt: skip
     except BuildRunning as error:
         return _Failed(f"{error}; try again when it has finished")
     except BuildFailed as error:

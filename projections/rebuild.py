@@ -28,6 +28,7 @@ from projections.building import (
 )
 from projections.checkpoint import RETIRED, Checkpoint, read_checkpoint
 from projections.read_model import Placed, ReadModel
+from projections.rebuilds import Pacing
 
 LEVEL_EVENTS_MAX = 2_000
 """How far behind the head a rebuild may be when it takes the lock and folds the rest under it."""
@@ -45,14 +46,20 @@ def rebuild(
     conninfo: str,
     progress: Progress = ignore_progress,
     partition: Partition = WHOLE,
+    *,
+    events_per_second_max: int | None = None,
 ) -> Checkpoint:
     """Fold the whole log anew and swap the result in; give the checkpoint it then stands at.
+
+    What an operator wants meanwhile is heeded: see `projections.rebuilds`.
 
     Raises:
         BuildRunning: another process rebuilds or verifies this model.
         BuildFailed: an event cannot be folded; the live tables stay.
     """
-    return rebuild_together([model], log, conninfo, progress, partition)[0]
+    return rebuild_together(
+        [model], log, conninfo, progress, partition, events_per_second_max=events_per_second_max
+    )[0]
 
 
 def rebuild_together(
@@ -61,6 +68,8 @@ def rebuild_together(
     conninfo: str,
     progress: Progress = ignore_progress,
     partition: Partition = WHOLE,
+    *,
+    events_per_second_max: int | None = None,
 ) -> list[Checkpoint]:
     """Rebuild several models of one partition in one pass, and swap them in at one position.
 
@@ -73,16 +82,20 @@ def rebuild_together(
         for name in names:
             lock_model(connection, name)
             drop_schema(connection, _retired(name))
-        with Building(models, log, connection, suffix="_rebuild", partition=partition) as building:
+        pacing = Pacing(connection, names, progress, events_per_second_max=events_per_second_max)
+        with (
+            pacing,
+            Building(models, log, connection, suffix="_rebuild", partition=partition) as building,
+        ):
             target = log.head().position
-            progress(0, target)
-            building.fold_until(target, progress)
+            pacing(0, target)
+            building.fold_until(target, pacing)
             building.index()
             while log.head().position - building.position > LEVEL_EVENTS_MAX:
                 target = log.head().position
-                building.fold_until(target, progress)
+                building.fold_until(target, pacing)
             checkpoints = _swap(connection, log, building, names)
-        progress(building.position, building.position)
+            pacing.end(building.position)
         for name in names:
             _drop_retired(connection, name)
         return checkpoints

@@ -50,6 +50,7 @@ from read_api.parameters import (
 )
 from read_api.performance import performance_endpoints
 from read_api.realised_lots import realised_lots_endpoint
+from read_api.rebuilds import rebuilds_endpoint
 from read_api.resources import Resources
 from read_api.results import OneBridge, RealisedFills
 from read_api.risk import risk_endpoints
@@ -110,6 +111,7 @@ def create_app(
         *contribution_endpoints(asking),
         *market_endpoints(asking),
         *alert_endpoints(asking),
+        rebuilds_endpoint(asking),
     ):
         interface.add(delivery.delivered(endpoint))
     if live is not None:

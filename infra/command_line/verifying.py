@@ -24,6 +24,7 @@ from infra.settings import load_settings
 from projections.building import BuildRunning, found_counts
 from projections.findings import Report
 from projections.read_model import ReadModel
+from projections.rebuilds import EVENTS_PER_SECOND_MIN
 from projections.snapshot_checks import SNAPSHOTS_MAX
 from projections.verification import verify as verify_everything
 
@@ -94,10 +95,19 @@ def rebuild(
         ),
     ] = None,
     data: DataOption = None,
+    events_per_second: Annotated[
+        int | None,
+        typer.Option(
+            min=EVENTS_PER_SECOND_MIN,
+            help="The most each of its processes may fold; by default as many as it can.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Fold read models anew from the first event, beside the live ones, then put them in place.
 
-    The live tables are served the whole time. Interrupted, it leaves them as they are.
+    The live tables are served the whole time. Interrupted, it leaves them as they are. While it
+    runs, `pms rebuilds` shows how far it is, and pauses, resumes or throttles it.
     """
     settings = load_settings(data=data)
     chosen = _chosen(models or [])
@@ -107,7 +117,10 @@ def rebuild(
         parts = [partition for count in counts for partition in partitions(count)]
         shares = shares_of(chosen, parts, processes=processes)
         with progress_bars() as watch:
-            swapped = rebuild_shares(shares, database.app_conninfo, watch, processes=processes)
+            swapped = rebuild_shares(
+                shares, database.app_conninfo, watch,
+                processes=processes, events_per_second_max=events_per_second,
+            )  # fmt: skip
         for name, position in swapped.items():
             say(f"{name}: {position:,} events folded and swapped in")
 

@@ -66,6 +66,7 @@ PERMITTED = {
     f"/v1/alerts/{UUID(int=1)}": SEEING - {"viewer"},
     "/v1/alert-rules": SEEING - {"viewer"},
     "/v1/alert-rules/gearing": SEEING - {"viewer"},
+    "/v1/rebuilds": OVERSEEING | {"market_data"},
     "/v1/sources/desk-1/outcomes": OVERSEEING | {"trader", "execution"},
     "/v1/sources/desk-1/state": OVERSEEING | {"trader", "execution"},
     "/v1/sources/desk-1/control-totals": OVERSEEING | {"trader", "execution"},
@@ -91,7 +92,7 @@ OF_A_NAME = {
 }
 SHARED = {
     "/v1/closes", "/v1/instruments", "/v1/benchmarks", "/v1/market",
-    "/v1/market/history?name=none",
+    "/v1/market/history?name=none", "/v1/rebuilds",
 }  # fmt: skip
 LISTS = {
     "/v1/portfolios", "/v1/trades", "/v1/trades/held", "/v1/refusals", "/v1/exceptions",

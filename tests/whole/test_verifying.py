@@ -101,6 +101,19 @@ class TestRebuilding:
         ):
             assert f"{name}: " in ended.said
 
+    def test_is_shown_and_held_up_only_while_it_runs(self, system: WholeSystem) -> None:
+        """`pms rebuilds` lists the last of each; none of an ended one can be paused."""
+        system.pms("rebuild", "cash", "--events-per-second", "1000000")
+        shown = system.pms("rebuilds")
+        refused = system.pms("rebuilds", "pause", "cash")
+
+        assert shown.status == 0, shown.said
+        line = next(each for each in shown.output.splitlines() if "cash" in each)
+        assert "swapped" in line
+        assert "1,000,000" in line
+        assert refused.status == 1
+        assert "No rebuild of cash is under way" in " ".join(refused.said.split())
+
     def test_refuses_an_unknown_model(self, system: WholeSystem) -> None:
         """It says which there are."""
         ended = system.pms("rebuild", "weather")
