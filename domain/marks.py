@@ -92,10 +92,11 @@ class Marks:
         Without a price there is none any more.
         """
         known = self.of.get(instrument, UNKNOWN)
-        others = tuple(each for each in known.quotes if not (each.is_close and each.at == at))
-        if len(others) < len(known.quotes):
-            self.version = object()
-            self.of[instrument] = known._replace(quotes=others)
+        if known.quotes and known.quotes[-1].at >= at:
+            others = tuple(each for each in known.quotes if not (each.is_close and each.at == at))
+            if len(others) < len(known.quotes):
+                self.version = object()
+                self.of[instrument] = known._replace(quotes=others)
         if price is not None:
             self.take(instrument, Quote(at, price, place, is_close=True))
 
