@@ -28,7 +28,7 @@ from projections.performance.series import (
     series_of,
 )
 
-CALCULATION = "performance 1"
+CALCULATION = "performance 2"
 """What figures say they were calculated by; changed whenever one would come out otherwise."""
 
 
@@ -273,7 +273,7 @@ def _read(readable: Readable, history: History, asked: Asked) -> _Read:
         return _Read(series, asked.benchmark, None)
     if day_of(int(series.sessions[-1])) < asked.benchmark_from:
         return _Read(series, None, None)
-    levels = levels_of(readable, asked.benchmark, history.calendar)
+    levels = levels_of(readable, asked.benchmark, history.calendar, history.base_currency)
     both = compared(series, levels) if len(levels.sessions) else None
     return _Read(series, asked.benchmark, both)
 

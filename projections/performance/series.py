@@ -20,6 +20,7 @@ from projections.asking import Readable
 from projections.performance.benchmarks import Version, versions_of, weighted
 from projections.performance.history import History
 from projections.performance.price_history import PriceHistory, price_history
+from projections.performance.scenarios import rates_to_base
 
 Days = NDArray[np.int64]
 EPOCH = date(1970, 1, 1)
@@ -81,8 +82,8 @@ class Levels(NamedTuple):
 
 
 _BENCHMARKS_MAX = 100
-_LEVELS: WeakKeyDictionary[PriceHistory, dict[tuple[str, int], Levels]] = WeakKeyDictionary()
-"""Levels of each price history, by benchmark and where its last version was told.
+_LEVELS: WeakKeyDictionary[PriceHistory, dict[tuple[str, int, str], Levels]] = WeakKeyDictionary()
+"""Levels of each price history, by benchmark, where its last version was told, and currency.
 
 A history never changes, and its levels go with it.
 """
@@ -133,19 +134,23 @@ def chained_days(history: History, since: date, until: date) -> list[ChainedDay]
     ]
 
 
-def levels_of(readable: Readable, benchmark: str, calendar: str) -> Levels:
+def levels_of(readable: Readable, benchmark: str, calendar: str, currency: str) -> Levels:
     """Give what one unit put into a benchmark became; no levels where nobody knows of it.
 
-    An instrument that is no benchmark is its own: its total return over the sessions of `calendar`.
+    It is told in `currency`, at the rates in force at the sessions' ends: none without a rate. An
+    instrument that is no benchmark is its own: its total return over the sessions of `calendar`, in
+    its own currency.
     """
     versions = versions_of(readable, benchmark)
     prices = price_history(readable, versions[-1].calendar if versions else calendar)
     known = _LEVELS.setdefault(prices, {})
-    key = (benchmark, versions[-1].position if versions else 0)
+    told_in = versions[-1].currency if versions else currency
+    key = (benchmark, versions[-1].position if versions else 0, currency)
     if key not in known:
         if len(known) >= _BENCHMARKS_MAX:
             known.clear()
-        known[key] = _levels(prices, _returns(versions, prices, benchmark))
+        rates = rates_to_base(told_in, currency, prices)
+        known[key] = _levels(prices, _returns(versions, prices, benchmark), rates)
     return known[key]
 
 
@@ -156,14 +161,14 @@ def _returns(versions: Sequence[Version], prices: PriceHistory, benchmark: str) 
     return np.empty(0) if column is None else prices.total_returns()[:, column]
 
 
-def _levels(prices: PriceHistory, returns: Floats) -> Levels:
+def _levels(prices: PriceHistory, returns: Floats, rates: Floats) -> Levels:
     known = np.flatnonzero(~np.isnan(returns))
     if not len(known):
         return Levels(np.empty(0, dtype=np.int64), np.empty(0))
     # A return is since the last close before, so a session without one leaves out a level only.
-    ends = [prices.sessions[place] for place in (known[0], *(known + 1))]
-    days = np.array([(end - EPOCH).days for end in ends], dtype=np.int64)
-    values = wealth(returns[known])
+    places = np.array([known[0], *(known + 1)])
+    days = np.array([(prices.sessions[place] - EPOCH).days for place in places], dtype=np.int64)
+    values = wealth(returns[known]) * rates[places]
     is_worth = values > 0
     return Levels(days[is_worth], values[is_worth])
 

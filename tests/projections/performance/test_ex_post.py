@@ -27,10 +27,12 @@ from tests.projections.performance.telling import (
     GLOBEX,
     NEW_YORK,
     Told,
+    at,
     closed,
     corrected,
     day,
     flow,
+    marked,
     opened,
     trade,
     unbooked,
@@ -123,6 +125,25 @@ class TestStatistics:
         expected = [last / first - 1 for first, last in pairwise(worth)]
         assert row.benchmark_returns == pytest.approx(expected, rel=1e-9)
         assert row.benchmark == "MIXED"
+
+    def test_compare_in_the_portfolios_own_currency(self, connection: Connection) -> None:
+        """A benchmark in euros from the first rate on; what it lost in euros, the euro won back."""
+        level = BenchmarkDeclared(
+            benchmark="EURO", version=1, from_date=day(1), currency="EUR", calendar=NEW_YORK,
+            kind=BenchmarkKind.INDEX_LEVEL, constituents=(Constituent("SPX", Decimal(1)),),
+        )  # fmt: skip
+        rates = [
+            marked(at(number, 15), {"EUR/USD": str(Decimal(1100) / INDEX[number])})
+            for number in range(3, 31)
+        ]
+        told(connection, *INVESTED, (MARKET_TENANT, level), *rates, *market(1, 30))
+
+        asked = Asked(benchmark="EURO")
+        row = fed(Readable(connection), **OURS, asked=asked, figure="tracking_error").row
+
+        assert row is not None
+        assert row.sessions == [day(number) for number in range(4, 31)]
+        assert row.benchmark_returns == pytest.approx([0.0] * 27, abs=1e-12)
 
     def test_remember_no_level_that_was_told_anew(self, connection: Connection) -> None:
         """Asked again: behind a corrected close, and behind a further session."""
