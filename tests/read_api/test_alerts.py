@@ -155,9 +155,9 @@ class TestAnAlert:
         ]
 
     def test_is_taken_on_and_ended(self, person: Person, raised: str) -> None:
-        """By a manager and by risk; another one comes too late."""
-        manager, officer = person("two", "portfolio_manager"), person("one")
-        manager.tell(f"/v1/alerts/{raised}/acknowledgements")
+        """By a portfolio manager and by risk; another one comes too late."""
+        holder, officer = person("two", "portfolio_manager"), person("one")
+        holder.tell(f"/v1/alerts/{raised}/acknowledgements")
         refused = officer.send(f"/v1/alerts/{raised}/acknowledgements", 422, {})
         last = officer.tell(f"/v1/alerts/{raised}/resolutions", reason="hedged")
 
