@@ -96,6 +96,21 @@ def alert_stream(tenant: str, alert: UUID) -> UUID:
     return stream_id(tenant, "alert", str(alert))
 
 
+def contest_stream(tenant: str, contest: str) -> UUID:
+    """Name the stream of a contest: its announcement."""
+    return stream_id(tenant, "contest", contest)
+
+
+def contest_entry_stream(tenant: str, contest: str, participant: str) -> UUID:
+    """Name the stream of what is told of one participant of a contest."""
+    return stream_id(tenant, "contest_entry", contest, participant)
+
+
+def contest_ranks_stream(tenant: str, contest: str) -> UUID:
+    """Name the stream of a contest's struck ranks and results."""
+    return stream_id(tenant, "contest_ranks", contest)
+
+
 def refusals_stream(tenant: str, source: str) -> UUID:
     """Name the stream that holds a source's refused trades."""
     return stream_id(tenant, "refusals", source)

@@ -31,6 +31,8 @@ class Role(StrEnum):
     """Freezes portfolios, changes their cost basis, closes and reopens periods; trades nothing."""
     RISK = "risk"
     """Decides limits, overrides and alert rules, halts trading and lets it go on; sees all."""
+    STEWARD = "steward"
+    """Announces contests and disqualifies who breaks their rules; takes part in none."""
     AUDITOR = "auditor"
     """Sees everything of the tenant, outcomes of commands too; changes nothing."""
     VIEWER = "viewer"
@@ -72,6 +74,9 @@ class Action(StrEnum):
     DECIDE_OVERRIDE = "decide_override"
     DECLARE_ALERT_RULE = "declare_alert_rule"
     TAKE_ALERT = "take_alert"
+    ANNOUNCE_CONTEST = "announce_contest"
+    ENTER_CONTEST = "enter_contest"
+    DISQUALIFY_ENTRANT = "disqualify_entrant"
     ASK_OUTCOME = "ask_outcome"
     READ_PORTFOLIOS = "read_portfolios"
     READ_POSITIONS = "read_positions"
@@ -85,6 +90,7 @@ class Action(StrEnum):
     READ_BENCHMARKS = "read_benchmarks"
     READ_CONTROLS = "read_controls"
     READ_ALERTS = "read_alerts"
+    READ_CONTESTS = "read_contests"
     READ_OWN_SOURCE = "read_own_source"
     READ_ANY_SOURCE = "read_any_source"
     READ_HISTORY = "read_history"
@@ -106,6 +112,7 @@ CUSTOMER_ONLY = frozenset(Action) - SHARED_WRITES - EVERY_TENANT
 _PORTFOLIO_QUERIES = frozenset({
     Action.READ_PORTFOLIOS, Action.READ_POSITIONS, Action.READ_CASH, Action.READ_TRADES,
     Action.READ_PERFORMANCE, Action.READ_MARKET, Action.READ_INSTRUMENTS, Action.READ_BENCHMARKS,
+    Action.READ_CONTESTS,
 })  # fmt: skip
 _ALL_QUERIES = _PORTFOLIO_QUERIES | {
     Action.READ_REFUSALS, Action.READ_EXCEPTIONS, Action.READ_CONTROLS, Action.READ_ALERTS,
@@ -121,10 +128,11 @@ PERMITTED: dict[Role, frozenset[Action]] = {
         Action.CAPTURE_PROPOSED, Action.OPEN_PORTFOLIO, Action.MOVE_CASH, Action.REGISTER_SOURCE,
         Action.ASK_OUTCOME, Action.MANAGE_PORTFOLIO, Action.BOOK_CHARGE, Action.EXCHANGE_PROPOSED,
         Action.CLOSE_PORTFOLIO, Action.TRANSFER_LOTS, Action.PROPOSE_OVERRIDE, Action.TAKE_ALERT,
+        Action.ENTER_CONTEST,
     },
     Role.TRADER: _ALL_QUERIES | {
         Action.CAPTURE_PROPOSED, Action.EXCHANGE_PROPOSED, Action.PROPOSE_OVERRIDE,
-        Action.ASK_OUTCOME, Action.READ_OWN_SOURCE,
+        Action.ASK_OUTCOME, Action.READ_OWN_SOURCE, Action.ENTER_CONTEST,
     },
     Role.EXECUTION: frozenset({
         Action.CAPTURE_EXECUTED, Action.CORRECT_TRADE, Action.SETTLE_TRADE,
@@ -142,6 +150,10 @@ PERMITTED: dict[Role, frozenset[Action]] = {
         Action.PROPOSE_OVERRIDE, Action.DECIDE_OVERRIDE, Action.ASK_OUTCOME,
         Action.DECLARE_ALERT_RULE, Action.TAKE_ALERT,
     },
+    Role.STEWARD: frozenset({
+        Action.ANNOUNCE_CONTEST, Action.DISQUALIFY_ENTRANT, Action.READ_CONTESTS,
+        Action.ASK_OUTCOME,
+    }),
     Role.AUDITOR: _OVERSIGHT | {Action.ASK_OUTCOME},
     Role.VIEWER: _PORTFOLIO_QUERIES,
 }  # fmt: skip

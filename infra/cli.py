@@ -13,6 +13,8 @@ from infra.command_line import (
     hammering,
     importing,
     live_benchmark,
+    proving,
+    ranking,
     rebuilds,
     running,
     tokens,
@@ -39,9 +41,12 @@ app.command()(tokens.token)
 app.command()(verifying.verify)
 app.command()(verifying.rebuild)
 app.add_typer(rebuilds.app, name="rebuilds")
+app.command()(proving.ranks)
+app.command()(proving.prove)
 app.command()(hammering.hammer)
 app.command()(deriving.schemas)
 benchmarks.bench.command()(live_benchmark.live)
+benchmarks.bench.command()(ranking.leaderboard)
 app.add_typer(benchmarks.bench, name="bench")
 app.command(hidden=True)(running.process)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
+from uuid import uuid4
 
 from eventstore.kafka.reader import GroupReader
 from eventstore.kafka.topics import Topics
@@ -11,11 +14,13 @@ from eventstore.log import Log
 from infra.build_name import build_name
 from infra.clock import now
 from infra.probe_server import Readiness, probe_server
-from infra.read_models import READ_MODELS
+from infra.read_models import READ_MODELS, partition_count
 from infra.settings import Settings
 from projections.feeds import LogFeed
 from projections.kafka_feed import KafkaFeed
+from projections.leaderboard.keeping import ANSWER_SECONDS, board_client, keep_board
 from projections.projector import Projector
+from projections.reading import Reading
 from schemas.avro_codec import AvroDecoder
 from schemas.registry import fetch_schema
 
@@ -37,8 +42,37 @@ def run(settings: Settings, stop: threading.Event) -> None:
             health = projector.health()
             return Readiness(bool(health["ready"]), health)
 
-        with probe_server(host=settings.host, port=settings.projector_port, readiness=readiness):
+        with (
+            probe_server(host=settings.host, port=settings.projector_port, readiness=readiness),
+            _board(settings, redis_url),
+        ):
             projector.run(stop)
+
+
+@contextmanager
+def _board(settings: Settings, redis_url: str | None) -> Iterator[None]:
+    """Keep the leaderboard beside the projector, where there is a Redis to keep it in."""
+    if redis_url is None:
+        yield
+        return
+    stop, count = threading.Event(), partition_count(settings)
+    with (
+        Reading(settings.app_conninfo, partition_count=count, pool_size=1) as reading,
+        closing(board_client(redis_url)) as client,
+    ):
+        keeping = threading.Thread(
+            target=keep_board,
+            args=(reading, client, stop),
+            kwargs={"name": uuid4().hex},
+            name="leaderboard",
+            daemon=True,
+        )
+        keeping.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            keeping.join(2 * ANSWER_SECONDS)
 
 
 def kafka_feed(settings: Settings, log: Log) -> KafkaFeed:

@@ -12,6 +12,8 @@ from infra.http_server import serve_http
 from infra.read_models import live_schemas, partition_count
 from infra.settings import Settings
 from infra.surroundings import http_surroundings
+from projections.leaderboard.keeping import board_client
+from projections.leaderboard.reading import Reader
 from projections.listening import listen
 from projections.reading import Reading, ReadingUnavailable
 from read_api.application import create_app
@@ -30,6 +32,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
             surroundings,
             listen=None if redis_url is None else partial(listen, redis_url),
             live=live,
+            board=None if redis_url is None else Reader(board_client(redis_url)),
         )
         if not stop.is_set():
             serve_http(

@@ -31,7 +31,7 @@ from infra.http_server import serve_http
 from infra.read_models import partition_count, require_log_not_behind
 from infra.refusing import refusing_protocol
 from infra.settings import Settings
-from infra.striking import strike_apart
+from infra.striking import rank_apart, strike_apart
 from infra.surroundings import http_surroundings
 from write_api.application import create_app
 
@@ -51,7 +51,7 @@ REACTIONS: dict[str, React] = {
     "time": partial(run_time, clock=now),
     "alerts": partial(run_alerts, clock=now),
 }
-"""Reactions by the office that one process in the system holds; one more asks a read model."""
+"""Reactions by the office that one process in the system holds; two more ask a read model."""
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -97,10 +97,12 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
 
 def _reactions(settings: Settings) -> dict[str, React]:
-    striking = partial(
-        strike_apart, conninfo=settings.app_conninfo, partition_count=partition_count(settings)
-    )
-    return {**REACTIONS, "striking": striking}
+    conninfo, count = settings.app_conninfo, partition_count(settings)
+    return {
+        **REACTIONS,
+        "striking": partial(strike_apart, conninfo=conninfo, partition_count=count),
+        "contests": partial(rank_apart, conninfo=conninfo, partition_count=count),
+    }
 
 
 def _end_at_once() -> None:

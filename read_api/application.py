@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from gateway.access import Action
 from gateway.interface import Endpoint, Interface, Surroundings
 from projections.announcing import Announcement
+from projections.leaderboard.reading import Reader
 from projections.reading import Reading
 from read_api import shaping, trade_shapes
 from read_api.alerts import alert_endpoints
@@ -16,6 +17,7 @@ from read_api.asking import Asked, Asking, PageAsked
 from read_api.bases import bases_endpoint
 from read_api.benchmarks import benchmark_endpoints
 from read_api.bridge_lines import bridge_lines_endpoint
+from read_api.contests import contest_endpoints
 from read_api.contributions import contribution_endpoints
 from read_api.controls import ControlQueries, control_endpoints
 from read_api.corporate_actions import (
@@ -73,11 +75,13 @@ def create_app(
     *,
     listen: Listen | None = None,
     live: Live | None = None,
+    board: Reader | None = None,
 ) -> FastAPI:
     """Build the application over an open `reading`, with a WebSocket at `/v1/live` if it is given.
 
     `listen` hears announced checkpoints until cancelled (`projections.listening.listen` with an
-    address); without it, waiting for a position takes up to 250 ms longer.
+    address); without it, waiting for a position takes up to 250 ms longer. Without a `board` there
+    is no leaderboard.
     """
     asking = Asking(reading)
 
@@ -109,6 +113,7 @@ def create_app(
         *history_endpoints(asking),
         *benchmark_endpoints(asking),
         *contribution_endpoints(asking),
+        *contest_endpoints(asking, board),
         *market_endpoints(asking),
         *alert_endpoints(asking),
         rebuilds_endpoint(asking),

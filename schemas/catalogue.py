@@ -12,6 +12,14 @@ from domain.alerts.events import (
 )
 from domain.benchmark import BenchmarkDeclared
 from domain.block import BlockAllocated, BlockBusted, BlockRefused
+from domain.contests.events import (
+    ContestAnnounced,
+    ContestEntered,
+    EntrantDisqualified,
+    EntryWithdrawn,
+    RanksStruck,
+    ResultStruck,
+)
 from domain.event import Event
 from domain.figures import FiguresStruck
 from domain.instrument import (
@@ -148,6 +156,12 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "control.override_declined.v1": OverrideDeclined,
     "control.limit_used.v1": LimitUsed,
     "control.usage_observed.v1": UsageObserved,
+    "contest.announced.v1": ContestAnnounced,
+    "contest.entered.v1": ContestEntered,
+    "contest.entry_withdrawn.v1": EntryWithdrawn,
+    "contest.entrant_disqualified.v1": EntrantDisqualified,
+    "contest.ranks_struck.v1": RanksStruck,
+    "contest.result_struck.v1": ResultStruck,
     "instrument.registered.v1": InstrumentRegistered,
     "instrument.renamed.v1": InstrumentRenamed,
     "instrument.symbol_changed.v1": SymbolChanged,

@@ -23,6 +23,7 @@ from write_api.bodies import (
     TradeBody,
 )
 from write_api.checking import check_endpoint
+from write_api.contests import CONTESTS
 from write_api.control_endpoints import CONTROLS
 from write_api.corporate_actions import ACTIONS
 from write_api.correction_bodies import AmendmentBody, BustBody
@@ -326,7 +327,7 @@ def _controls(issuing: Issuing) -> Sequence[Endpoint]:
             problems=control.problems,
             parts=control.parts,
         )
-        for control in (*CONTROLS, *ALERTS)
+        for control in (*CONTROLS, *ALERTS, *CONTESTS)
     ]
 
 

@@ -108,9 +108,7 @@ class PerformanceFold:
             WrittenDown: self._mark,
             SessionClosed: self._close_session,
             CloseCorrected: self._correct_close,
-            **dict.fromkeys(
-                get_args(ReferenceEvent), lambda *told: self._reference.add(told[-1], told[1])
-            ),
+            **dict.fromkeys(get_args(ReferenceEvent), lambda *told: self._reference.add(*told[1:])),
             FiguresStruck: lambda *told: self._days.tell_figures(*told[1:]),
             CorporateActionDeclared: self._take_action,
             CorporateActionReversed: self._take_action,

@@ -23,7 +23,7 @@ from domain.portfolio.events import (
     TradeUnbooked,
 )
 from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
-from projections.performance import tables
+from projections.performance import contests, tables
 from projections.performance.fold import PerformanceFold
 from projections.performance.moves import EntryEvent
 from projections.performance.reference import ReferenceEvent
@@ -61,11 +61,12 @@ class PerformanceModel:
     compared_tables = (
         "portfolios", "sessions", "fills", "flows", "marks", "days",
         "acts", "entries", "actions", "listings", "benchmarks", "sectors", "figures",
+        "contests", "contestants", "strikes", "ranks",
     )  # fmt: skip
 
     def ddl(self, schema: str) -> str:
         """Give the statements that make the tables."""
-        return tables.ddl(schema)
+        return tables.ddl(schema) + contests.ddl(schema)
 
     def new_fold(self, schema: str) -> PerformanceFold:
         """Make a fold that knows nothing yet and writes into `schema`."""

@@ -49,6 +49,7 @@ from domain.market import Close, Mark, Rate
 from domain.money import Money
 from domain.source import NamingScope
 from tests.commands.block_scenes import block
+from tests.commands.contest_golden import CONTEST_GOLDEN
 from tests.commands.control_golden import CONTROL_GOLDEN
 from tests.commands.portfolio_golden import PORTFOLIO_GOLDEN
 from tests.commands.scenes import APPLE, MONDAY, NOON, capture, register
@@ -174,6 +175,7 @@ GOLDEN: dict[str, Command] = {
     "504156862f4112fdca7e5e2b2f728560df0f532211f0a899d86ac1ccb4502a24": ReviewLimits("alpha"),
     **PORTFOLIO_GOLDEN,
     **CONTROL_GOLDEN,
+    **CONTEST_GOLDEN,
 }
 
 

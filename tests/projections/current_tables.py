@@ -62,6 +62,15 @@ LEFT_OUT = {
     "performance.marks": {"position": WHEN_TOLD, "corrected_position": WHEN_TOLD},
     "performance.sectors": {"position": WHEN_TOLD},
     "performance.benchmarks": {"position": WHEN_TOLD},
+    "performance.contests": {"position": WHEN_TOLD},
+    "performance.contestants": {"changed_position": WHEN_TOLD},
+    "performance.strikes": {
+        "position": WHEN_TOLD,
+        "inputs_position": WHEN_TOLD,
+        "market_position": WHEN_TOLD,
+        "caused_at": WHEN_TOLD,
+    },
+    "performance.ranks": {"place": f"{WHEN_TOLD}; the rank itself is compared"},
     "market.marks": {"position": WHEN_TOLD, "corrected_position": WHEN_TOLD},
     "performance.days": {
         "changed_position": WHEN_TOLD,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -22,6 +22,8 @@ from eventstore.log import Log
 from infra.database import Database
 from infra.embedded_valkey import EmbeddedValkey
 from infra.read_models import READ_MODELS
+from projections.leaderboard.keeping import board_client, keep_board
+from projections.leaderboard.reading import Reader
 from projections.listening import listen
 from projections.projector import Projector
 from projections.read_model import ReadModel
@@ -114,11 +116,18 @@ def addresses(database: Database, valkey_server: EmbeddedValkey) -> Iterator[Add
         running.callback(thread.join, 30)
         running.callback(stop.set)
         reading = running.enter_context(Reading(conninfo))
+        client = running.enter_context(closing(board_client(valkey_server.url)))
+        keeping = threading.Thread(
+            target=keep_board, args=(reading, client, stop), kwargs={"name": "test"}, daemon=True
+        )
+        keeping.start()
+        running.callback(keeping.join, 30)
+        running.callback(stop.set)
         hints = partial(listen, valkey_server.url)
         write = create_write_app(desk, surroundings())
         around = surroundings()
         live = live_over(reading, around, Limits(subscriptions_max=20, stalled_seconds=2.0))
-        read = create_read_app(reading, around, listen=hints, live=live)
+        read = create_read_app(reading, around, listen=hints, live=live, board=Reader(client))
         yield Addresses(running.enter_context(serving(write)), running.enter_context(serving(read)))
 
 

@@ -84,6 +84,13 @@ PERMITTED = {
     "/v1/instruments": SEEING | {"market_data"},
     "/v1/benchmarks": SEEING | {"market_data"},
     "/v1/benchmarks/none/returns": SEEING | {"market_data"},
+    "/v1/contests": SEEING | {"steward"},
+    "/v1/contests/none": SEEING | {"steward"},
+    "/v1/contests/none/ranks": SEEING | {"steward"},
+    "/v1/contests/none/strikes": SEEING | {"steward"},
+    "/v1/contests/none/struck-ranks?session=2024-01-02": SEEING | {"steward"},
+    "/v1/contests/none/participants/user-7/ranks": SEEING | {"steward"},
+    "/v1/contests/none/proof?participant=user-7": SEEING | {"steward"},
 }
 OF_A_NAME = {
     "/v1/instruments/none/version",
@@ -99,6 +106,9 @@ LISTS = {
     "/v1/alerts", "/v1/alerts/counts", "/v1/alert-rules",
     "/v1/trading-states", "/v1/overrides", "/v1/breaches", "/v1/limits",
     "/v1/sources/desk-1/outcomes", "/v1/sources/desk-1/state", "/v1/sources/desk-1/control-totals",
+    "/v1/contests", "/v1/contests/none/strikes",
+    "/v1/contests/none/struck-ranks?session=2024-01-02",
+    "/v1/contests/none/participants/user-7/ranks",
 } | SHARED  # fmt: skip
 
 

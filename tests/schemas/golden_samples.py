@@ -44,6 +44,7 @@ from domain.source import NamingScope, SourceRegistered
 from schemas.codec import encode
 from tests.schemas.alert_samples import ALERT_SAMPLES
 from tests.schemas.block_samples import BLOCK_SAMPLES
+from tests.schemas.contest_samples import CONTEST_SAMPLES
 from tests.schemas.corporate_samples import CORPORATE_SAMPLES
 from tests.schemas.figure_samples import FIGURE_SAMPLES
 from tests.schemas.instrument_samples import INSTRUMENT_SAMPLES
@@ -242,6 +243,7 @@ _FIRST: dict[str, tuple[Event, ...]] = {
     **LIMIT_SAMPLES,
     **FIGURE_SAMPLES,
     **ALERT_SAMPLES,
+    **CONTEST_SAMPLES,
     **SETTLEMENT_SAMPLES,
     "source.registered.v1": (
         SourceRegistered(source="desk-1", naming_scope=NamingScope.TRADE_DATE),

@@ -28,6 +28,8 @@ from domain.block import (
     BlockBusted,
     BlockRefused,
 )
+from domain.contests.events import RANKS_PER_EVENT_MAX, RanksStruck, ResultStruck
+from domain.contests.terms import UNIVERSE_MAX, ContestTerms
 from domain.event import Event
 from domain.figures import FIGURES_MAX, PARAMETERS_MAX, FiguresStruck, StruckFigure
 from domain.limits.events import OverrideApproved, OverrideProposed
@@ -93,6 +95,9 @@ TEXTS: dict[str, Text] = {
     "source": _name,
     "calendar": _name,
     "benchmark": _name,
+    "contest": _name,
+    "participant": _external_id,
+    "universe": _name,
     "title": _line,
     "owner": _external_id,
     "external_id": _external_id,
@@ -188,6 +193,9 @@ COUNTS_MAX: dict[tuple[type, str], int] = {
     (AlertRaised, "channels"): CHANNELS_MAX,
     (AlertRaised, "contributors"): CONTRIBUTORS_MAX,
     (AlertEscalated, "channels"): CHANNELS_MAX,
+    (ContestTerms, "universe"): UNIVERSE_MAX,
+    (RanksStruck, "ranks"): RANKS_PER_EVENT_MAX,
+    (ResultStruck, "ranks"): RANKS_PER_EVENT_MAX,
 }
 """Most items of every tuple field, as the domain documents them."""
 

@@ -49,6 +49,10 @@ TENANT_WRITES = {
         "trader",
         "execution",
     },
+    "/v1/contests": {"admin", "steward"},
+    "/v1/contests/march/entries": {"admin", "portfolio_manager", "trader"},
+    "/v1/contests/march/withdrawals": {"admin", "portfolio_manager", "trader"},
+    "/v1/contests/march/disqualifications": {"admin", "steward"},
     "/v1/trades": {"admin", "portfolio_manager", "trader", "execution"},
     "/v1/trades/s/t-1/amendments": {"admin", "execution"},
     "/v1/trades/s/t-1/busts": {"admin", "execution"},
@@ -79,7 +83,7 @@ SHARED_WRITES = {
 COMMAND = "/v1/commands/00000000-0000-4000-8000-000000000000"
 ASKING = {
     "admin", "portfolio_manager", "trader", "execution", "market_data", "controller", "risk",
-    "auditor",
+    "auditor", "steward",
 }  # fmt: skip
 INTENTS = {
     "proposed": {"admin", "portfolio_manager", "trader"},

@@ -1,0 +1,1 @@
+"""Contests: what is announced, who takes part, how they are ranked (convention 14)."""

@@ -1,0 +1,54 @@
+"""Keeping the board level until told to stop, whatever is away meanwhile.
+
+One thread beside the projector; several are no harm, for only one of them moves the checkpoint.
+"""
+
+import threading
+import time
+
+import redis
+import structlog
+
+from projections.asking import ReadModelMissing
+from projections.leaderboard.board import Keeper, Overtaken
+from projections.reading import Reading, ReadingUnavailable
+
+ANSWER_SECONDS = 5.0
+LOOK_SECONDS = 0.1
+IDLE_SECONDS = 1.0
+"""Between two looks while there is no contest, or something is away."""
+
+REST = 3
+"""How much longer than it worked the keeper rests: it shares the interpreter with the folds."""
+
+
+def board_client(redis_url: str) -> redis.Redis:
+    """Open a client that gives up on a Redis that says nothing."""
+    return redis.Redis.from_url(
+        redis_url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS
+    )
+
+
+def keep_board(reading: Reading, client: redis.Redis, stop: threading.Event, *, name: str) -> None:
+    """Look again and again; what is away now is looked for again."""
+    keeper, logger = Keeper(client, name), structlog.get_logger(__name__)
+    rest, is_away = 0.0, False
+    while not stop.wait(rest):
+        began = time.thread_time()
+        try:
+            refreshed = reading.answer(keeper.refresh)
+        except (redis.RedisError, ReadModelMissing, ReadingUnavailable) as error:
+            if not is_away:
+                logger.warning("leaderboard_away", error=type(error).__name__)
+            rest, is_away = IDLE_SECONDS, True
+            continue
+        except Overtaken:
+            rest = IDLE_SECONDS
+            continue
+        if refreshed.written or is_away:
+            logger.info(
+                "leaderboard_written", position=refreshed.position, boards=refreshed.written
+            )
+        is_away = False
+        worked = time.thread_time() - began
+        rest = max(LOOK_SECONDS, REST * worked) if refreshed.contests else IDLE_SECONDS

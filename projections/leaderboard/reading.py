@@ -1,0 +1,102 @@
+"""Reading the board: a stretch of ranks, or what is around a participant, all of one position."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+import redis
+
+from domain.contests.events import Rank
+from projections.leaderboard.keys import (
+    CHECKPOINT,
+    PREFIX_LENGTH,
+    SEEN,
+    About,
+    Row,
+    Stand,
+    about_key,
+)
+from projections.leaderboard.scripts import READ
+
+STALE_SECONDS = 5
+"""A board that nobody wrote for so long is stale: the keeper, or what it asks, is away."""
+_SCRIPTED = 8
+
+
+class BoardMissing(Exception):
+    """There is no whole board to be read now: it is being made, or Redis is away."""
+
+
+class Board(NamedTuple):
+    """A part of a contest's board; `own` is the participant asked for, None if there is none.
+
+    Ranks are in their order, held ones behind the own of the same rank.
+    """
+
+    stand: Stand
+    is_stale: bool
+    about: About
+    ranked: int
+    held: int
+    entrants: int
+    own: Rank | None
+    ranks: list[Rank]
+
+
+class Reader:
+    """Asks Redis; thread-safe."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._read = client.register_script(READ)
+
+    def ranks(self, tenant: str, contest: str, *, first: int, last: int) -> Board | None:
+        """Give the ranks from one to another, counted from 1; None for an unknown contest.
+
+        Raises:
+            BoardMissing: there is none, not the whole of it, or Redis cannot be asked now.
+        """
+        return self._ask(tenant, contest, first, last, "")
+
+    def around(self, tenant: str, contest: str, *, participant: str, reach: int) -> Board | None:
+        """Give a participant and who stands up to so many ranks before and behind.
+
+        Raises:
+            BoardMissing: there is none, not the whole of it, or Redis cannot be asked now.
+        """
+        return self._ask(tenant, contest, reach, reach, participant)
+
+    def _ask(self, tenant: str, contest: str, first: int, last: int, who: str) -> Board | None:
+        about = about_key(tenant, contest)
+        try:
+            found: list[Any] = self._read(
+                keys=[CHECKPOINT, SEEN, about],
+                args=[about.removesuffix("about"), first, last, who, PREFIX_LENGTH],
+            )
+        except redis.RedisError as error:
+            raise BoardMissing(type(error).__name__) from error
+        if not found:
+            raise BoardMissing
+        stand = msgspec.json.decode(found[0], type=Stand)
+        if len(found) == 2:  # noqa: PLR2004 - where it stands, and since when
+            return None
+        age, (described, *counts), mine, place, ranked, kept = found[1:7]
+        start = found[7] if len(found) == _SCRIPTED else 1
+        ranks = [_rank(row, start + number) for number, row in enumerate(ranked)]
+        pairs = zip(kept[::2], kept[1::2], strict=True)
+        ranks += [_rank(row, int(float(held))) for held, row in pairs]
+        ranks.sort(key=lambda each: (each.rank or 0, each.held_since is not None, each.participant))
+        own_place = None if place is None else int(float(place))
+        counted, held_count, entrants = map(int, counts)
+        return Board(
+            stand=stand,
+            is_stale=int(age) > STALE_SECONDS,
+            about=msgspec.json.decode(described, type=About),
+            ranked=counted,
+            held=held_count,
+            entrants=entrants,
+            own=None if mine is None else _rank(mine, own_place),
+            ranks=ranks,
+        )
+
+
+def _rank(row: bytes, place: int | None) -> Rank:
+    return msgspec.structs.replace(msgspec.json.decode(row, type=Row).rank, rank=place)

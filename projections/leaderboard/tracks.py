@@ -1,0 +1,203 @@
+"""What ranking needs of entrants, asked of `performance`: all of one snapshot, at its position.
+
+A session may be ranked by where its NAV is complete and every price in it is a fresh mark.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+from domain.contests.ranking import Day, Track, Unranked
+from domain.contests.terms import ContestTerms
+from domain.money import ZERO
+from domain.returns import ReturnReason
+from projections.asking import Readable, ask
+from projections.performance.model import PerformanceModel
+
+NAME = "performance"
+CALCULATION_VERSION = 1
+CALCULATION = (
+    f"contests {CALCULATION_VERSION} of performance {PerformanceModel.calculation_version}"
+)
+
+_CONTESTS = """
+contests.tenant, contests.contest, contests.first_session, contests.last_session, contests.terms,
+    contests.position, (
+        SELECT max(session) FROM {schema}.sessions WHERE sessions.calendar = contests.calendar
+            AND session BETWEEN contests.first_day AND contests.last_day
+    ), (
+        SELECT max(session) FROM {schema}.sessions WHERE sessions.calendar = contests.calendar
+            AND session < contests.first_day
+    ), EXISTS (
+        SELECT FROM {schema}.sessions WHERE sessions.calendar = contests.calendar
+            AND session >= contests.last_session
+    )
+FROM {schema}.contests WHERE (%(tenant)s::text IS NULL OR contests.tenant = %(tenant)s)
+    AND (%(contest)s::text IS NULL OR contests.contest = %(contest)s)
+"""
+_TRACKS = """
+contestants.participant, contestants.portfolio, contestants.status, lived.sessions, lived.returns,
+    lived.reasons, lived.starts, lived.lacks, lived.navs, lived.flows, earlier.nav,
+    earlier.nav_status, dealt.dates, dealt.outside
+FROM {schema}.contestants
+LEFT JOIN {schema}.portfolios ON portfolios.tenant = contestants.tenant
+    AND portfolios.portfolio = contestants.portfolio
+LEFT JOIN LATERAL (
+    SELECT array_agg(session ORDER BY session) AS sessions,
+        array_agg(daily_return ORDER BY session) AS returns,
+        array_agg(return_reason ORDER BY session) AS reasons,
+        array_agg(return_from ORDER BY session) AS starts,
+        array_agg(CASE
+            WHEN nav IS NULL THEN 'nav_incomplete'
+            WHEN cardinality(priced_by_trade) > 0 THEN 'priced_by_trade'
+            WHEN cardinality(stale) > 0 THEN 'price_stale'
+        END ORDER BY session) AS lacks,
+        array_agg(nav ORDER BY session) FILTER (WHERE %(with_capital)s) AS navs,
+        array_agg(days.flows ORDER BY session) FILTER (WHERE %(with_capital)s) AS flows
+    FROM {schema}.days WHERE days.tenant = contestants.tenant
+        AND days.portfolio = contestants.portfolio
+        AND session >= greatest(%(first_day)s, portfolios.first_session) AND session <= %(session)s
+) AS lived ON portfolios.first_session IS NOT NULL
+LEFT JOIN LATERAL (
+    SELECT nav, nav_status FROM {schema}.days WHERE days.tenant = contestants.tenant
+        AND days.portfolio = contestants.portfolio
+        AND session >= portfolios.first_session AND session < %(first_day)s
+    ORDER BY session DESC LIMIT 1
+) AS earlier ON %(with_capital)s
+LEFT JOIN LATERAL (
+    SELECT array_agg(on_date ORDER BY on_date) AS dates, min(on_date) FILTER (
+        WHERE cardinality(%(universe)s::text[]) > 0 AND NOT instrument = ANY(%(universe)s::text[])
+    ) AS outside
+    FROM {schema}.fills WHERE fills.tenant = contestants.tenant
+        AND fills.portfolio = contestants.portfolio
+        AND on_date BETWEEN %(first_day)s AND %(session)s
+) AS dealt ON true
+WHERE contestants.tenant = %(tenant)s AND contestants.contest = %(contest)s
+    AND (%(only)s::text[] IS NULL OR contestants.participant = ANY(%(only)s::text[]))
+"""
+
+
+class Contest(NamedTuple):
+    """A contest, and how far it is: its last closed session, the one before its window.
+
+    It `is_over` once its last session, or one behind that, has closed.
+    """
+
+    tenant: str
+    contest: str
+    first_session: date
+    last_session: date
+    terms: ContestTerms
+    announced_at: int
+    session: date | None
+    before: date | None
+    is_over: bool
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Which one it is."""
+        return self.tenant, self.contest
+
+
+class Found(NamedTuple):
+    """Contests, and the positions they are of."""
+
+    contests: list[Contest]
+    position: int
+    market_position: int
+
+
+def contests_of(
+    readable: Readable, *, tenant: str | None = None, contest: str | None = None
+) -> Found:
+    """List the contests of a tenant, or of all, by name; those of several partitions once.
+
+    A contest is as far as the partition that is behind.
+    """
+    parameters = {"tenant": tenant, "contest": contest}
+    answered = ask(
+        readable, NAME, _CONTESTS, parameters, order="ORDER BY tenant, contest", merge=_behind
+    )
+    found: dict[tuple[str, str], Contest] = {}
+    for row in answered.rows:
+        terms = msgspec.json.decode(row[4], type=ContestTerms)
+        one = Contest._make((*row[:4], terms, *row[5:]))
+        found.setdefault(one.name, one)
+    return Found(list(found.values()), answered.position, answered.market_position)
+
+
+def _behind(row: tuple[Any, ...]) -> tuple[object, ...]:
+    return row[0], row[1], row[6] or date.min
+
+
+class Tracks(NamedTuple):
+    """Entrants of a contest up to a session, and the positions they are of."""
+
+    tracks: list[Track]
+    position: int
+    market_position: int
+
+
+def tracks_of(
+    readable: Readable, contest: Contest, session: date, *, only: Sequence[str] | None = None
+) -> Tracks:
+    """Read the entrants of a contest, or `only` some, up to a session of its window."""
+    terms = contest.terms
+    parameters = {
+        "tenant": contest.tenant,
+        "contest": contest.contest,
+        "first_day": terms.first_day,
+        "session": session,
+        "universe": list(terms.universe),
+        "with_capital": terms.capital is not None,
+        "only": None if only is None else list(only),
+    }
+    answered = ask(
+        readable, NAME, _TRACKS, parameters, order="ORDER BY participant", merge=_participant
+    )
+    tracks = [_track(contest, row) for row in answered.rows]
+    return Tracks(tracks, answered.position, answered.market_position)
+
+
+def _participant(row: tuple[Any, ...]) -> str:
+    return str(row[0])
+
+
+def _track(contest: Contest, row: tuple[Any, ...]) -> Track:
+    participant, portfolio, status, sessions, *arrays, nav, nav_status, dates, outside = row
+    return Track(
+        participant=participant,
+        portfolio=portfolio,
+        days=list(_days(sessions, *arrays)) if sessions else [],
+        trades=dates or (),
+        out=None if status == "entered" else Unranked(status),
+        before=contest.before,
+        nav_before=nav if nav_status is not None else ZERO,
+        outside_on=outside,
+    )
+
+
+def _days(
+    sessions: Sequence[date],
+    returns: Sequence[Decimal | None],
+    reasons: Sequence[str | None],
+    starts: Sequence[date | None],
+    lacks: Sequence[str | None],
+    navs: Iterable[Decimal | None] | None,
+    flows: Iterable[Decimal | None] | None,
+) -> Iterator[Day]:
+    nothing = [None] * len(sessions)
+    columns = (sessions, returns, reasons, starts, lacks, navs or nothing, flows or nothing)
+    for session, value, reason, since, lack, nav, flow in zip(*columns, strict=True):
+        yield Day(
+            session=session,
+            value=value,
+            is_undefined=reason not in {None, ReturnReason.NAV_INCOMPLETE.value},
+            since=since,
+            nav=nav,
+            flows=flow,
+            lack=None if lack is None else Unranked(lack),
+        )

@@ -1,0 +1,1 @@
+"""Tests of contests: deciding and ranking."""
