@@ -16,6 +16,7 @@ from gateway.decoding import EARLIEST, LATEST
 from gateway.interface import Call, Endpoint, json_response
 from gateway.openapi import Answer, PathParameter
 from gateway.problem import Problem
+from gateway.tokens import Principal
 from projections.asking import Readable
 from projections.outcomes.lines import Outcome
 from projections.outcomes.queries import (
@@ -253,14 +254,21 @@ def source_endpoints(asking: Asking) -> Sequence[Endpoint]:
 
 
 def _permitted(call: Call) -> str:
-    """Give the source of the address, if the token may ask about it.
+    """Give the source of the address, if the token may ask about it."""
+    source = call.named(SOURCE)
+    require_source(call.principal, source)
+    return source
+
+
+def require_source(principal: Principal, source: str) -> None:
+    """Let pass who may ask about a source.
 
     Raises:
         Problem: `source_missing` or `source_not_yours`, whether or not there is such a source.
     """
-    source, own = call.named(SOURCE), call.principal.source
-    if permits(call.principal, Action.READ_ANY_SOURCE) or own == source:
-        return source
+    own = principal.source
+    if permits(principal, Action.READ_ANY_SOURCE) or own == source:
+        return
     if own is None:
         raise Problem("source_missing", "Use a token issued with the source you ask about.")
     raise Problem("source_not_yours", f"The token speaks for the source {own} alone.")

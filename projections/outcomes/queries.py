@@ -120,6 +120,13 @@ def _stretch(readable: Readable, tenant: str, source: str, after: int, limit: in
     return Lines([found[at] for at in positions], max(complete_to, after))
 
 
+def complete_position(readable: Readable, *, tenant: str) -> int:
+    """Tell up to where every line of a tenant's sources is there."""
+    answered = ask(readable, "outcomes", _LINES, (tenant, tenant, "", 0, 1), merge=lambda _: 0)
+    complete_to: int = min(until for until, _, _ in answered.rows)
+    return complete_to
+
+
 def state_of(readable: Readable, *, tenant: str, source: str) -> SourceState:
     """Say what has arrived of a source, and what became of it."""
     counted = _all(readable, _COUNTS, (tenant, source))

@@ -8,7 +8,7 @@ comparing checkpoints every 250 ms; what is told is always of the position that 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
@@ -16,7 +16,6 @@ from typing import NamedTuple, TypeVar
 
 import structlog
 
-from eventstore.partitions import Partition
 from gateway.interface import not_found
 from gateway.problem import Problem
 from projections.asking import Readable, ReadModelMissing, Seen, State
@@ -40,7 +39,7 @@ class Resumed(NamedTuple):
     """Where a returning client stood: the position and edition of its last message."""
 
     position: int
-    edition: int
+    edition: int | None
 
 
 class Audience:
@@ -49,7 +48,7 @@ class Audience:
     def __init__(self, reading: Reading, metrics: LiveMetrics) -> None:
         self._reading = reading
         self._metrics = metrics
-        self._streams: dict[tuple[str, tuple[Partition, ...]], Stream] = {}
+        self._streams: dict[Hashable, Stream] = {}
         self._known: dict[str, State] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="live")
@@ -69,9 +68,9 @@ class Audience:
         try:
             while True:
                 await asyncio.sleep(POLL_SECONDS)
-                schemas = {name for each in self._streams.values() for name in each.schemas}
-                if not schemas:
+                if not self._streams:
                     continue
+                schemas = {name for each in self._streams.values() for name in each.schemas}
                 with contextlib.suppress(ReadingUnavailable, ReadModelMissing):
                     self._known.update(await self._in_thread(partial(self._states, schemas)))
                 for stream in list(self._streams.values()):
@@ -130,10 +129,10 @@ class Audience:
             partitions = self._reading.home_of(topic.tenant, topic.names[0])
         elif destination.spread is Spread.ANY:
             partitions = partitions[:1]
-        key = (destination.pattern, partitions)
+        key = (destination.pattern, partitions, topic if destination.is_log else None)
         stream = self._streams.get(key)
         if stream is None:
-            stream = self._streams[key] = Stream(destination, partitions)
+            stream = self._streams[key] = Stream(destination, partitions, key)
         return stream
 
     async def _first(self, stream: Stream, topic: Topic, resumed: Resumed | None) -> First:
@@ -165,8 +164,8 @@ class Audience:
         except TooMuchChanged:
             return None
         first = First(topic, *found, since=resumed.position)
-        is_of_same = first.edition == resumed.edition and first.position >= resumed.position
-        return first if is_of_same else None
+        is_of_same = stream.destination.is_log or first.edition == resumed.edition
+        return first if is_of_same and first.position >= resumed.position else None
 
     def _look(self, stream: Stream) -> None:
         """Ask what changed in a stream, if its model moved and nobody is asking already."""
@@ -197,8 +196,8 @@ class Audience:
             ended = time.monotonic()
             taken = ended - started
             self._metrics.asked.labels(stream.destination.pattern).observe(taken)
-            # Questions take at most two thirds of the time, however fast the log moves on.
-            stream.not_before = ended + max(pause, stream.destination.pause_seconds, taken / 2)
+            rest = taken * (1 / stream.destination.busy_part - 1)
+            stream.not_before = ended + max(pause, stream.destination.pause_seconds, rest)
             stream.is_asking = False
         self._look(stream)
 
@@ -213,7 +212,7 @@ class Audience:
                 told, seen = await self._ask(
                     stream, lambda readable: changes(readable, topics, since)
                 )
-                if stream.is_of_same_edition(seen):
+                if destination.is_log or stream.is_of_same_edition(seen):
                     self._tell(stream.moved(told, seen))
                     return
 

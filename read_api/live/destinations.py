@@ -75,22 +75,26 @@ class Destination(NamedTuple):
     """One destination; it belongs to the tenant of the token, whatever its name.
 
     `pattern` is such as `portfolios/{portfolio}/positions`. `model` is the read model whose
-    checkpoint is its position: it is asked when that one moves. `snapshot` gives all rows of some
-    topics, `changes` those that changed behind a position, `touched` the topics that may have;
-    they run in a thread. `admit` raises a `Problem` where the actions do not say enough. Where
-    `is_of_portfolio`, one that the tenant does not have is refused.
+    checkpoint is its position: it is asked when that one moves; without one, time and again.
+    `snapshot` gives all rows of some topics, `changes` those that changed behind a position,
+    `touched` the topics that may have; they run in a thread, at most `busy_part` of the time.
+    `admit` raises a `Problem` where the actions do not say enough. Where `is_of_portfolio`, one
+    that the tenant does not have is refused. The rows of a `is_log` never change: whoever resumes
+    goes on, whatever was rebuilt meanwhile; each of its topics is asked alone.
     """
 
     pattern: str
     summary: str
-    model: str
+    model: str | None
     actions: tuple[Action, ...]
     snapshot: Snapshot
     changes: Changes | None = None
     touched: Touched | None = None
     spread: Spread = Spread.HOME
     pause_seconds: float = 0.0
+    busy_part: float = 0.67
     admit: Admit = admit_all
+    is_log: bool = False
 
     @property
     def is_of_portfolio(self) -> bool:

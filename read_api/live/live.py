@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
+import structlog
 from starlette.types import Receive, Scope, Send
 
 from gateway import access
@@ -59,6 +60,7 @@ class Live:
         self._limits = limits
         self._clients: set[Client] = set()
         self._is_closed = False
+        self._logger = structlog.get_logger(__name__)
 
     @property
     def is_empty(self) -> bool:
@@ -155,6 +157,12 @@ class Live:
         except Problem as problem:
             self._refuse(client, problem, wish)
             return
+        except Exception:
+            # One question that fails is not the end of the others.
+            self._logger.exception("live_wish_failed", wish=type(wish).__name__)
+            failed = Problem("internal_error", "Try again; if it stays, report it with the time.")
+            self._refuse(client, failed, wish)
+            return
         if not isinstance(wish, Connect):
             done = client.dialect.done(wish)
             if done is not None:
@@ -196,11 +204,11 @@ class Live:
         client.subscriptions[wish.name] = subscription
         self._metrics.subscriptions.inc()
         resumed = None
-        if wish.position is not None and wish.edition is not None:
+        if wish.position is not None:
             resumed = Resumed(wish.position, wish.edition)
         try:
             await self.audience.join(subscription, resumed)
-        except Problem:
+        except Exception:
             self._end(client, subscription)
             raise
 

@@ -11,6 +11,8 @@ from projections.positions.changed import holdings_of, portfolios_changed, value
 from projections.trades.changed import trades_changed
 from read_api import shaping
 from read_api.live.destinations import Destination, Row, Spread, Told, Topic
+from read_api.live.shared_destinations import shared_destinations
+from read_api.live.worth import worth_destinations
 from read_api.resources import day_shaped, trade_shaped
 from read_api.shaping import Amount, Quotient, Shaped, shaped
 
@@ -34,6 +36,10 @@ class HeldPosition(Shaped, frozen=True):
 
 def live_destinations() -> Sequence[Destination]:
     """Give every destination."""
+    return (*_booked_destinations(), *worth_destinations(), *shared_destinations())
+
+
+def _booked_destinations() -> Sequence[Destination]:
     own = "portfolios/{portfolio}"
     return (
         Destination(

@@ -1,7 +1,7 @@
 """A stream: the watched topics of one destination (and partition), and where they stand."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from eventstore.partitions import Partition
@@ -49,11 +49,14 @@ class Stream:
     Of a destination without `changes` it keeps each topic's state, to tell what differs.
     """
 
-    def __init__(self, destination: Destination, partitions: tuple[Partition, ...]) -> None:
+    def __init__(
+        self, destination: Destination, partitions: tuple[Partition, ...], key: Hashable
+    ) -> None:
         self.destination = destination
         self.partitions = partitions
-        self.key = (destination.pattern, partitions)
-        self.schemas = [destination.model + partition.suffix for partition in partitions]
+        self.key = key
+        model = destination.model
+        self.schemas = [] if model is None else [model + each.suffix for each in partitions]
         self.topics: dict[Topic, set[Subscription]] = {}
         self.position: int | None = None
         self.is_asking = False
@@ -78,6 +81,8 @@ class Stream:
         """Say whether the model may have moved since it was asked, and nobody asks."""
         if self.is_asking or self.position is None or not self.topics:
             return False
+        if self.destination.model is None:
+            return True
         for schema in self.schemas:
             seen, now = self._seen.get(schema), known.get(schema)
             if now is not None and (seen is None or _is_beyond(now, seen)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import timedelta
 from typing import Any
@@ -150,6 +151,60 @@ class TestASubscription:
             assert seen == held
 
 
+class TestWhatIsAskedAnew:
+    """Risk, sectors, the market, the drop copy, the read models themselves."""
+
+    def test_is_what_the_queries_say(self, addresses: Addresses, teller: NewTeller) -> None:
+        """Before and behind a trade and a mark; what stays the same is not told again."""
+        tenant = new_tenant()
+        owner, market = funded(teller, tenant), teller("market_data", tenant=MARKET_TENANT)
+        mark(market, "50")
+        with watching(addresses.read, token(tenant, "viewer")) as watcher:
+            watcher.subscribe("risk", "portfolios/growth/risk")
+            watcher.subscribe("sectors", "portfolios/growth/sectors")
+            watcher.subscribe("market", "market")
+            watcher.subscribe("mark", f"market/{NAME}")
+            trade(owner, "buy", "10", "49")
+            last = mark(market, "51.5")
+            watcher.until_state("mark", lambda rows: rows[NAME]["price"] == "51.5")
+            watcher.until_state("market", lambda rows: rows[NAME]["price"] == "51.5")
+            watcher.until_state("risk", lambda rows: rows["risk"]["valued"]["nav"] == "100025")
+            for name in ("risk", "sectors"):
+                path = f"{OWN}/{name}"
+                item = owner.ask(path, min_position=last, wait_seconds=20)["item"]
+                watcher.until_state(name, {name: item}.__eq__)
+            told = owner.ask("/v1/market", name=NAME, min_position=last)["items"]
+            assert [watcher.states["market"][NAME]] == told
+
+    def test_the_drop_copy_goes_on_where_its_reader_stood(
+        self, addresses: Addresses, teller: NewTeller
+    ) -> None:
+        """The lines of the query, each once; another's source is refused."""
+        tenant = new_tenant()
+        owner = funded(teller, tenant)
+        trade(owner, "buy", "1", "10")
+        system = token(tenant, "execution", source="desk-1")
+        with watching(addresses.read, system) as watcher:
+            refused = watcher.subscribe("other", "sources/desk-2/outcomes")
+            assert refused["code"] == "source_not_yours"
+            watcher.subscribe("all", "sources/desk-1/outcomes", position=0)
+            watcher.subscribe("new", "sources/desk-1/outcomes")
+            trade(owner, "sell", "1", "10")
+            watcher.until_state("all", lambda rows: len(rows) >= 2)
+            watcher.until_state("new", lambda rows: len(rows) >= 1)
+        lines = owner.read.get("/v1/sources/desk-1/outcomes").text.splitlines()
+        assert list(watcher.states["all"].values()) == [json.loads(line) for line in lines]
+
+    def test_the_system_says_how_far_it_is(self, addresses: Addresses, teller: NewTeller) -> None:
+        """Every read model; a deposit moves them all."""
+        tenant = new_tenant()
+        owner = funded(teller, tenant)
+        with watching(addresses.read, token(tenant, "viewer")) as watcher:
+            assert {"positions", "cash"} <= watcher.subscribe("s", "system")["rows"].keys()
+            last = owner.tell(f"{OWN}/deposits", amount="1", currency="USD", value_date=DAY)
+            watcher.until_state("s", lambda rows: rows["cash"]["position"] >= last["position"])
+
+
 class TestAClient:
     """Who may come in, what it may ask, and when it is sent away."""
 
@@ -228,11 +283,13 @@ class TestAClient:
             assert closed.value.rcvd.code == 4401
 
 
-def mark(market: Teller, price: str) -> None:
-    """Tell a price of the instrument."""
-    market.tell(
+def mark(market: Teller, price: str) -> int:
+    """Tell a price of the instrument; give the position."""
+    told = market.tell(
         "/v1/marks", at="2024-01-04T15:00:00Z", marks=[{"instrument": NAME, "price": price}]
     )
+    position: int = told["position"]
+    return position
 
 
 def _key(item: dict[str, Any]) -> str:

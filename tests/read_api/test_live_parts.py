@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
@@ -182,7 +183,7 @@ class TestADirectory:
         """With or without the leading slash; names within it are given."""
         directory = Directory(DESTINATIONS)
         for each in DESTINATIONS:
-            name = each.pattern.replace("{portfolio}", "growth")
+            name = re.sub(r"\{[a-z]+\}", "growth", each.pattern)
             assert directory.find(f"/{name}")[0] is each
             assert directory.find(name)[0] is each
 
