@@ -82,6 +82,11 @@ class RungRow(msgspec.Struct, gc=False):
     settled: Decimal = ZERO
     changed_position: int = 0
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was ever folded into it: its table has no such row."""
+        return not self.changed_position
+
     def take(self, change: Change) -> None:
         """Fold a change."""
         self.changed_position = change.position
@@ -97,23 +102,32 @@ class LadderFold:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._rungs: dict[Key, RungRow] = {}
+        self._holds_all: bool | None = None
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
         changes = [change for decoded in batch for change in rung_changes(decoded)]
         touched = {change.key for change in changes}
         self._load(cursor, touched - self._rungs.keys())
+        rows: tuple[list[RungRow], list[RungRow]] = ([], [])
+        for key in touched:
+            row = self._rungs[key]
+            rows[row.is_new].append(row)
         for change in changes:
             self._rungs[change.key].take(change)
-        self._tables.upsert(cursor, "ladder", [self._rungs[key] for key in touched], key=_KEY)
+        self._tables.upsert(cursor, "ladder", rows[False], key=_KEY)
+        self._tables.insert(cursor, "ladder", rows[True])
         if len(self._rungs) > RUNGS_MAX:
             self._rungs.clear()
+            self._holds_all = False
 
     def _load(self, cursor: Cursor, missing: set[Key]) -> None:
-        if not missing:
-            return
         for key in missing:
             self._rungs[key] = RungRow(*key)
+        if self._holds_all is None:
+            self._holds_all = self._tables.is_empty(cursor, "ladder")
+        if not missing or self._holds_all:
+            return
         asked = [list(column) for column in zip(*missing, strict=True)]
         for values in self._tables.select(cursor, _RUNGS, asked):
             row = RungRow(*values)

@@ -83,6 +83,7 @@ AS asked (tenant, portfolio, currency)
 JOIN {schema}.balances AS found USING (tenant, portfolio, currency)
 """
 _BALANCE_KEY = ("tenant", "portfolio", "currency")
+_MOVING_NOTHING: frozenset[type[Event]] = frozenset({CashSettled, TradeCashMoved})
 
 
 class BalanceRow(msgspec.Struct, gc=False):
@@ -179,12 +180,13 @@ class CashFold:
         """Fold a batch."""
         movements: list[MovementRow] = []
         for decoded in batch:
-            if not isinstance(decoded.event, CashSettled | TradeCashMoved):
+            if type(decoded.event) not in _MOVING_NOTHING:
                 movements += legs(decoded)
-        touched = {(leg.tenant, leg.portfolio, leg.currency) for leg in movements}
+        keys = [(leg.tenant, leg.portfolio, leg.currency) for leg in movements]
+        touched = set(keys)
         self._load(cursor, touched - self._balances.keys())
-        for leg in movements:
-            self._balances[leg.tenant, leg.portfolio, leg.currency].add(leg)
+        for key, leg in zip(keys, movements, strict=True):
+            self._balances[key].add(leg)
         self._tables.insert(cursor, "movements", movements)
         rows = [self._balances[key] for key in touched]
         self._tables.upsert(cursor, "balances", rows, key=_BALANCE_KEY)

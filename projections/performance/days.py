@@ -74,7 +74,7 @@ class Days:
         """Add what the log tells of the figures of a struck day."""
         figures = msgspec.json.encode(event.figures, order="deterministic").decode()
         self._figures.append(
-            f"{text(tenant)}\t{text(event.portfolio)}\t{event.session.isoformat()}\t{position}\t"
+            f"{text(tenant)}\t{text(event.portfolio)}\t{moment(event.session)}\t{position}\t"
             f"{event.closed_at}\t{event.currency}\t{text(figures)}\n"
         )
 
@@ -139,7 +139,7 @@ class Days:
 
 def _key_line(portfolio: Portfolio, session: Session) -> str:
     return (
-        f"{text(portfolio.tenant)}\t{text(portfolio.name)}\t{session.day.isoformat()}\t"
+        f"{text(portfolio.tenant)}\t{text(portfolio.name)}\t{moment(session.day)}\t"
         f"{moment(session.ends_at)}\t{portfolio.base_currency}"
     )
 

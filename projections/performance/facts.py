@@ -163,7 +163,7 @@ class Facts:
         add(self.change.quantities, instrument, quantity)
         add(self.change.cash, currency, cash)
         self.instruments[instrument] = currency
-        self.fills[instrument] += 1
+        self.fills[instrument] = self.fills.get(instrument, 0) + 1
 
     def take_back(self, instrument: str, quantity: Decimal, currency: str, cash: Decimal) -> None:
         """Take a fill out again, given by what that changes: nothing of it stays."""

@@ -87,7 +87,7 @@ class Prices:
         marks |= {f"{rate.base}/{rate.quote}": rate.rate for rate in event.rates}
         behind = f"\t{moment(universal(event.at))}\t{position}\t"
         rest = f"\t{NULL}\t{NULL}\t{NULL}\t{NULL}\n"
-        self._arrived += [f"{text(name)}{behind}{price}{rest}" for name, price in marks.items()]
+        self._arrived += [f"{text(name)}{behind}{price!s}{rest}" for name, price in marks.items()]
         return list(marks)
 
     def add_write_down(self, event: WrittenDown, position: int) -> list[str]:
@@ -105,7 +105,7 @@ class Prices:
         clean = f"{ACCEPTED}\t{{}}\n"
         closes = {close.instrument: close for close in event.closes}
         self._arrived += [
-            f"{text(name)}{behind}{close.price}{rest}"
+            f"{text(name)}{behind}{close.price!s}{rest}"
             + (f"{SUSPECT}\t{names(close.findings)}\n" if close.findings else clean)
             for name, close in closes.items()
         ]

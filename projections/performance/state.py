@@ -26,6 +26,8 @@ def universal(at: datetime) -> datetime:
 
     An offset can name such a moment, and no source may stop a read model with it.
     """
+    if at.tzinfo is UTC:
+        return at
     try:
         return at.astimezone(UTC)
     except OverflowError:
@@ -65,8 +67,9 @@ class Calendar:
         return Session(self.days[index], self.starts[index], self.ends[index])
 
     def of_date(self, day: date) -> int:
-        """Give the index of the first session on or after a date."""
-        return bisect_left(self.days, day)
+        """Give the index of the first session on or after a date: mostly the open one."""
+        days = self.days
+        return len(days) if not days or day > days[-1] else bisect_left(days, day)
 
     def of_moment(self, at: datetime) -> int:
         """Give the index of the first session that ends after a moment."""

@@ -10,7 +10,7 @@ from projections.performance.ledger import Asked
 from projections.performance.restating import Store
 from projections.performance.state import Portfolio, Quote, Session
 from projections.performance.units import Units
-from projections.performance.valuation import Day, Value, pair_names
+from projections.performance.valuation import Day, Flows, Taken, Value, pair_names
 
 
 def is_walked(units: Units, portfolio: Portfolio, facts: Facts) -> bool:
@@ -33,26 +33,29 @@ def strike_plain(
     portfolios: list[tuple[Portfolio, Facts]],
     closes: Mapping[str, Quote],
 ) -> None:
-    """Strike portfolios in which no cash flowed at a time of day: one set of quotes for all."""
+    """Take the facts of portfolios in which no cash flowed at a time of day, and strike them.
+
+    So nothing is valued within the session, and one set of quotes serves all.
+    """
     prices = _plain_prices(store.units, session, closes)
-    ends: dict[Portfolio, Value] = {}
+    ends: list[Value | None] = []
     needed: set[str] = set()
     for portfolio, facts in portfolios:
-        end = plain_value(portfolio, prices) if facts.change.is_empty else None
-        if end is not None:
-            ends[portfolio] = end
-            continue
-        needed.update(portfolio.holdings.quantities, facts.change.quantities)
-        for currency in portfolio.currencies:
-            if currency != portfolio.base_currency:
-                needed.update(pair_names(currency, portfolio.base_currency))
+        portfolio.holdings.merge(facts)
+        end = plain_value(portfolio, prices)
+        ends.append(end)
+        if end is None:
+            needed.update(portfolio.holdings.quantities)
+            for currency in portfolio.currencies:
+                if currency != portfolio.base_currency:
+                    needed.update(pair_names(currency, portfolio.base_currency))
     missing = needed - closes.keys()
     quotes: Mapping[str, Quote | None] = closes
     if missing:
         found = store.prices.in_force(store.cursor, missing, session.ends_at)
         quotes = {**closes, **found}
         _find_executed(store, session, portfolios, missing - found.keys())
-    for portfolio, facts in portfolios:
+    for (portfolio, facts), end in zip(portfolios, ends, strict=True):
         executed = portfolio.executed.get
         day = Day(
             subject=portfolio,
@@ -64,9 +67,9 @@ def strike_plain(
             executed_before=executed,
             executed_after=executed,
             worth=store.units.worth,
-            end=ends.get(portfolio),
         )
-        current, portfolio.carried = day.close()
+        taken = Taken(end or day.valued(), Flows(day), [])
+        current, portfolio.carried = day.concluded(taken)
         store.days.strike(portfolio, session, current, position)
 
 
@@ -107,8 +110,8 @@ def _find_executed(
     """Find the last executed prices of positions without a mark, and keep them."""
     asked = [
         Asked(portfolio, name, session.day)
-        for portfolio, facts in portfolios
-        for name in unmarked & (portfolio.holdings.quantities | facts.instruments).keys()
+        for portfolio, _ in portfolios
+        for name in unmarked & portfolio.holdings.quantities.keys()
         if name not in portfolio.executed
     ]
     if not asked:

@@ -174,8 +174,6 @@ class Day(msgspec.Struct):
     executed_before: Executed
     executed_after: Executed
     worth: Worth
-    end: Value | None = None
-    """The value of the session's end, where it is known without being worked out here."""
 
     def close(self) -> tuple[Current, Carried]:
         """Take the facts into `before`, value the session's end and give row and rest."""
@@ -185,22 +183,22 @@ class Day(msgspec.Struct):
         """Take the facts into `before`, and give what the day is concluded from."""
         timed_values = list(self._values_before_flows())
         self.before.merge(self.facts)
+        flows = Flows(self)
+        timed = [
+            TimedFlow(at, amount, before)
+            for (at, before) in timed_values
+            for amount in flows.timed.get(at, ())
+        ]
+        return Taken(self.valued(), flows, timed)
+
+    def valued(self) -> Value:
+        """Value the session's end, once the facts are taken."""
         at = self.session.ends_at
-        end = self.end or value(
+        return value(
             self.subject, self.before, at=at, fresh_from=self.session.starts_at,
             quotes=self.quotes_at(at), executed=self.executed_after,
             worth=self.worth, on=self.session.day,
         )  # fmt: skip
-        flows = Flows(self)
-        return Taken(
-            end,
-            flows,
-            [
-                TimedFlow(at, amount, before)
-                for (at, before) in timed_values
-                for amount in flows.timed.get(at, ())
-            ],
-        )
 
     def concluded(self, taken: "Taken") -> tuple[Current, Carried]:
         """Give row and rest of a day whose facts are taken."""
