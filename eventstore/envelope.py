@@ -59,6 +59,17 @@ class RecordedEvent(msgspec.Struct, frozen=True, gc=False):
     data: bytes
 
 
+class Excerpt(msgspec.Struct, frozen=True, gc=False):
+    """What folding needs of a recorded event: a third of what it costs to read the whole of it."""
+
+    position: int
+    recorded_at: datetime
+    command_id: UUID
+    event_type: str
+    tenant: str
+    data: bytes
+
+
 class NewReceipt(msgspec.Struct, frozen=True, gc=False):
     """The first and only outcome of a command, appended with the command's events.
 

@@ -17,7 +17,7 @@ import psycopg
 
 from eventstore import packing, reading
 from eventstore.connections import LOCK_WAIT_SECONDS, Connection, LogDatastore, ask, connect
-from eventstore.envelope import Head, Receipt, RecordedEvent
+from eventstore.envelope import Excerpt, Head, Receipt, RecordedEvent
 from eventstore.failures import LogBehindCheckpoint, LogUnavailable
 from eventstore.following import ReadOn, follow_log, no_rest, read_everything
 from eventstore.snapshots import (
@@ -108,6 +108,15 @@ class Log:
         """
         with self.datastore.connection() as connection:
             return reading.read_events(connection, after=after, limit=limit, until=until)
+
+    def read_excerpts(self, after: int, limit: int, until: int | None = None) -> list[Excerpt]:
+        """Read, like `read`, only what folding needs of each event.
+
+        Raises:
+            LogDamaged: a position is missing.
+        """
+        with self.datastore.connection() as connection:
+            return reading.read_excerpts(connection, after=after, limit=limit, until=until)
 
     def read_shared(self, after: int, limit: int, until: int | None = None) -> list[RecordedEvent]:
         """Read, like `read`, only events of the tenant `market`, which all portfolios share."""

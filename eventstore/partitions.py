@@ -7,7 +7,7 @@ no other, and its place is one log position.
 
 from typing import NamedTuple
 
-from eventstore.envelope import RecordedEvent
+from eventstore.envelope import Excerpt, RecordedEvent
 from eventstore.kafka.topics import partition_of, portfolio_of
 
 
@@ -22,7 +22,7 @@ class Partition(NamedTuple):
         """What tables of this partition have behind their schema's name."""
         return "" if self.of == 1 else f"_{self.number}_of_{self.of}"
 
-    def holds(self, event: RecordedEvent) -> bool:
+    def holds(self, event: Excerpt | RecordedEvent) -> bool:
         """Say whether an event belongs to this sub-log."""
         if self.of == 1:
             return True

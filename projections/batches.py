@@ -6,13 +6,14 @@ because nobody here can say who would have needed it.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
 import msgspec
 import psycopg
 
 from domain.event import Event
 from domain.identity import MARKET_TENANT
-from eventstore.envelope import RecordedEvent
+from eventstore.envelope import Excerpt, RecordedEvent
 from eventstore.log import Log
 from eventstore.partitions import WHOLE, Partition
 from projections.checkpoint import Checkpoint
@@ -36,6 +37,9 @@ class Undecodable(Exception):
 
 UNREADABLE = (msgspec.DecodeError, UnknownEventType, ArithmeticError)
 """What decoding raises for an event that this build cannot read."""
+
+_decoded = partial(tuple.__new__, Decoded)
+"""Makes one without the call of Python that a named tuple's own way is."""
 
 # SQLSTATE classes: connection, rollback, resources, object state, intervention, system.
 _TRANSIENT_CLASSES = frozenset({"08", "40", "53", "55", "57", "58"})
@@ -68,7 +72,7 @@ class Batch(msgspec.Struct, frozen=True):
         )
 
 
-def whole_commands(events: list[RecordedEvent], *, limit: int) -> list[RecordedEvent]:
+def whole_commands(events: list[Excerpt], *, limit: int) -> list[Excerpt]:
     """Drop the last command's events when the limit may have cut it in two.
 
     So readers never see half of what one command did, unless it is longer than a whole batch.
@@ -83,7 +87,7 @@ def whole_commands(events: list[RecordedEvent], *, limit: int) -> list[RecordedE
 
 
 def decode_batch(
-    events: Sequence[RecordedEvent],
+    events: Sequence[Excerpt | RecordedEvent],
     event_types: Iterable[type[Event]],
     partition: Partition = WHOLE,
 ) -> Batch:
@@ -92,6 +96,7 @@ def decode_batch(
     `events` are consecutive ones of the whole log.
     """
     wanted = {EVENT_NAMES[kind] for kind in event_types}
+    is_whole = partition.of == 1
     decoded: list[Decoded] = []
     undecodable = None
     size = len(events)
@@ -100,18 +105,11 @@ def decode_batch(
         if name not in wanted and name in EVENT_TYPES:
             continue
         try:
-            if not partition.holds(recorded):
+            if not (is_whole or partition.holds(recorded)):
                 continue
             event = decode(name, recorded.data)
-            decoded.append(
-                Decoded(
-                    recorded.position,
-                    recorded.tenant,
-                    recorded.recorded_at,
-                    event,
-                    recorded.command_id,
-                )
-            )
+            envelope = recorded.position, recorded.tenant, recorded.recorded_at
+            decoded.append(_decoded((*envelope, event, recorded.command_id)))
         except UNREADABLE as error:
             undecodable = Undecodable(recorded.position, name, recorded.recorded_at, error)
             size = index
@@ -130,7 +128,7 @@ def decode_batch(
     )
 
 
-def _last_market_position(events: Sequence[RecordedEvent], size: int) -> int | None:
+def _last_market_position(events: Sequence[Excerpt | RecordedEvent], size: int) -> int | None:
     for index in range(size - 1, -1, -1):
         if events[index].tenant == MARKET_TENANT:
             return events[index].position
@@ -153,7 +151,7 @@ def read_batch(
     Raises:
         LogUnavailable, LogDamaged: as reading the log does.
     """
-    events = log.read(after, limit, until)
+    events = log.read_excerpts(after, limit, until)
     if not events:
         return None
     if limit > 1 and events[-1].position != until:
