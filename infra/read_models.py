@@ -24,13 +24,14 @@ from projections.trades.model import Trades
 READ_MODELS: tuple[ReadModel, ...] = (
     Positions(),
     Cash(),
-    Trades(),
-    PerformanceModel(),
-    Controls(),
-    Outcomes(),
     Market(),
     Alerts(),
+    PerformanceModel(),
+    Trades(),
+    Outcomes(),
+    Controls(),
 )
+"""In an order whose halves cost about the same to rebuild; none of the first folds captures."""
 
 
 def partition_count(settings: Settings) -> int:
