@@ -26,13 +26,14 @@ def run(settings: Settings, stop: threading.Event) -> None:
     with Reading(settings.app_conninfo, partition_count=partition_count(settings)) as reading:
         redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
         surroundings = http_surroundings(settings, readiness=readiness_of(reading, settings))
-        live = live_over(reading, surroundings, live_limits(settings))
+        board = None if redis_url is None else Reader(board_client(redis_url))
+        live = live_over(reading, surroundings, live_limits(settings), board)
         application = create_app(
             reading,
             surroundings,
             listen=None if redis_url is None else partial(listen, redis_url),
             live=live,
-            board=None if redis_url is None else Reader(board_client(redis_url)),
+            board=board,
         )
         if not stop.is_set():
             serve_http(

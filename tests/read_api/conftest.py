@@ -126,8 +126,9 @@ def addresses(database: Database, valkey_server: EmbeddedValkey) -> Iterator[Add
         hints = partial(listen, valkey_server.url)
         write = create_write_app(desk, surroundings())
         around = surroundings()
-        live = live_over(reading, around, Limits(subscriptions_max=20, stalled_seconds=2.0))
-        read = create_read_app(reading, around, listen=hints, live=live, board=Reader(client))
+        board = Reader(client)
+        live = live_over(reading, around, Limits(subscriptions_max=20, stalled_seconds=2.0), board)
+        read = create_read_app(reading, around, listen=hints, live=live, board=board)
         yield Addresses(running.enter_context(serving(write)), running.enter_context(serving(read)))
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from domain.identity import MARKET_TENANT
-from tests.gateway.serving import assert_problem
-from tests.read_api.conftest import NewTeller, Teller
+from tests.gateway.serving import assert_problem, new_tenant, token
+from tests.read_api.conftest import Addresses, NewTeller, Teller
+from tests.read_api.watching import watching
 
 NAME = "CONTEST.A"
 CUP = "/v1/contests/madrid"
@@ -16,9 +17,15 @@ DAYS = ("2019-07-01", "2019-07-02", "2019-07-03")
 
 
 @pytest.fixture(scope="module")
-def told(teller: NewTeller) -> tuple[Teller, dict[str, Any]]:
+def tenant() -> str:
+    """Whose contest it is."""
+    return new_tenant()
+
+
+@pytest.fixture(scope="module")
+def told(teller: NewTeller, tenant: str) -> tuple[Teller, dict[str, Any]]:
     """A contest of two days of Madrid: ann buys ten, bob five, cas none; it rises by a tenth."""
-    market, owner = teller("market_data", tenant=MARKET_TENANT), teller()
+    market, owner = teller("market_data", tenant=MARKET_TENANT), teller(tenant=tenant)
     market.tell(
         "/v1/instruments", instrument=NAME, symbol=NAME, currency="EUR", asset_class="equity",
         calendar="XMAD",
@@ -150,3 +157,25 @@ class TestAContest:
         assert past["items"] == []
         struck = owner.ask(f"{CUP}/struck-ranks", **asked, session=DAYS[1], edition=1)
         assert struck["items"] == []
+
+
+class TestLive:
+    """The first ranks, over the socket."""
+
+    def test_tells_the_board_and_what_changes_it(
+        self, told: tuple[Teller, dict[str, Any]], addresses: Addresses, tenant: str
+    ) -> None:
+        """Ann is taken out, and the others move up."""
+        owner, asked = told
+        owner.ask(f"{CUP}/ranks", **asked)
+        with watching(addresses.read, token(tenant, "viewer")) as watcher:
+            first = watcher.subscribe("l", "leaderboard/madrid")
+            assert first["type"] == "snapshot"
+            assert {name: row["rank"] for name, row in first["rows"].items()} == {
+                "user-ann": 1, "user-bob": 2,
+            }  # fmt: skip
+            owner.tell(f"{CUP}/disqualifications", participant="user-ann", reason="drill")
+            state = watcher.until_state("l", lambda rows: "user-ann" not in rows)
+            assert {name: row["rank"] for name, row in state.items()} == {
+                "user-bob": 1,
+            }  # fmt: skip
