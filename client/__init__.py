@@ -29,6 +29,7 @@ from client.failures import (
     Unanswered,
     VersionMismatch,
 )
+from client.seeing import Seen
 from client.synchronous import Client
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Problem",
     "Refused",
     "Rejected",
+    "Seen",
     "Terms",
     "Unanswered",
     "VersionMismatch",

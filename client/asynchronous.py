@@ -6,20 +6,21 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 from uuid import UUID
 
 import httpx
 
 from client.answers import Answer, ItemAnswer
-from client.carrying import ANSWER_SECONDS, bearer, lost, replied, tenant_in
+from client.carrying import ANSWER_SECONDS, bearer, emptied, lost, replied, tenant_in
 from client.checking import CheckedTrades
 from client.command import BatchableCommand, Command
 from client.conversation import Conversation, Steps, Stream, Terms
 from client.queries import ListQuery, Query, with_parameters
+from client.seeing import Seen, looked_for
 from client.sources import WAIT_SECONDS, Outcome
 from client.trades import Trade
-from client.wire import Heard, Pause, Reply, Request, Told
+from client.wire import Heard, Pause, Request, Told
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT")
@@ -136,6 +137,32 @@ class AsyncClient:
         """Ask by address for all items of a list."""
         return self._flow(self._conversation.listed(path, parameters))
 
+    async def look(
+        self,
+        path: str,
+        known: Seen | None = None,
+        *,
+        fields: Iterable[str] = (),
+        form: str | None = None,
+        **parameters: object,
+    ) -> Seen:
+        """Look at what an address of the read side answers, if it is not what is known."""
+        asked = looked_for(path, fields, form, parameters)
+        return await self._run(self._conversation.look(asked, known))
+
+    async def save(
+        self,
+        path: str,
+        file: BinaryIO,
+        *,
+        form: str = "csv",
+        fields: Iterable[str] = (),
+        **parameters: object,
+    ) -> Seen:
+        """Write a whole table into a file; writing waits as files do, within the loop."""
+        asked = looked_for(path, fields, form, parameters)
+        return await self._run(self._conversation.look(asked, None, file))
+
     async def _run(self, steps: Steps[T]) -> T:
         heard: Heard = None
         while True:
@@ -168,10 +195,17 @@ class AsyncClient:
 
     async def _exchanged(self, request: Request) -> Heard:
         carrier = self._queries if request.is_query else self._commands
-        method, path, content, headers, _ = request
+        method, path, content, headers, _, into = request
         try:
-            response = await carrier.request(method, path, content=content or None, headers=headers)
+            async with carrier.stream(
+                method, path, content=content or None, headers=headers
+            ) as response:
+                if into is None or not response.is_success:
+                    await response.aread()
+                    return replied(response)
+                file = emptied(into)
+                async for chunk in response.aiter_bytes():
+                    file.write(chunk)
+                return replied(response, b"")
         except httpx.TransportError as error:
             return lost(error, request)
-        answered: Reply = replied(response)
-        return answered

@@ -1,5 +1,7 @@
 """What both worlds share of carrying requests over httpx: reading answers, and naming losses."""
 
+from typing import BinaryIO
+
 import httpx
 
 from client.naming import tenant_of
@@ -11,16 +13,27 @@ ANSWER_SECONDS = 35.0
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
-def replied(response: httpx.Response) -> Reply:
-    """Take from a response what matters."""
+def replied(response: httpx.Response, content: bytes | None = None) -> Reply:
+    """Take from a response what matters; `content`, if its own went elsewhere."""
     headers = response.headers
     return Reply(
         response.status_code,
-        response.content,
+        response.content if content is None else content,
         retry_after=headers.get("retry-after", ""),
         location=headers.get("location", ""),
         complete_position=headers.get("complete-position", ""),
+        media_type=headers.get("content-type", ""),
+        tag=headers.get("etag", ""),
+        position=headers.get("pms-position", ""),
+        market_position=headers.get("pms-market-position", ""),
     )
+
+
+def emptied(file: BinaryIO) -> BinaryIO:
+    """Begin a file anew: an attempt before may have left a part in it."""
+    file.seek(0)
+    file.truncate()
+    return file
 
 
 def lost(error: httpx.HTTPError, request: Request) -> Lost:

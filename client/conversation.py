@@ -13,7 +13,7 @@ knows nothing else. The rules are these.
 """
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from client.failures import UNREADABLE, Problem, Refused
 from client.naming import command_id
 from client.patience import CommandPatience, Patience
 from client.queries import ListQuery, Query, with_parameters
+from client.seeing import Seen, seen
 from client.sources import Outcome
 from client.splitting import BATCH_BYTES_MAX, BATCH_ITEMS_MAX, Batch, batches
 from client.trades import Trade
@@ -170,6 +171,13 @@ class Conversation:
         except UNREADABLE:
             raise Refused(Problem.of(reply)) from None
 
+    def look(self, path: str, known: Seen | None, into: BinaryIO | None = None) -> Steps[Seen]:
+        """Look at what is at an address of the read side, if it is not what is known."""
+        patience = Patience(path, self._terms.patience_seconds, self._clock)
+        headers = {} if known is None else {"If-None-Match": known.tag}
+        request = Request("GET", path, headers=headers, is_query=True, into=into)
+        return seen((yield from self._told(request, patience)), known)
+
     def _pages(
         self, page: Callable[[str | None], str], read: Callable[[list[Any]], list[T]]
     ) -> Stream[T]:
@@ -248,7 +256,7 @@ class Conversation:
             reason, retry_after, _ = _weighed(heard)
             if not reason:
                 assert isinstance(heard, Reply), "whatever is not one has a reason"
-                if heard.is_good:
+                if heard.is_good or heard.is_unchanged:
                     return heard
                 problem = Problem.of(heard)
                 if problem.code != NOT_THERE_YET:

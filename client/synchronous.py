@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 from uuid import UUID
 
 import httpx
 
 from client.answers import Answer, ItemAnswer
-from client.carrying import ANSWER_SECONDS, bearer, lost, replied, tenant_in
+from client.carrying import ANSWER_SECONDS, bearer, emptied, lost, replied, tenant_in
 from client.checking import CheckedTrades
 from client.command import BatchableCommand, Command
 from client.conversation import Conversation, Steps, Stream, Terms
 from client.queries import ListQuery, Query, with_parameters
+from client.seeing import Seen, looked_for
 from client.sources import WAIT_SECONDS, Outcome
 from client.trades import Trade
-from client.wire import Heard, Pause, Reply, Request, Told
+from client.wire import Heard, Pause, Request, Told
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT")
@@ -189,6 +190,45 @@ class Client:
         """
         return self._flow(self._conversation.listed(path, parameters))
 
+    def look(
+        self,
+        path: str,
+        known: Seen | None = None,
+        *,
+        fields: Iterable[str] = (),
+        form: str | None = None,
+        **parameters: object,
+    ) -> Seen:
+        """Look at what an address of the read side answers, as it is sent: JSON, or a whole table.
+
+        `fields` are those wanted, by default all; `form` is `csv`, `parquet` or `arrow`. Give what
+        was seen `known` with the same parameters: if it still holds, it comes back unchanged.
+
+        Raises:
+            Unanswered, Refused: as `ask`.
+        """
+        asked = looked_for(path, fields, form, parameters)
+        return self._run(self._conversation.look(asked, known))
+
+    def save(
+        self,
+        path: str,
+        file: BinaryIO,
+        *,
+        form: str = "csv",
+        fields: Iterable[str] = (),
+        **parameters: object,
+    ) -> Seen:
+        """Write a whole table into a file, from its beginning; `form` as for `look`.
+
+        An attempt that broke off is begun anew. What is seen has no content.
+
+        Raises:
+            Unanswered, Refused: as `ask`.
+        """
+        asked = looked_for(path, fields, form, parameters)
+        return self._run(self._conversation.look(asked, None, file))
+
     def _run(self, steps: Steps[T]) -> T:
         heard: Heard = None
         while True:
@@ -220,10 +260,15 @@ class Client:
 
     def _exchanged(self, request: Request) -> Heard:
         carrier = self._queries if request.is_query else self._commands
-        method, path, content, headers, _ = request
+        method, path, content, headers, _, into = request
         try:
-            response = carrier.request(method, path, content=content or None, headers=headers)
+            with carrier.stream(method, path, content=content or None, headers=headers) as response:
+                if into is None or not response.is_success:
+                    response.read()
+                    return replied(response)
+                file = emptied(into)
+                for chunk in response.iter_bytes():
+                    file.write(chunk)
+                return replied(response, b"")
         except httpx.TransportError as error:
             return lost(error, request)
-        answered: Reply = replied(response)
-        return answered

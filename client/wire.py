@@ -1,24 +1,29 @@
 """What crosses the border between the conversation and whoever carries it over HTTP."""
 
 from collections.abc import Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import BinaryIO, Generic, NamedTuple, TypeVar
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 GOOD, REDIRECTED = 200, 300
+UNCHANGED = 304
 NO_HEADERS: Mapping[str, str] = {}
 
 T = TypeVar("T")
 
 
 class Request(NamedTuple):
-    """One HTTP request; `path` holds its query string. A query goes to the read side."""
+    """One HTTP request; `path` holds its query string. A query goes to the read side.
+
+    A good answer's content goes `into` a file, from its beginning, if there is one.
+    """
 
     method: str
     path: str
     content: bytes = b""
     headers: Mapping[str, str] = NO_HEADERS
     is_query: bool = False
+    into: BinaryIO | None = None
 
 
 class Reply(NamedTuple):
@@ -29,11 +34,20 @@ class Reply(NamedTuple):
     retry_after: str = ""
     location: str = ""
     complete_position: str = ""
+    media_type: str = ""
+    tag: str = ""
+    position: str = ""
+    market_position: str = ""
 
     @property
     def is_good(self) -> bool:
         """Whether it tells what was asked for: no problem, and no way to somewhere else."""
         return GOOD <= self.status < REDIRECTED
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether it tells that what was seen before still holds."""
+        return self.status == UNCHANGED
 
 
 class Lost(NamedTuple):

@@ -20,9 +20,10 @@ from gateway.problem import Problem
 from projections.asking import Seen, State
 from projections.reading import Sitting
 from read_api.asking import PAGE_ITEMS_MAX, SITTING, Asked, Asking, PageAsked
+from read_api.choosing import FIELDS_PATTERN, chosen_fields, item_kind, kept, row_kind
 from read_api.exported import ArrowWriter, CsvWriter, Inexact, Writer, columns_of
 from read_api.negotiation import MEDIA_TYPES, Format, negotiated
-from read_api.shaping import ShapedPage
+from read_api.shaping import Shaped, ShapedOne, ShapedPage
 
 EXPORT_ROWS_MAX = 1_000_000
 EXPORTS_MAX = 2
@@ -48,6 +49,12 @@ class SparsePage(ShapedPage, frozen=True):
     """A page of items that have only the fields asked for."""
 
     items: tuple[dict[str, Any], ...]
+
+
+class SparseOne(ShapedOne, frozen=True):
+    """One item that has only the fields asked for."""
+
+    item: dict[str, Any]
 
 
 class Tag(NamedTuple):
@@ -100,22 +107,34 @@ class Delivery:
         row = row_kind(kind)
         media = dict(answer.kinds)
         problems = endpoint.problems
+        item = item_kind(kind)
+        if item is not None:
+            asked = _with_delivery(asked, is_list=False)
+            media = {"application/json": (kind, SparseOne)}
         if row is not None:
-            asked = _with_format(asked)
+            asked = _with_delivery(asked, is_list=True)
             media = {"application/json": (kind, SparsePage), "text/csv": str}
             media |= {MEDIA_TYPES[each]: bytes for each in (Format.PARQUET, Format.ARROW)}
             problems += ("not_acceptable", "export_inexact", "export_too_long", "too_many_requests")
         unchanged = Answer(304, "It is as `If-None-Match` says.", {}, HEADERS)
         return endpoint._replace(
-            handle=partial(self._answer, endpoint, kind, row),
+            handle=partial(self._answer, endpoint, kind, row, item),
             parameters=asked,
             answers=(answer._replace(kinds=media, headers=HEADERS), unchanged),
             problems=problems,
         )
 
-    async def _answer(self, endpoint: Endpoint, kind: Any, row: Any, call: Call) -> Response:  # noqa: ANN401
+    async def _answer(
+        self,
+        endpoint: Endpoint,
+        kind: Any,  # noqa: ANN401
+        row: type[Shaped] | None,
+        item: type[Shaped] | None,
+        call: Call,
+    ) -> Response:
         form = Format.JSON if row is None else negotiated(call)
-        names = None if row is None else chosen_fields(call.parameters.fields, row)
+        named = row or item
+        names = None if named is None else chosen_fields(call.parameters.fields, named)
         question = f"{call.principal.tenant} {call.request.url.path} {form} "
         question += call.request.scope["query_string"].decode("latin-1")
         header = call.request.headers.get("if-none-match", "")
@@ -126,7 +145,7 @@ class Delivery:
         sitting = Sitting()
         reset = SITTING.set(sitting)
         try:
-            if form is not Format.JSON:
+            if form is not Format.JSON and row is not None:
                 told = await self._file(endpoint, kind, row, names, form, call)
             else:
                 told = await endpoint.handle(call)
@@ -142,8 +161,8 @@ class Delivery:
         told.headers["Vary"] = "Accept, Authorization"
         is_known = any(each.content == content for each in tags) or header.strip() == "*"
         if is_known and form is Format.JSON:
-            kept = {name: told.headers[name] for name in HEADERS if name in told.headers}
-            return Response(status_code=304, headers=kept)
+            headers = {name: told.headers[name] for name in HEADERS if name in told.headers}
+            return Response(status_code=304, headers=headers)
         return told
 
     async def _stands(self, seen: Seen, wanted: int) -> bool:
@@ -156,7 +175,7 @@ class Delivery:
         self,
         endpoint: Endpoint,
         kind: Any,  # noqa: ANN401
-        row: Any,  # noqa: ANN401
+        row: type[Shaped],
         names: tuple[str, ...] | None,
         form: Format,
         call: Call,
@@ -249,51 +268,25 @@ class Delivery:
         return await self._asking.in_thread(partial(decoder.decode, bytes(response.body)))
 
 
-def row_kind(kind: Any) -> Any:  # noqa: ANN401
-    """Give the struct of a list's items; None where a kind of answer is no list of structs."""
-    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
-        return None
-    for field in msgspec.structs.fields(kind):
-        inner = getattr(field.type, "__args__", (None,))[0]
-        if field.name == "items" and isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-            return inner
-    return None
-
-
-def chosen_fields(asked: str | None, row: type[msgspec.Struct]) -> tuple[str, ...] | None:
-    """Read which fields are asked for; None: all.
-
-    Raises:
-        Problem: `parameter_invalid`, naming those that are not there and those that are.
-    """
-    if asked is None:
-        return None
-    names = tuple(dict.fromkeys(asked.split(",")))
-    known = row.__struct_encode_fields__
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        detail = f"There is no {', '.join(unknown)}; there are {', '.join(known)}."
-        raise Problem("parameter_invalid", detail, fields=("fields",))
-    return names
-
-
-def _with_format(asked: type[Asked]) -> type[Asked]:
-    """Add what every list can be asked to a struct of parameters."""
+def _with_delivery(asked: type[Asked], *, is_list: bool) -> type[Asked]:
+    """Add to a struct of parameters what every item can be asked, and every list."""
     fields = Annotated[
         str,
         msgspec.Meta(
-            pattern=r"^[a-z0-9_]+(,[a-z0-9_]+)*\Z",
+            pattern=FIELDS_PATTERN,
             max_length=2_000,
-            description="Only these fields of each item, with commas between.",
+            description="Only these fields of each item, with commas between; one within another "
+            "is named with a dot.",
         ),
     ]
     form = Annotated[
         Literal["json", "csv", "parquet", "arrow"],
         msgspec.Meta(description="The format, whatever is accepted; a file is of the whole table."),
     ]
+    added = [("fields", fields | None, None), ("format", form | None, None)]
     made = msgspec.defstruct(
         asked.__name__,
-        [("fields", fields | None, None), ("format", form | None, None)],
+        added if is_list else added[:1],
         bases=(asked,),
         kw_only=True,
         forbid_unknown_fields=True,
@@ -310,9 +303,7 @@ def _finish(told: Response, names: tuple[str, ...] | None) -> str:
         if name in parts:
             told.headers[text] = bytes(parts[name]).decode()
     if names is not None:
-        items = msgspec.json.decode(parts["items"], type=list[dict[str, msgspec.Raw]])
-        kept = [{name: item[name] for name in names if name in item} for item in items]
-        parts["items"] = msgspec.Raw(msgspec.json.encode(kept))
+        parts = kept(parts, names)
         told.body = msgspec.json.encode(parts)
         told.headers["Content-Length"] = str(len(told.body))
     held = b"".join(bytes(part) for name, part in parts.items() if name not in POSITION_HEADERS)

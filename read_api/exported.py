@@ -100,11 +100,16 @@ def columns_of(kind: type[Shaped], names: Sequence[str] | None = None) -> tuple[
     """List the columns of rows of a kind: all, or those of the named fields in their order."""
     described = kinds.type_info(kind)
     assert isinstance(described, kinds.StructType), "rows are structs"
-    by_name = {field.encode_name: field for field in described.fields}
-    chosen = by_name if names is None else names
-    return tuple(
-        column for name in chosen for column in _columns((), by_name[name].name, by_name[name].type)
-    )
+    every = [
+        column for field in described.fields for column in _columns((), field.name, field.type)
+    ]
+    chosen = [
+        column
+        for name in names or ()
+        for column in every
+        if column.name == name or column.name.startswith(f"{name}.")
+    ]
+    return tuple(every if names is None else dict.fromkeys(chosen))
 
 
 def _columns(path: tuple[str, ...], name: str, kind: kinds.Type) -> list[Column]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import httpx
 import pytest
 
-from client import Answer, AsyncClient, Client, ItemAnswer, NothingAttempted, Terms
+from client import Answer, AsyncClient, Client, ItemAnswer, NothingAttempted, Seen, Terms
 from client.naming import command_id, tenant_of
 from client.queries import Cash
 from client.trades import Trade
@@ -120,6 +121,13 @@ class Worlds:
         with self._client() as client:
             return {each.currency: str(each.balance) for each in client.pages(query)}
 
+    def saved(self, file: BinaryIO) -> Seen:
+        """Save a table."""
+        if self._is_async:
+            return self._in_a_loop(lambda client: client.save("/v1/trades", file))
+        with self._client() as client:
+            return client.save("/v1/trades", file)
+
     def _client(self) -> Client:
         http = httpx.Client(
             base_url=self._url, headers={"Authorization": f"Bearer {self._bearer}"}, trust_env=False
@@ -180,6 +188,17 @@ class TestCarrying:
             found = Worlds(url, is_async=is_async).balances()
 
         assert found == {"EUR": "1.10", "USD": "-2"}
+
+    def test_begins_a_file_anew_that_broke_off(self, *, is_async: bool) -> None:
+        """Whatever was in it before, also what an attempt left there, or a refusal said."""
+        script = Script(HALF, NOT_ATTEMPTED, (200, {"a": 1}))
+        file = io.BytesIO(b"something longer than what comes")
+        with scripted(script) as url:
+            seen = Worlds(url, is_async=is_async).saved(file)
+
+        assert script.asked == ["GET /v1/trades?format=csv"] * 3
+        assert file.getvalue() == b'{"a": 1}'
+        assert seen.content == b""
 
     def test_says_that_nobody_was_there(self, *, is_async: bool) -> None:
         """A refused connection carries nothing out."""

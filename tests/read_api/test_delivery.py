@@ -136,6 +136,44 @@ class TestFields:
         assert told["next_cursor"] == whole["next_cursor"]
         assert lines[0] == "side,quantity"
 
+    def test_are_also_those_of_one_item(self, story: Teller) -> None:
+        """Of a document that holds a single one, with a tag of their own."""
+        path = "/v1/portfolios/growth/positions/AAPL"
+        answer = story.read.get(f"{path}?fields=price,instrument")
+        again = story.read.get(
+            f"{path}?fields=price,instrument", headers={"If-None-Match": answer.headers["ETag"]}
+        )
+        other = story.read.get(
+            f"{path}?fields=price", headers={"If-None-Match": answer.headers["ETag"]}
+        )
+        wrong = story.read.get(f"{path}?fields=colour")
+
+        assert answer.json()["item"] == {"price": "20", "instrument": "AAPL"}
+        assert answer.json().keys() == story.ask(path).keys()
+        assert (again.status_code, other.status_code) == (304, 200)
+        assert "no colour" in assert_problem(wrong, 400, "parameter_invalid")["detail"]
+
+    def test_are_also_those_within_others(self, story: Teller) -> None:
+        """Named with a dot, as the columns of a file are; what holds nothing stays null."""
+        path = "/v1/portfolios/growth/performance"
+        whole = story.ask(path)["items"]
+
+        items = story.ask(f"{path}?fields=struck.nav,session,struck.flows")["items"]
+        first = story.ask(f"{path}?fields=struck.nav,struck")["items"][0]
+        lines = story.read.get(f"{path}?fields=struck.nav,session&format=csv").text.splitlines()
+        wrong = story.read.get(f"{path}?fields=struck.colour")
+
+        assert items == [
+            {
+                "struck": {name: item["struck"][name] for name in ("nav", "flows")},
+                "session": item["session"],
+            }
+            for item in whole
+        ]
+        assert first == {"struck": whole[0]["struck"]}
+        assert lines[0] == "struck.nav,session"
+        assert_problem(wrong, 400, "parameter_invalid")
+
     def test_that_are_not_there_are_named(self, story: Teller) -> None:
         """With those that are."""
         answer = story.read.get("/v1/trades?fields=side,colour")

@@ -1,4 +1,4 @@
-"""The example of `docs/queries.md` does what it says, run as a reader would run it."""
+"""The examples of `docs/queries.md` do what they say, run as a reader would run them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from client import Client
 from tests.gateway.serving import new_tenant, token
 from tests.read_api.conftest import Addresses, NewTeller
 
@@ -19,23 +22,11 @@ class TestTheExample:
 
     def test_prints_what_it_says(self, addresses: Addresses, teller: NewTeller) -> None:
         """With a portfolio that holds 100,000."""
-        tenant = new_tenant()
-        desk = teller(tenant=tenant)
-        desk.tell("/v1/portfolios", portfolio="alpha", base_currency="USD")
-        deposit = {"amount": "100000", "currency": "USD", "value_date": "2024-01-08"}
-        last = desk.tell("/v1/portfolios/alpha/deposits", **deposit)
-        desk.ask("/v1/portfolios/alpha/cash", min_position=last["position"], wait_seconds=20)
-        block = r"<!-- queries -->\n```sh\n(.*?)```\n```text\n(.*?)```\n"
-        found = re.search(block, PAGE.read_text(encoding="utf-8"), re.DOTALL)
-        assert found is not None, "the page has its example"
+        program, printed = example("queries", "sh")
 
         ran = subprocess.run(
-            ["bash", "-eu", "-c", found[1]],
-            env={
-                "PATH": os.environ["PATH"],
-                "READ": addresses.read,
-                "TOKEN": token(tenant, "admin", source="desk-1"),
-            },
+            ["bash", "-eu", "-c", program],
+            env={"PATH": os.environ["PATH"], "READ": addresses.read, "TOKEN": prepared(teller)},
             capture_output=True,
             text=True,
             timeout=SECONDS_MAX,
@@ -43,4 +34,39 @@ class TestTheExample:
         )
 
         assert ran.returncode == 0, ran.stderr
-        assert ran.stdout == found[2]
+        assert ran.stdout == printed
+
+    def test_of_the_client_prints_what_it_says(
+        self,
+        addresses: Addresses,
+        teller: NewTeller,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """In Python, in a folder of its own."""
+        monkeypatch.chdir(tmp_path)
+        program, printed = example("client", "python")
+
+        exec(program, {"Client": Client, "READ": addresses.read, "TOKEN": prepared(teller)})  # noqa: S102
+
+        assert capsys.readouterr().out == printed
+
+
+def prepared(teller: NewTeller) -> str:
+    """Tell what the examples ask for, under a tenant of its own; give its token."""
+    tenant = new_tenant()
+    desk = teller(tenant=tenant)
+    desk.tell("/v1/portfolios", portfolio="alpha", base_currency="USD")
+    deposit = {"amount": "100000", "currency": "USD", "value_date": "2024-01-08"}
+    last = desk.tell("/v1/portfolios/alpha/deposits", **deposit)
+    desk.ask("/v1/portfolios/alpha/cash", min_position=last["position"], wait_seconds=20)
+    return token(tenant, "admin", source="desk-1")
+
+
+def example(name: str, language: str) -> tuple[str, str]:
+    """Find an example of the page: its program, and what it prints."""
+    block = rf"<!-- {name} -->\n```{language}\n(.*?)```\n```text\n(.*?)```\n"
+    found = re.search(block, PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None, "the page has its example"
+    return found[1], found[2]
