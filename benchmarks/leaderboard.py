@@ -62,12 +62,10 @@ def run(
         anew = _Timed()
         with anew:
             keeper.refresh(readable)
-        progress(sessions, steps)
         tables.tell(MARKET_TENANT, _closed(sessions - 1))
         closing = _Timed()
         with closing:
             keeper.refresh(readable)
-        progress(sessions + 1, steps)
         single = _Timed()
         for number in range(changes):
             tables.tell(TENANT, _bought(number * 37 % portfolios, 3, number))

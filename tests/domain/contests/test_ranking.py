@@ -4,7 +4,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.contests.events import Rank
@@ -40,6 +40,7 @@ def reason_of(
 class TestTheOrder:
     """Laws of every field of entrants."""
 
+    @settings(max_examples=30)
     @given(rules, fields())
     def test_is_total_and_without_gaps(self, terms: object, entrants: list[Track]) -> None:
         """Those ranked of the session itself are 1 to n; everybody is listed once."""
@@ -51,6 +52,7 @@ class TestTheOrder:
             each.participant for each in entrants
         )
 
+    @settings(max_examples=30)
     @given(rules, fields(), st.randoms())
     def test_does_not_depend_on_the_order_of_arrival(
         self, terms: object, entrants: list[Track], chance: object
@@ -61,6 +63,7 @@ class TestTheOrder:
 
         assert standing(terms, entrants, LAST) == standing(terms, others, LAST)  # type: ignore[arg-type]
 
+    @settings(max_examples=30)
     @given(rules, fields(least=2))
     def test_is_of_pairs(self, terms: object, entrants: list[Track]) -> None:
         """Of two ranked of the session, the one with the better value, then the tie-breakers."""
@@ -71,6 +74,7 @@ class TestTheOrder:
             assert worse.value is not None
             assert _ties(better) > _ties(worse)
 
+    @settings(max_examples=30)
     @given(rules, fields(least=1))
     def test_whoever_leaves_moves_others_up_only(
         self, terms: object, entrants: list[Track]
@@ -86,6 +90,7 @@ class TestTheOrder:
             elif known is not None:
                 assert each.rank in {known, known - 1}
 
+    @settings(max_examples=30)
     @given(rules, fields(least=1))
     def test_a_held_rank_is_the_one_of_then(self, terms: object, entrants: list[Track]) -> None:
         """Of the last session with marks for everything."""
