@@ -43,7 +43,8 @@ class Attribution(msgspec.Struct, frozen=True):
     """Effects that sum, with `trading`, to `active_return` = portfolio's less benchmark's return.
 
     Without effects `reason` says why: `no_benchmark`, `no_returns`, `benchmark_incomplete` (it has
-    no return on one of the days), or `lost_everything` (a return of -100 % has no logarithm).
+    no return on one of the days, or no rate to the portfolio's currency), or
+    `lost_everything` (a return of -100 % has no logarithm).
     """
 
     portfolio: str
@@ -145,7 +146,7 @@ def _read(
     other = weighted(versions, closes)
     rates = rate_returns(versions[-1].currency, history.base_currency, closes)
     spans = _spans(closes.sessions[1:], [panel.start, *panel.days])
-    incomplete = np.isnan(other.total)
+    incomplete = np.isnan(other.total) | np.isnan(rates)
     if any(first >= last or incomplete[first:last].any() for first, last in spans):
         return "benchmark_incomplete"
     names, places = SectorsByDate(history, other.names).places(

@@ -23,7 +23,7 @@ from tests.projections.running import running, wait_for_position
 MODELS = (PerformanceModel(), Positions())
 """Those that are asked; the queries about a portfolio look for it in `positions`."""
 
-COMMANDS_PER_BATCH = 500
+COMMANDS_PER_BATCH = 200
 EVENTS_PER_BATCH = 2_000
 DESK_SECONDS = 300
 
@@ -83,7 +83,10 @@ def tell(desk: Desk, log: Log, projector: Projector, issued: Iterable[Issued]) -
     told, outcomes = list(issued), []
     for start in range(0, len(told), COMMANDS_PER_BATCH):
         batch = told[start : start + COMMANDS_PER_BATCH]
+        before = log.head().position
         outcomes += desk.submit_batch(batch, is_atomic=False).result(DESK_SECONDS)
+        # At most two batches behind: the desk is faster, and nobody's patience is endless.
+        wait_for_position(projector, before, *MODELS)
     for each, outcome in zip(told, outcomes, strict=True):
         assert outcome.status is Status.ACCEPTED, (each.command, outcome)
     wait_for_position(projector, log.head().position, *MODELS)

@@ -22,9 +22,11 @@ from tests.projections.performance.telling import (
     BOOK,
     NEW_YORK,
     Told,
+    at,
     closed,
     day,
     flow,
+    marked,
     opened,
     trade,
 )
@@ -99,6 +101,24 @@ class TestAttribution:
         assert attributed(connection, *story).attribution.reason == "no_returns"
         story.append(closed(2, {"A": "10"}))
         assert attributed(connection, *story).attribution.reason == "benchmark_incomplete"
+
+    def test_needs_the_rate_of_a_benchmark_in_another_currency(
+        self, connection: Connection
+    ) -> None:
+        """Without it a euro is no dollar; with it, +10 % in euros that lose a tenth are -1 %."""
+        told = [
+            registered("A"), benchmark(currency="EUR", A="1"), opened(), flow("1000", 1),
+            closed(1, {"A": "10"}), closed(2, {"A": "11"}),
+        ]  # fmt: skip
+        rates = [
+            marked(at(number, 12), {"EUR/USD": rate}) for number, rate in ((1, "1.2"), (2, "1.08"))
+        ]
+
+        assert attributed(connection, *told).attribution.reason == "benchmark_incomplete"
+        later = attributed(connection, *told[:4], rates[1], *told[4:]).attribution
+        assert later.reason == "benchmark_incomplete"
+        found = attributed(connection, *told[:4], *rates, *told[4:]).attribution
+        assert found.benchmark_return == pytest.approx(-0.01)
 
 
 class TestLaws:
