@@ -15,7 +15,12 @@ from domain.alerts import alert as alerts
 from domain.alerts import declaring
 from domain.alerts.alert import Alert
 from domain.alerts.declaring import AlertRules
-from domain.alerts.events import AlertEvent, AlertRuleEvent, JudgedEvent
+from domain.alerts.events import (
+    AlertDeliveryRequested,
+    AlertEvent,
+    AlertRuleEvent,
+    JudgedEvent,
+)
 from domain.alerts.terms import AlertTerms
 from domain.identity import alert_rules_stream, alert_stream
 from domain.rejection import Rejection
@@ -48,6 +53,14 @@ class ResolveAlert(Command, frozen=True, kw_only=True, tag="resolve_alert"):
 
     alert: UUID
     reason: str
+
+
+class RequestAlertDelivery(Command, frozen=True, kw_only=True, tag="request_alert_delivery"):
+    """Have a delivery tried anew: of what was told of an alert at a log position, to a channel."""
+
+    alert: UUID
+    told_position: int
+    channel: str
 
 
 class TellAlert(Command, frozen=True, tag="tell_alert"):
@@ -119,6 +132,28 @@ def resolve_alert(issued: Issued, command: ResolveAlert, view: View) -> Decision
     return Decision(events=(Addressed(stream, issued.tenant, told),), of_stream=stream)
 
 
+def request_alert_delivery(issued: Issued, command: RequestAlertDelivery, view: View) -> Decision:
+    """Tell that somebody wants it tried anew.
+
+    Raises:
+        Rejection: `alert_unknown`, or `occurrence_unknown`.
+    """
+    stream = alert_stream(issued.tenant, command.alert)
+    positions = {each.position for each in view.recorded(stream)}
+    if not positions:
+        raise Rejection("alert_unknown", "No such alert was ever raised.")
+    if command.told_position not in positions:
+        message = f"Nothing was told of this alert at position {command.told_position}."
+        raise Rejection("occurrence_unknown", message)
+    told = AlertDeliveryRequested(
+        alert=command.alert,
+        told_position=command.told_position,
+        channel=command.channel,
+        requested_by=issued.actor,
+    )
+    return Decision(events=(Addressed(stream, issued.tenant, told),), of_stream=stream)
+
+
 def tell_alert(issued: Issued, command: TellAlert, view: View) -> Decision:  # noqa: ARG001
     """Tell it."""
     stream = alert_stream(issued.tenant, command.judged.alert)
@@ -130,6 +165,7 @@ HANDLERS: Mapping[type[Command], Callable[[Issued, Any, View], Decision | Alread
     RetireAlertRule: retire_alert_rule,
     AcknowledgeAlert: acknowledge_alert,
     ResolveAlert: resolve_alert,
+    RequestAlertDelivery: request_alert_delivery,
     TellAlert: tell_alert,
 }
 

@@ -49,6 +49,10 @@ LIMITED: LiteralString = f"{_EVENTS}{LIMITED_PREDICATE} AND {_RANGE}"
 _OF_TYPES: LiteralString = (
     f"{_EVENTS}event_type = ANY(%s) AND position > %s AND position <= %s ORDER BY position"
 )
+_OF_TENANTS: LiteralString = (
+    f"{_EVENTS}tenant = ANY(%s) AND event_type = ANY(%s) AND position > %s AND position <= %s"
+    " ORDER BY position LIMIT %s"
+)
 _BY_VERSION: LiteralString = "stream_version > %s ORDER BY stream_version LIMIT %s"
 _STREAM: LiteralString = f"{_EVENTS}stream_id = %s AND {_BY_VERSION}"
 _STREAM_UNTIL: LiteralString = (
@@ -206,6 +210,20 @@ def read_of_types(
 ) -> list[RecordedEvent]:
     """Read the events of some types behind position `after`, up to `until`, in order."""
     return _fetch(connection, _OF_TYPES, (list(event_types), after, until))
+
+
+def read_of_tenants(
+    connection: Connection,
+    tenants: Iterable[str],
+    event_types: Iterable[str],
+    *,
+    after: int,
+    until: int,
+    limit: int,
+) -> list[RecordedEvent]:
+    """Read some tenants' events of some types behind `after`, up to `until`, in order."""
+    parameters = (list(tenants), list(event_types), after, until, limit)
+    return _fetch(connection, _OF_TENANTS, parameters)
 
 
 def read_stream(

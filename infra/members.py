@@ -18,6 +18,7 @@ START_ORDER = (
     ProcessName.READ,
     ProcessName.PROJECTOR,
     ProcessName.RELAY,
+    ProcessName.DELIVERY,
     ProcessName.WRITE,
 )
 RELAYS = 2  # a leader, and a standby that takes over
@@ -75,6 +76,8 @@ def how_many(settings: Settings, process: ProcessName) -> int:
             return settings.writers
         case ProcessName.READ:
             return 1
+        case ProcessName.DELIVERY:
+            return int(settings.alert_channels is not None)
 
 
 def is_one_of_several(settings: Settings, process: ProcessName) -> bool:
@@ -99,7 +102,11 @@ def _usable_port(host: str, wanted: int, taken: set[int], process: ProcessName) 
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError as error:
-        option = {ProcessName.RELAY: "PMS_RELAY_PORT", ProcessName.REGISTRY: "PMS_REGISTRY_PORT"}
+        option = {
+            ProcessName.RELAY: "PMS_RELAY_PORT",
+            ProcessName.REGISTRY: "PMS_REGISTRY_PORT",
+            ProcessName.DELIVERY: "PMS_DELIVERY_PORT",
+        }
         raise OperatorError(
             f"{host}:{port} cannot be used ({error.strerror}). "
             f"Choose another with {option.get(process, f'--{process}-port')}; 0 takes any free one."

@@ -29,6 +29,7 @@ class ProcessName(StrEnum):
     READ = "read"
     RELAY = "relay"
     REGISTRY = "registry"
+    DELIVERY = "delivery"
 
 
 def composition(name: ProcessName) -> Composition:

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     """How long one may take nothing of what is sent to it before it is cut off."""
     live_heartbeat_seconds: float = Field(default=10.0, ge=1)
     """How often one is sent a sign of life; STOMP clients say it themselves."""
+    delivery_port: Port = 0
+    alert_channels: Path | None = None
+    """The file that says where alerts are delivered; without it none are."""
     log_level: LogLevel = "info"
     build: str | None = Field(default=None, min_length=1, max_length=128)
     """The name of the build that events record; taken from git where not given."""

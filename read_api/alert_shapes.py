@@ -156,3 +156,60 @@ class AlertCounts(Shaped, frozen=True):
     items: tuple[OpenAlerts, ...]
     position: int
     market_position: int
+
+
+class AlertDelivery(Shaped, frozen=True):
+    """What was told of an alert at a log position, on its way to a channel.
+
+    `status`: `due` (tried again at `next_at`), `delivered`, or `dead`: given up.
+    """
+
+    channel: str
+    position: int
+    alert: UUID
+    occurrence: str
+    status: str
+    attempts: int
+    next_at: datetime
+    last_error: str | None
+    delivered_at: datetime | None
+
+
+class AlertDeliveriesPage(ShapedPage, frozen=True):
+    """Deliveries of alerts."""
+
+    items: tuple[AlertDelivery, ...]
+
+
+class AlertHit(Shaped, frozen=True):
+    """An alert that a rule would have raised; without `until` it would be open still.
+
+    The figure was beyond its level `since`. `ended` is `cleared`, or `retracted`: a restatement
+    removed its cause.
+    """
+
+    portfolio: str | None
+    instrument: str | None
+    source: str | None
+    since: datetime
+    raised_at: datetime
+    as_of: int
+    actual: Amount
+    until: datetime | None
+    ended: str | None
+
+
+class AlertTrial(Shaped, frozen=True):
+    """What a rule would have raised, judged from `events` of the log up to `position`.
+
+    `items` are the first 1,000 of `hit_count`. `in_breach_seconds` is the business time from
+    `since` to `until` of all that no restatement retracts, of those still open up to `reached`.
+    """
+
+    items: tuple[AlertHit, ...]
+    hit_count: int
+    in_breach_seconds: int
+    events: int
+    reached: datetime | None
+    position: int
+    market_position: int

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -16,6 +16,7 @@ from gateway.access import Action
 from gateway.decoding import Name
 from gateway.interface import Call, Endpoint, json_response, not_found
 from gateway.openapi import PathParameter
+from projections.alert_deliveries import deliveries_of
 from projections.alerts import queries
 from projections.alerts.tables import AlertRow, OccurrenceRow, RuleRow
 from projections.asking import Readable
@@ -43,6 +44,13 @@ class AlertsAsked(PageAsked, kw_only=True):
     kind: AlertKind | None = None
     alert_rule: Name | None = None
     portfolio: Name | None = None
+
+
+class DeliveriesAsked(PageAsked, kw_only=True):
+    """Which deliveries."""
+
+    status: Literal["due", "delivered", "dead"] | None = None
+    channel: Name | None = None
 
 
 class AlertQueries:
@@ -94,6 +102,19 @@ class AlertQueries:
 
         return await self._ask(call, query)
 
+    async def deliveries(self, call: Call) -> Response:
+        """List deliveries."""
+        asked: DeliveriesAsked = call.parameters
+
+        def query(readable: Readable) -> shapes.AlertDeliveriesPage:
+            page = deliveries_of(
+                readable, status=asked.status, channel=asked.channel, **_paged(call, asked)
+            )
+            items = [shaped(shapes.AlertDelivery, row) for row in page.rows]
+            return page_shaped(shapes.AlertDeliveriesPage, page, items)
+
+        return await self._ask(call, query)
+
     async def rules(self, call: Call) -> Response:
         """List rules in force."""
         asked: PageAsked = call.parameters
@@ -124,9 +145,10 @@ class AlertQueries:
 
 
 def alert_endpoints(asking: Asking) -> Sequence[Endpoint]:
-    """Give every address of alerts."""
+    """Give every address of alerts, and of their rules."""
     alerts, read = AlertQueries(asking), Action.READ_ALERTS
     return (
+        *_rule_endpoints(alerts),
         query(
             "/v1/alerts",
             "list_alerts",
@@ -155,6 +177,21 @@ def alert_endpoints(asking: Asking) -> Sequence[Endpoint]:
             alerts.alert,
             ALERT,
         ),
+        query(
+            "/v1/alert-deliveries",
+            "list_alert_deliveries",
+            "Deliveries of alerts, newest first: due, delivered, or given up",
+            read,
+            DeliveriesAsked,
+            shapes.AlertDeliveriesPage,
+            alerts.deliveries,
+        ),
+    )
+
+
+def _rule_endpoints(alerts: AlertQueries) -> Sequence[Endpoint]:
+    read = Action.READ_ALERTS
+    return (
         query(
             "/v1/alert-rules",
             "list_alert_rules",

@@ -12,6 +12,7 @@ from projections.announcing import Announcement
 from projections.leaderboard.reading import Reader
 from projections.reading import Reading
 from read_api import shaping, trade_shapes
+from read_api.alert_trials import trial_endpoint
 from read_api.alerts import alert_endpoints
 from read_api.asking import Asked, Asking, PageAsked
 from read_api.bases import bases_endpoint
@@ -117,6 +118,7 @@ def create_app(
         *market_endpoints(asking),
         *alert_endpoints(asking),
         rebuilds_endpoint(asking),
+        trial_endpoint(asking),
     ):
         interface.add(delivery.delivered(endpoint))
     if live is not None:

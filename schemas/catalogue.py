@@ -3,6 +3,7 @@
 from domain.alerts.events import (
     AlertAcknowledged,
     AlertCleared,
+    AlertDeliveryRequested,
     AlertEscalated,
     AlertRaised,
     AlertResolved,
@@ -185,6 +186,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "alert.cleared.v1": AlertCleared,
     "alert.resolved.v1": AlertResolved,
     "alert.retracted.v1": AlertRetracted,
+    "alert.delivery_requested.v1": AlertDeliveryRequested,
 }
 
 EVENT_NAMES: dict[type[Event], str] = {kind: name for name, kind in EVENT_TYPES.items()}

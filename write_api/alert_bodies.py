@@ -5,7 +5,13 @@ from uuid import UUID
 
 import msgspec
 
-from commands.alerts import AcknowledgeAlert, DeclareAlertRule, ResolveAlert, RetireAlertRule
+from commands.alerts import (
+    AcknowledgeAlert,
+    DeclareAlertRule,
+    RequestAlertDelivery,
+    ResolveAlert,
+    RetireAlertRule,
+)
 from domain.alerts.terms import (
     CHANNELS_MAX,
     STEPS_MAX,
@@ -76,6 +82,13 @@ class AlertResolutionBody(Body, frozen=True):
     reason: Reason
 
 
+class AlertDeliveryBody(Body, frozen=True, kw_only=True):
+    """What was told of the alert, by its log position, and the channel that is to hear of it."""
+
+    told_position: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+    channel: Name
+
+
 def alert_terms(body: AlertRuleBody) -> AlertTerms:
     """Build the terms of a rule.
 
@@ -118,3 +131,10 @@ def acknowledgement_command(_: AlertAcknowledgementBody, alert: str) -> Acknowle
 def resolution_command(body: AlertResolutionBody, alert: str) -> ResolveAlert:
     """Build the end of an alert."""
     return ResolveAlert(alert=UUID(alert), reason=body.reason)
+
+
+def delivery_command(body: AlertDeliveryBody, alert: str) -> RequestAlertDelivery:
+    """Build the wish to have a delivery tried anew."""
+    return RequestAlertDelivery(
+        alert=UUID(alert), told_position=body.told_position, channel=body.channel
+    )

@@ -31,6 +31,10 @@ def _resolution(call: Call, body: bodies.AlertResolutionBody) -> Command:
     return bodies.resolution_command(body, call.named(ALERT))
 
 
+def _delivery(call: Call, body: bodies.AlertDeliveryBody) -> Command:
+    return bodies.delivery_command(body, call.named(ALERT))
+
+
 ALERTS: Sequence[Control] = (
     Control(
         "/v1/alert-rules",
@@ -72,6 +76,17 @@ ALERTS: Sequence[Control] = (
         bodies.AlertResolutionBody,
         _resolution,
         "Its rule raises another about the same only once the figure has cleared.",
+        parts=(ALERT,),
+    ),
+    Control(
+        "/v1/alerts/{alert}/deliveries",
+        "request_alert_delivery",
+        "Have a delivery of an alert tried anew",
+        (Action.TAKE_ALERT,),
+        bodies.AlertDeliveryBody,
+        _delivery,
+        "One that is `dead` in GET /v1/alert-deliveries is due again; of one that is not, nothing "
+        "comes.",
         parts=(ALERT,),
     ),
 )

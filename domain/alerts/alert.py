@@ -6,6 +6,7 @@ from enum import StrEnum
 from domain.alerts.events import (
     AlertAcknowledged,
     AlertCleared,
+    AlertDeliveryRequested,
     AlertEscalated,
     AlertEvent,
     AlertRaised,
@@ -45,7 +46,7 @@ def status_after(status: AlertStatus | None, event: AlertEvent) -> AlertStatus:
             return AlertStatus.CLEARED
         case AlertResolved():
             return AlertStatus.RESOLVED
-        case AlertEscalated():
+        case AlertEscalated() | AlertDeliveryRequested():
             return status
 
 

@@ -125,6 +125,15 @@ class AlertResolved(Event, frozen=True):
     reason: str
 
 
+class AlertDeliveryRequested(Event, frozen=True):
+    """Somebody wants a delivery tried anew that was given up: of what was told at a position."""
+
+    alert: UUID
+    told_position: int
+    channel: str
+    requested_by: str
+
+
 AlertRuleEvent = AlertRuleDeclared | AlertRuleRetired
 JudgedEvent = AlertRaised | AlertEscalated | AlertCleared | AlertRetracted
-AlertEvent = JudgedEvent | AlertAcknowledged | AlertResolved
+AlertEvent = JudgedEvent | AlertAcknowledged | AlertResolved | AlertDeliveryRequested

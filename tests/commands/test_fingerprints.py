@@ -11,6 +11,7 @@ import pytest
 from commands.alerts import (
     AcknowledgeAlert,
     DeclareAlertRule,
+    RequestAlertDelivery,
     ResolveAlert,
     RetireAlertRule,
     TellAlert,
@@ -171,6 +172,9 @@ GOLDEN: dict[str, Command] = {
     ),
     "ed38113743ff30a56abdbd8d95755b28811a6efc1cbec08ecb65070298f08fa5": TellAlert(
         AlertCleared(alert=ALERT, at=AT, as_of=1_400)
+    ),
+    "eb21bfff097166e46ffba7a092ecdc701af44d7ce8a79f775e14eaf1c31cec00": RequestAlertDelivery(
+        alert=ALERT, told_position=1_300, channel="head"
     ),
     "504156862f4112fdca7e5e2b2f728560df0f532211f0a899d86ac1ccb4502a24": ReviewLimits("alpha"),
     **PORTFOLIO_GOLDEN,

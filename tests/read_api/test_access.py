@@ -15,6 +15,7 @@ SEEING = {"admin", "portfolio_manager", "trader", "controller", "risk", "auditor
 OVERSEEING = {"admin", "portfolio_manager", "controller", "auditor", "risk"}
 TRADE = "/v1/trades/00000000-0000-4000-8000-000000000000"
 BLOCK = "/v1/blocks/00000000-0000-4000-8000-000000000000"
+TRIAL = "/v1/alert-rules:try?kind=leverage&raise_above=2&clear_at=1"
 PERMITTED = {
     "/v1/portfolios": SEEING,
     "/v1/portfolios/growth": SEEING,
@@ -64,6 +65,8 @@ PERMITTED = {
     "/v1/alerts": SEEING - {"viewer"},
     "/v1/alerts/counts": SEEING - {"viewer"},
     f"/v1/alerts/{UUID(int=1)}": SEEING - {"viewer"},
+    "/v1/alert-deliveries": SEEING - {"viewer"},
+    TRIAL: SEEING - {"viewer"},
     "/v1/alert-rules": SEEING - {"viewer"},
     "/v1/alert-rules/gearing": SEEING - {"viewer"},
     "/v1/rebuilds": OVERSEEING | {"market_data"},
@@ -103,7 +106,7 @@ SHARED = {
 }  # fmt: skip
 LISTS = {
     "/v1/portfolios", "/v1/trades", "/v1/trades/held", "/v1/refusals", "/v1/exceptions",
-    "/v1/alerts", "/v1/alerts/counts", "/v1/alert-rules",
+    "/v1/alerts", "/v1/alerts/counts", "/v1/alert-deliveries", TRIAL, "/v1/alert-rules",
     "/v1/trading-states", "/v1/overrides", "/v1/breaches", "/v1/limits",
     "/v1/sources/desk-1/outcomes", "/v1/sources/desk-1/state", "/v1/sources/desk-1/control-totals",
     "/v1/contests", "/v1/contests/none/strikes",

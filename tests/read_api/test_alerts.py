@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -119,6 +120,26 @@ class TestARule:
         assert code(scope={"portfolio": "watched", "source": "x"}) == "alert_terms_invalid"
         assert code(scope={"portfolio": "none"}) == "portfolio_unknown"
         assert code(steps=[STEPS[1]]) == "alert_terms_invalid"
+
+
+class TestATrial:
+    """A rule that is not in force yet, judged from the log."""
+
+    def test_says_what_it_would_have_raised(self, person: Person, raised: str) -> None:
+        """The same as the rule that is in force did, whatever persons did then."""
+        officer = person("one")
+        rule = {"kind": "concentration", "raise_above": "0.7", "clear_at": "0.6"}
+
+        tried = officer.ask("/v1/alert-rules:try", portfolio="watched", **rule)
+        over = rule | {"raise_above": "0.8", "clear_at": "0.78"}
+        once = officer.ask("/v1/alert-rules:try", **over)
+
+        (hit,) = tried["items"]
+        assert (hit["portfolio"], hit["ended"], tried["hit_count"]) == ("watched", None, 1)
+        assert Decimal(hit["actual"]) == 1  # With the first of its two trades.
+        assert [each["ended"] for each in once["items"]] == ["cleared"]
+        bad = officer.read.get("/v1/alert-rules:try", params=rule | {"clear_at": "0.9"})
+        assert_problem(bad, 400, "parameter_invalid")
 
 
 class TestAnAlert:

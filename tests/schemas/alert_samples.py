@@ -7,6 +7,7 @@ from uuid import UUID
 from domain.alerts.events import (
     AlertAcknowledged,
     AlertCleared,
+    AlertDeliveryRequested,
     AlertEscalated,
     AlertRaised,
     AlertResolved,
@@ -117,5 +118,10 @@ ALERT_SAMPLES: dict[str, tuple[Event, ...]] = {
         AlertCleared(alert=ALERT, at=AT, as_of=1_400),
     ),
     "alert.resolved.v1": (AlertResolved(alert=ALERT, resolved_by="subject-2", reason="hedged"),),
+    "alert.delivery_requested.v1": (
+        AlertDeliveryRequested(
+            alert=ALERT, told_position=1_300, channel="head", requested_by="subject-2"
+        ),
+    ),
     "alert.retracted.v1": (AlertRetracted(alert=ALERT, actual=Decimal("0.5"), at=AT, as_of=1_500),),
 }

@@ -130,6 +130,8 @@ TEXTS: dict[str, Text] = {
     "resolved_by": _external_id,
     "alert_rule": _name,
     "channels": _name,
+    "channel": _name,
+    "requested_by": _external_id,
     "contributor": _name,
     "name": _code,
     "method": _line,

@@ -98,6 +98,7 @@ class TestRebuilding:
             "controls",
             "outcomes",
             "market",
+            "alerts",
         ):
             assert f"{name}: " in ended.said
 

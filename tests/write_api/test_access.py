@@ -40,6 +40,7 @@ TENANT_WRITES = {
     "/v1/alert-rules/gearing/retirements": {"admin", "risk"},
     f"/v1/alerts/{UUID(int=1)}/acknowledgements": TAKING_ALERTS,
     f"/v1/alerts/{UUID(int=1)}/resolutions": TAKING_ALERTS,
+    f"/v1/alerts/{UUID(int=1)}/deliveries": TAKING_ALERTS,
     "/v1/overrides": {"admin", "risk", "portfolio_manager", "trader", "execution"},
     "/v1/overrides/s/t-1/approvals": {"admin", "risk"},
     "/v1/overrides/s/t-1/declinations": {

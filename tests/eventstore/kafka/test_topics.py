@@ -48,6 +48,7 @@ SHARED = {
     "alert.cleared.v1",
     "alert.resolved.v1",
     "alert.retracted.v1",
+    "alert.delivery_requested.v1",
 }
 names = st.text(min_size=1, max_size=20)
 

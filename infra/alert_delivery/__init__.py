@@ -1,0 +1,1 @@
+"""Delivering alerts: to webhooks and by e-mail, from the log, each once and in order."""

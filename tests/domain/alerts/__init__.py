@@ -1,0 +1,1 @@
+"""Alerts, decided from events alone."""

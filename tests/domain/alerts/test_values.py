@@ -1,0 +1,139 @@
+"""Rules judged by what a portfolio is worth: by hand, and by a law on any path of prices."""
+
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.alerts.events import AlertRaised
+from domain.alerts.terms import AlertKind
+from domain.held import BookTotals
+from domain.lots import Fill, Side
+from domain.money import ONE, ZERO, Money, share
+from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked
+from tests.domain.alerts.story import NOON, Story, trade
+
+
+def bought(name: str, quantity: int, price: str, *, cash_after: str = "0") -> TradeBooked:
+    """A booked buy; the balance afterwards is told, as events do."""
+    amount = Decimal(quantity) * Decimal(price)
+    fill = Fill(
+        trade_id=trade(1),
+        source="oms",
+        external_id=f"{name}-{quantity}",
+        side=Side.BUY,
+        quantity=Decimal(quantity),
+        price=Decimal(price),
+        consideration=amount,
+        trade_date=NOON.date(),
+    )
+    return TradeBooked(
+        portfolio="growth",
+        instrument=name,
+        currency="USD",
+        fill=fill,
+        totals=BookTotals(quantity=Decimal(quantity), cost=amount),
+        cash_change=-amount,
+        cash_after=Decimal(cash_after),
+    )
+
+
+def deposited(amount: str, balance: str) -> CashDeposited:
+    """Cash that came in."""
+    return CashDeposited(
+        portfolio="growth",
+        amount=Money(Decimal(amount), "USD"),
+        balance=Decimal(balance),
+        value_date=NOON.date(),
+    )
+
+
+def withdrawn(amount: str, balance: str) -> CashWithdrawn:
+    """Cash that went out."""
+    return CashWithdrawn(
+        portfolio="growth",
+        amount=Money(Decimal(amount), "USD"),
+        balance=Decimal(balance),
+        value_date=NOON.date(),
+    )
+
+
+def invested() -> Story:
+    """1,000 in cash became 100 units at 10."""
+    story = Story()
+    story.tell(deposited("1000", "1000"))
+    story.tell(bought("AAPL", 100, "10"))
+    return story
+
+
+class TestLossOnTheDay:
+    """Held against the value when the business day began."""
+
+    def test_begins_anew_with_the_day(self) -> None:
+        """Down 2 % a day on two days is never 3 % on one."""
+        story = invested()
+        story.rule(AlertKind.LOSS_ON_DAY, "0.03", "0.01")
+        story.mark(0, AAPL="10")
+        story.mark(60, AAPL="9.8")
+        story.mark(86_400, AAPL="9.6")
+        assert story.words == []
+
+        story.mark(86_460, AAPL="9.4")
+
+        (raised,) = story.judged
+        assert isinstance(raised, AlertRaised)
+        assert raised.actual == ONE - share(ONE, Decimal("9.4"), Decimal("9.8"))
+
+
+class TestLeverage:
+    """Gross value / NAV."""
+
+    def test_without_any_nav_above_zero_is_nothing_to_be_said(self) -> None:
+        """It neither raises nor clears."""
+        story = invested()
+        story.rule(AlertKind.LEVERAGE, "1.5", "1")
+        story.tell(withdrawn("500", "-500"))
+        assert story.words == ["raised"]
+
+        story.mark(1, AAPL="1")
+
+        assert story.words == ["raised"]
+
+
+steps = st.lists(
+    st.tuples(st.integers(1, 400), st.sampled_from([0, 0, 0, 500, -200])), min_size=1, max_size=30
+)
+
+
+class TestTheLaw:
+    """A drawdown is that of the time-weighted value, whatever comes in and goes out."""
+
+    @given(path=steps)
+    def test_is_the_fall_of_an_index_that_flows_do_not_move(
+        self, path: list[tuple[int, int]]
+    ) -> None:
+        """Against a naive index: each return is chained, flows between two returns."""
+        story = invested()
+        story.rule(AlertKind.DRAWDOWN, "0.25", "0.05")
+        cash, index, highest, nav = ZERO, ONE, ONE, Decimal(1_000)
+        is_raised = False
+        expected: list[str] = []
+        for second, (price, flow) in enumerate(path, start=1):
+            story.mark(second, AAPL=f"{Decimal(price) / 10}")
+            after = cash + Decimal(price) * 10
+            index, nav = index * after / nav, after
+            highest = max(highest, index)
+            fall = ONE - share(ONE, index, highest)
+            if fall > Decimal("0.25") and not is_raised:
+                is_raised = True
+                expected.append("raised")
+            elif fall <= Decimal("0.05") and is_raised:
+                is_raised = False
+                expected.append("cleared")
+            if flow and cash + flow >= 0:
+                cash += flow
+                nav += flow
+                told = deposited if flow > 0 else withdrawn
+                story.tell(told(str(abs(flow)), str(cash)))
+
+        assert story.words == expected
