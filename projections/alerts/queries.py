@@ -3,11 +3,13 @@
 Every partition holds all of it, so one of them is asked.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 from projections.alerts.tables import AlertRow, OccurrenceRow, RuleRow
 from projections.asking import PAGE_ROWS_MAX, Answered, Readable, ask
+from projections.changed import CHANGES_MAX, Changed, TooMuchChanged
 from projections.paging import Answer, Page, page_of, read_cursor
 
 _POSITION_MAX = 2**63 - 1
@@ -17,8 +19,11 @@ _ALERTS = """
 ORDER BY position DESC LIMIT %s
 """
 _CHANGED = """
-* FROM {schema}.alerts WHERE tenant = %s AND changed_position > %s
-ORDER BY changed_position LIMIT %s
+* FROM {schema}.alerts WHERE tenant = ANY(%(tenants)s) AND changed_position > %(after)s
+LIMIT %(limit)s
+"""
+_OPEN = """
+* FROM {schema}.alerts WHERE tenant = ANY(%(tenants)s) AND ended_position IS NULL
 """
 _ALERT = "* FROM {schema}.alerts WHERE tenant = %s AND alert = %s"
 _HISTORY = """
@@ -100,13 +105,18 @@ def alerts_of(
     return page_of(question, answered, rows, limit=limit, key=lambda row: row.position)
 
 
-def alerts_changed(readable: Readable, *, tenant: str, since: int, limit: int) -> Page[AlertRow]:
-    """List alerts that changed behind a log position, oldest change first."""
-    parameters = (tenant, since, limit)
-    order = "ORDER BY answer.changed_position"
-    answered = ask(readable, "alerts", _CHANGED, parameters, order=order)
-    rows = [AlertRow(*values) for values in answered.rows]
-    return Page(rows, answered.position, answered.market_position)
+def alerts_changed(readable: Readable, tenants: Sequence[str], *, after: int | None) -> Changed:
+    """Give alerts of tenants that changed behind a position, ended ones too; or all open ones.
+
+    Raises:
+        TooMuchChanged: more changed than one answer takes.
+    """
+    parameters = {"tenants": list(tenants), "after": after, "limit": CHANGES_MAX + 1}
+    answered = ask(readable, "alerts", _OPEN if after is None else _CHANGED, parameters)
+    if after is not None and len(answered.rows) > CHANGES_MAX:
+        raise TooMuchChanged
+    rows = [(AlertRow(*values),) for values in answered.rows]
+    return Changed(answered.position, answered.market_position, rows)
 
 
 def alert_of(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.access import Action
+from projections.alerts.queries import alerts_changed
 from projections.asking import Readable
 from projections.cash.changed import balances_changed
 from projections.changed import Changed
@@ -10,6 +11,7 @@ from projections.performance.changed import days_changed
 from projections.positions.changed import holdings_of, portfolios_changed, values_of
 from projections.trades.changed import trades_changed
 from read_api import shaping
+from read_api.alerts import alert_shaped
 from read_api.live.destinations import Destination, Row, Spread, Told, Topic
 from read_api.live.shared_destinations import shared_destinations
 from read_api.live.worth import worth_destinations
@@ -84,6 +86,15 @@ def _booked_destinations() -> Sequence[Destination]:
             (Action.READ_PERFORMANCE,),
             performance,
             performance,
+        ),
+        Destination(
+            "alerts",
+            "Open alerts of the tenant, by id; what ends goes out",
+            "alerts",
+            (Action.READ_ALERTS,),
+            alerts,
+            alerts,
+            spread=Spread.ANY,
         ),
     )
 
@@ -186,6 +197,23 @@ def performance(readable: Readable, topics: Sequence[Topic], after: int | None =
                 day_shaped(day),
             )
             for tenant, day in found.rows
+        ],
+    )
+
+
+def alerts(readable: Readable, topics: Sequence[Topic], after: int | None = None) -> Told:
+    """Tell alerts; one that has ended goes out."""
+    found = alerts_changed(readable, [topic.tenant for topic in topics], after=after)
+    return _told(
+        found,
+        [
+            Row(
+                Topic(row.tenant),
+                str(row.alert),
+                row.changed_position,
+                alert_shaped(row) if row.ended_position is None else None,
+            )
+            for (row,) in found.rows
         ],
     )
 
