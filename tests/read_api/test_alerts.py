@@ -17,6 +17,7 @@ from tests.commands.alert_scenes import Alerting
 from tests.commands.desks import desk_on
 from tests.gateway.serving import assert_problem, client_of, new_tenant, token
 from tests.read_api.conftest import Addresses, NewTeller, Teller
+from tests.read_api.watching import watching
 
 HEAVY, LIGHT = "ALERTING-A", "ALERTING-B"
 STEPS = [
@@ -175,12 +176,18 @@ class TestAnAlert:
             {"level": "warning", "kind": "concentration", "alerts": 1, "unacknowledged": 1}
         ]
 
-    def test_is_taken_on_and_ended(self, person: Person, raised: str) -> None:
-        """By a portfolio manager and by risk; another one comes too late."""
+    def test_is_taken_on_and_ended(self, person: Person, raised: str, addresses: Addresses) -> None:
+        """By a portfolio manager and by risk; another comes too late, and live is told of it."""
         holder, officer = person("two", "portfolio_manager"), person("one")
-        holder.tell(f"/v1/alerts/{raised}/acknowledgements")
-        refused = officer.send(f"/v1/alerts/{raised}/acknowledgements", 422, {})
-        last = officer.tell(f"/v1/alerts/{raised}/resolutions", reason="hedged")
+        bearer = officer.read.headers["Authorization"].removeprefix("Bearer ")
+        with watching(addresses.read, bearer) as watcher:
+            first = watcher.subscribe("a", "alerts")
+            assert first["rows"][raised]["status"] == "raised"
+            holder.tell(f"/v1/alerts/{raised}/acknowledgements")
+            watcher.until_state("a", lambda rows: rows[raised]["status"] == "acknowledged")
+            refused = officer.send(f"/v1/alerts/{raised}/acknowledgements", 422, {})
+            last = officer.tell(f"/v1/alerts/{raised}/resolutions", reason="hedged")
+            assert watcher.until_state("a", lambda rows: not rows) == {}
 
         found = officer.ask(f"/v1/alerts/{raised}", min_position=last["position"])
         alert = found["alert"]
