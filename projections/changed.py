@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from projections.asking import Readable, ask
 
-CHANGES_MAX = 10_000
+CHANGES_MAX = 50_000
 
 Owner: TypeAlias = tuple[str, str]
 """A portfolio: its tenant and its name."""

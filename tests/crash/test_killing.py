@@ -154,7 +154,11 @@ def kill(system: WholeSystem, victim: str) -> None:
 def wait_until_ready(system: WholeSystem, process: str) -> None:
     """Wait until a process says that it can do its work."""
     running = system.running
-    addresses = {"write": running.write_url, "projector": running.settings.projector_url}
+    addresses = {
+        "write": running.write_url,
+        "projector": running.settings.projector_url,
+        "read": running.read_url,
+    }
 
     def is_ready() -> bool:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from domain.identity import MARKET_TENANT
+from tests.conftest import REPOSITORY
 from tests.gateway.serving import new_tenant, token
 from tests.read_api.conftest import Addresses, NewTeller, Teller
 from tests.read_api.watching import watching
@@ -281,6 +283,26 @@ class TestAClient:
                 watcher.hear()
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 4401
+
+
+class TestThePage:
+    """`docs/live.md`."""
+
+    def test_its_client_works(self, addresses: Addresses, teller: NewTeller) -> None:
+        """As it stands there, with nothing but an address and a token."""
+        tenant = new_tenant()
+        owner = teller(tenant=tenant)
+        owner.tell("/v1/portfolios", portfolio="alpha", base_currency="USD")
+        last = trade(owner, "buy", "3", "10", portfolio="alpha")
+        owner.ask("/v1/portfolios/alpha/positions", min_position=last, wait_seconds=20)
+        page = (REPOSITORY / "docs" / "live.md").read_text()
+        (snippet,) = re.findall(r"<!-- live-json -->\n```python\n(.*?)```", page, re.DOTALL)
+        names: dict[str, Any] = {
+            "address": addresses.read.replace("http", "ws", 1) + "/v1/live",
+            "token": token(tenant, "viewer"),
+        }
+        exec(snippet, names)  # noqa: S102 - it is our own page
+        assert names["state"][NAME]["quantity"] == "3"
 
 
 def mark(market: Teller, price: str) -> int:
