@@ -32,6 +32,7 @@ from benchmarks.pipeline.sending import LANES, Doors, Order, Sender
 from benchmarks.pipeline.trial import accepted_between
 from benchmarks.queries.addresses import LIMIT, Known, addresses, fill
 from benchmarks.queries.asking import Answer, Asker, Door, Figures, Wanted, figures, problems
+from benchmarks.queries.costing import Cost, costs
 from benchmarks.queries.preparing import Watch, prepare
 from benchmarks.universe import SOURCE, Size
 from domain.identity import MARKET_TENANT
@@ -53,6 +54,7 @@ BATCH_TRADES = 50
 TRADES_KNOWN = 500
 LEVEL_SECONDS_MAX = 300.0
 LOOK_SECONDS = 0.2
+COSTED_ROUNDS_MAX = 20
 
 Say = Callable[[str], None]
 
@@ -137,12 +139,14 @@ class Measuring:
         address = urlsplit(system.read_url)
         assert address.hostname is not None, "a running system is reached by host and port"
         assert address.port is not None, "a running system is reached by host and port"
-        self._asker = stack.enter_context(Asker(Door(address.hostname, address.port, reader)))
+        self._door = Door(address.hostname, address.port, reader)
+        self._asker = stack.enter_context(Asker(self._door))
         self._draw = random.Random(SEED)
 
     def result(self) -> dict[str, Any]:
         """Run the phases and put the figures together."""
         first = self._phase("asking each query once, cold", rounds=1)
+        cost = self._cost()
         alone = self._phase("asking alone")
         accepted, writes = self._under_writes()
         self._wait_until_level()
@@ -158,6 +162,7 @@ class Measuring:
             "p95_ms_during_rebuild": _p95(by_phase["during_rebuild"]),
             "over_target": {name: _over(found) for name, found in by_phase.items()},
             "target_ms": TARGET_MS,
+            "processor_ms": {query: each._asdict() for query, each in cost.items()},
             "queries": {
                 name: {query: each._asdict() for query, each in found.items()}
                 for name, found in by_phase.items()
@@ -178,14 +183,27 @@ class Measuring:
         if self._stop.is_set():
             raise StopRequested
         self._say(what)
+        wanted = self._wanted(rounds or self._wish.rounds)
+        return self._asker.ask(wanted, clients=CLIENTS, seconds=self._wish.seconds)
+
+    def _wanted(self, rounds: int) -> list[Wanted]:
+        """Draw every query so many times, in any order."""
         wanted = [
             Wanted(address.path, target)
             for address in self._addresses
-            for _ in range(rounds or self._wish.rounds)
+            for _ in range(rounds)
             if (target := fill(address, self._known, self._draw)) is not None
         ]
         self._draw.shuffle(wanted)
-        return self._asker.ask(wanted, clients=CLIENTS, seconds=self._wish.seconds)
+        return wanted
+
+    def _cost(self) -> dict[str, Cost]:
+        """Ask one by one, and tell the processor time of each query."""
+        self._say("asking one by one, for the processor time of each")
+        wanted = self._wanted(min(self._wish.rounds, COSTED_ROUNDS_MAX))
+        process_id = self._system.supervisor.process_ids["read"]
+        conninfo = self._system.database.app_conninfo
+        return costs(self._door, wanted, process_id=process_id, conninfo=conninfo)
 
     def _under_writes(self) -> tuple[float, list[Answer]]:
         """Ask while trades are sent at a steady rate; tell how many a second were accepted."""
