@@ -10,9 +10,10 @@ from functools import partial
 from typing import Annotated, Protocol, TypeVar
 
 import msgspec
+from starlette.responses import Response
 
 from eventstore.partitions import Partition
-from gateway.interface import Call, not_found
+from gateway.interface import Call, json_response, not_found
 from gateway.problem import Problem
 from projections.asking import HistoryTooLong, Readable, ReadModelMissing, State
 from projections.paging import CursorInvalid
@@ -111,10 +112,10 @@ class Asking:
         model: str,
         query: Query[AnswerT],
         partitions: tuple[Partition, ...] | None = None,
-    ) -> AnswerT:
+    ) -> Response:
         """Ask a query of one model, at the position the call wants, of some partitions or of all.
 
-        `query` gets what can be read; it runs in a thread and shapes its answer there.
+        `query` gets what can be read; it runs in a thread, where its answer is shaped and encoded.
 
         Raises:
             Problem: `position_not_reached`, `cursor_invalid`, `parameter_invalid` (its sort),
@@ -128,11 +129,17 @@ class Asking:
             name + partition.suffix for name in (model, POSITIONS) for partition in asked
         )
         stood = not wanted  # whether the checkpoints, not hints, were there before the question
+        sitting = SITTING.get()
+
+        def ask() -> tuple[int, Response]:
+            answer = self._reading.answer(query, asked, sitting)
+            return answer.position, json_response(answer)
+
         while True:
             if wanted and not await self._reached(self.watch.reach(schemas, wanted, deadline)):
                 raise _not_reached(wanted)
             try:
-                answer = await self._run(partial(self._reading.answer, query, asked, SITTING.get()))
+                position, response = await self._run(ask)
             except Problem as problem:
                 # An absence has no position of its own to be compared.
                 if stood or problem.code != "not_found":
@@ -141,11 +148,11 @@ class Asking:
                 if not stood and time.monotonic() >= deadline:
                     raise _not_reached(wanted) from None
                 continue
-            if answer.position >= wanted:
-                return answer
+            if position >= wanted:
+                return response
             # What was heard of the slowest was too much; the others are looked at again as well.
             for partition in asked:
-                self.watch.heard(model + partition.suffix, answer.position)
+                self.watch.heard(model + partition.suffix, position)
             if time.monotonic() >= deadline:
                 raise _not_reached(wanted)
 

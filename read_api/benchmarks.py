@@ -10,7 +10,7 @@ from starlette.responses import Response
 from domain.benchmark import BenchmarkKind, Rebalancing
 from gateway.access import Action
 from gateway.decoding import Name
-from gateway.interface import Call, Endpoint, json_response, not_found
+from gateway.interface import Call, Endpoint, not_found
 from gateway.openapi import PathParameter
 from projections.asking import Readable
 from projections.performance.benchmarks import benchmark_returns, benchmarks_of
@@ -123,7 +123,7 @@ class BenchmarkQueries:
             return page_shaped(Versions, page, items)
 
         one = self._asking.any_partition
-        return json_response(await self._asking.answer(call, "performance", ask, one))
+        return await self._asking.answer(call, "performance", ask, one)
 
     async def returns(self, call: Call) -> Response:
         """List returns by session."""
@@ -145,4 +145,4 @@ class BenchmarkQueries:
             return shaped(SessionReturns, page, items=items, calculation=CALCULATION)
 
         one = self._asking.any_partition
-        return json_response(await self._asking.answer(call, "performance", ask, one))
+        return await self._asking.answer(call, "performance", ask, one)

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from domain.bridge import Part
 from gateway.access import Action
-from gateway.interface import Call, Endpoint, json_response, not_found
+from gateway.interface import Call, Endpoint, not_found
 from projections.asking import Readable
 from projections.paging import Answer
 from projections.performance.bridging import opened_bridge_of
@@ -65,7 +65,7 @@ def bridge_lines_endpoint(asking: Asking) -> Endpoint:
 async def _answer(asking: Asking, call: Call) -> Response:
     tenant, portfolio = call.principal.tenant, call.named(PORTFOLIO)
     home = asking.home_of(tenant, portfolio)
-    return json_response(await asking.answer(call, "performance", _question(call), home))
+    return await asking.answer(call, "performance", _question(call), home)
 
 
 def _question(call: Call) -> Callable[[Readable], BridgeLines]:

@@ -210,5 +210,5 @@ def explained_shaped(row: attribution.Explained) -> ExplainedAttribution:
         attribution_shaped(row.attribution),
         FUNCTIONS,
         tuple(row.sectors),
-        tuple(msgspec.convert(msgspec.structs.asdict(each), AttributedDay) for each in row.daily),
+        tuple(AttributedDay(**msgspec.structs.asdict(each)) for each in row.daily),
     )

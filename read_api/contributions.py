@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from gateway.access import Action
-from gateway.interface import Call, Endpoint, json_response, not_found
+from gateway.interface import Call, Endpoint, not_found
 from projections.asking import Readable
 from projections.performance import attribution, contributions
 from projections.performance.contributions import By
@@ -146,7 +146,7 @@ class ContributionQueries:
             return ask(readable, row.benchmark)
 
         home = self._asking.home_of(tenant, portfolio)
-        return json_response(await self._asking.answer(call, "performance", asked, home))
+        return await self._asking.answer(call, "performance", asked, home)
 
 
 def _range(call: Call) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.access import Action
 from gateway.decoding import Name
-from gateway.interface import Call, Endpoint, json_response, not_found
+from gateway.interface import Call, Endpoint, not_found
 from gateway.openapi import PathParameter, json_answer
 from projections.asking import Readable
 from projections.controls import queries
@@ -96,7 +96,7 @@ class ControlQueries:
             items = [shaped(shapes.Usage, row) for row in page.rows]
             return page_shaped(shapes.LimitUsage, page, items)
 
-        return json_response(await self._asking.answer(call, "controls", query))
+        return await self._asking.answer(call, "controls", query)
 
     async def trading_states(self, call: Call) -> Response:
         """List what restricts trading."""
@@ -153,14 +153,14 @@ class ControlQueries:
     async def _shared(self, call: Call, query: Callable[[Readable], Any]) -> Response:
         """Ask one partition: every one of them holds what all portfolios share."""
         one = self._asking.any_partition
-        return json_response(await self._asking.answer(call, "controls", query, one))
+        return await self._asking.answer(call, "controls", query, one)
 
     async def _parted(
         self, call: Call, query: Callable[[Readable], Any], portfolio: str | None
     ) -> Response:
         tenant = call.principal.tenant
         home = None if portfolio is None else self._asking.home_of(tenant, portfolio)
-        return json_response(await self._asking.answer(call, "controls", query, home))
+        return await self._asking.answer(call, "controls", query, home)
 
 
 class Query(NamedTuple):

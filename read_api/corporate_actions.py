@@ -5,7 +5,7 @@ from datetime import date
 from starlette.responses import Response
 
 from gateway.decoding import Name
-from gateway.interface import Call, json_response
+from gateway.interface import Call
 from projections.asking import Readable
 from projections.cash.queries import receivables_of
 from projections.positions.action_queries import actions_applied, actions_declared
@@ -137,7 +137,7 @@ class CorporateActions:
             return page_shaped(DeclaredActions, page, items)
 
         one = self._asking.any_partition
-        return json_response(await self._asking.answer(call, "positions", query, one))
+        return await self._asking.answer(call, "positions", query, one)
 
     async def applied(self, call: Call) -> Response:
         """List what actions did to a portfolio."""
@@ -158,7 +158,7 @@ class CorporateActions:
             return page_shaped(AppliedActions, page, items)
 
         home = self._asking.home_of(tenant, portfolio)
-        return json_response(await self._asking.answer(call, "positions", query, home))
+        return await self._asking.answer(call, "positions", query, home)
 
     async def receivables(self, call: Call) -> Response:
         """List a portfolio's dividends that are due and not yet paid, or all."""
@@ -179,4 +179,4 @@ class CorporateActions:
             return page_shaped(Receivables, page, items)
 
         home = self._asking.home_of(tenant, portfolio)
-        return json_response(await self._asking.answer(call, "cash", query, home))
+        return await self._asking.answer(call, "cash", query, home)

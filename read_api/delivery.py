@@ -29,6 +29,9 @@ EXPORT_ROWS_MAX = 1_000_000
 EXPORTS_MAX = 2
 STATES_MAX = 8
 CHUNK_BYTES = 1 << 16
+BYTES_AT_ONCE_MAX = 1 << 15
+"""What is larger is finished in a thread: the event loop is everybody's."""
+
 POSITION_HEADERS = {"position": "PMS-Position", "market_position": "PMS-Market-Position"}
 HEADERS = {
     "PMS-Position": "The log position all of it is of.",
@@ -154,7 +157,9 @@ class Delivery:
         states = "" if endpoint.name in TOLD_BY_CLOCK else write_states(sitting.seen)
         content = _digest(states.encode())
         if form is Format.JSON:
-            content = _finish(told, names)
+            finish = partial(_finish, told, names)
+            is_large = len(told.body) > BYTES_AT_ONCE_MAX
+            content = await self._asking.in_thread(finish) if is_large else finish()
         tag = Tag(states, content)
         told.headers["ETag"] = tag.text(question)
         told.headers["Cache-Control"] = "private, no-cache"

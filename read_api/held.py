@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from gateway.decoding import Name
-from gateway.interface import Call, json_response
+from gateway.interface import Call
 from projections.asking import Readable
 from projections.trades.queries import held_corrections
 from read_api.asking import Asking, PageAsked
@@ -40,4 +40,4 @@ class Held:
             return page_shaped(HeldCorrections, page, items)
 
         home = None if portfolio is None else self._asking.home_of(tenant, portfolio)
-        return json_response(await self._asking.answer(call, "trades", query, home))
+        return await self._asking.answer(call, "trades", query, home)

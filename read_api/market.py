@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gateway.access import Action
 from gateway.decoding import Instant
-from gateway.interface import Call, Endpoint, json_response
+from gateway.interface import Call, Endpoint
 from projections.asking import Readable
 from projections.market.closes import judged_closes
 from projections.market.queries import last_marks, told_marks
@@ -159,7 +159,7 @@ class MarketQueries:
             return page_shaped(Marks, page, [shaped(Mark, row) for row in page.rows])
 
         one = self._asking.any_partition
-        return json_response(await self._asking.answer(call, "market", ask, one))
+        return await self._asking.answer(call, "market", ask, one)
 
     async def history(self, call: Call) -> Response:
         """List what was told of one name; of an unknown one that is nothing."""
@@ -177,7 +177,7 @@ class MarketQueries:
             return page_shaped(PastMarks, page, [shaped(PastMark, row) for row in page.rows])
 
         one = self._asking.any_partition
-        return json_response(await self._asking.answer(call, "market", ask, one))
+        return await self._asking.answer(call, "market", ask, one)
 
     async def closes(self, call: Call) -> Response:
         """List closes of one status."""
@@ -194,4 +194,4 @@ class MarketQueries:
             return page_shaped(JudgedCloses, page, [shaped(JudgedClose, row) for row in page.rows])
 
         one = self._asking.any_partition
-        return json_response(await self._asking.answer(call, "market", ask, one))
+        return await self._asking.answer(call, "market", ask, one)

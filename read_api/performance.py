@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.access import Action
 from gateway.decoding import Name
-from gateway.interface import Call, Endpoint, json_response, not_found
+from gateway.interface import Call, Endpoint, not_found
 from projections.asking import Readable
 from projections.performance import ex_post
 from projections.performance.explaining import explained_day
@@ -257,7 +257,7 @@ class PerformanceQueries:
             return ask(readable, row)
 
         home = self._asking.home_of(tenant, portfolio)
-        return json_response(await self._asking.answer(call, "performance", asked, home))
+        return await self._asking.answer(call, "performance", asked, home)
 
 
 def _compared(asked: StatisticsAsked, owned: PortfolioRow) -> ex_post.Asked:

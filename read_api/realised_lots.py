@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from domain.money import ZERO, canonical
 from gateway.access import Action
-from gateway.interface import Call, Endpoint, json_response, not_found
+from gateway.interface import Call, Endpoint, not_found
 from projections.asking import Readable
 from projections.performance.realised import RealisedFill as RealisedRow
 from projections.performance.realised import realised_by
@@ -79,7 +79,7 @@ def realised_lots_endpoint(asking: Asking) -> Endpoint:
             return shaped(RealisedLots, found, items=tuple(map(_opened, found.row)))
 
         home = asking.home_of(tenant, portfolio)
-        return json_response(await asking.answer(call, "performance", ask, home))
+        return await asking.answer(call, "performance", ask, home)
 
     return query(
         "/v1/portfolios/{portfolio}/realised/explain",

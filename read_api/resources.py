@@ -7,7 +7,7 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from gateway.interface import Call, json_response, not_found
+from gateway.interface import Call, not_found
 from projections.asking import Readable
 from projections.cash.queries import balances_of, movements_of
 from projections.performance.bridging import bridge_of
@@ -65,7 +65,7 @@ class Resources:
             items = [shaped(shaping.Portfolio, row) for row in page.rows]
             return page_shaped(shaping.Portfolios, page, items)
 
-        return json_response(await self._asking.answer(call, "positions", query))
+        return await self._asking.answer(call, "positions", query)
 
     async def portfolio(self, call: Call) -> Response:
         """Tell how one portfolio was opened."""
@@ -77,7 +77,7 @@ class Resources:
             return shaped(shaping.OnePortfolio, found, item=item)
 
         home = self._asking.home_of(call.principal.tenant, portfolio)
-        return json_response(await self._asking.answer(call, "positions", query, home))
+        return await self._asking.answer(call, "positions", query, home)
 
     async def positions(self, call: Call) -> Response:
         """List a portfolio's positions with their values."""
@@ -194,7 +194,7 @@ class Resources:
             found = trade_of(readable, tenant=call.principal.tenant, trade_id=trade_id)
             return shaped(trade_shapes.OneTrade, found, item=trade_shaped(_present(found.row)))
 
-        return json_response(await self._asking.answer(call, "trades", query))
+        return await self._asking.answer(call, "trades", query)
 
     async def performance(self, call: Call) -> Response:
         """List a portfolio's sessions, struck and current."""
@@ -271,7 +271,7 @@ class Resources:
             return page_shaped(shaping.Instruments, page, items)
 
         one = self._asking.any_partition
-        return json_response(await self._asking.answer(call, "positions", query, one))
+        return await self._asking.answer(call, "positions", query, one)
 
     async def _of_portfolio(
         self, call: Call, model: str, query: Callable[[Readable, str], Any]
@@ -284,7 +284,7 @@ class Resources:
             return query(readable, portfolio)
 
         home = self._asking.home_of(call.principal.tenant, portfolio)
-        return json_response(await self._asking.answer(call, model, asked, home))
+        return await self._asking.answer(call, model, asked, home)
 
     async def _listed(
         self, call: Call, portfolio: str | None, status: Status | None, block: str | None = None
@@ -294,7 +294,7 @@ class Resources:
 
         tenant = call.principal.tenant
         home = None if portfolio is None else self._asking.home_of(tenant, portfolio)
-        return json_response(await self._asking.answer(call, "trades", query, home))
+        return await self._asking.answer(call, "trades", query, home)
 
 
 def _paged(call: Call, asked: PageAsked) -> dict[str, Any]:

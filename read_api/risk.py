@@ -11,7 +11,7 @@ from domain.statistics.ex_ante import Convention
 from domain.statistics.stress import SHOCK_MIN
 from domain.statistics.value_at_risk import WINDOW, Horizon
 from gateway.access import Action
-from gateway.interface import Call, Endpoint, json_response, not_found
+from gateway.interface import Call, Endpoint, not_found
 from gateway.problem import Problem
 from projections.asking import Readable
 from projections.paging import Answer
@@ -208,7 +208,7 @@ class RiskQueries:
             return shape(found)
 
         home = self._asking.home_of(tenant, portfolio)
-        return json_response(await self._asking.answer(call, "performance", ask, home))
+        return await self._asking.answer(call, "performance", ask, home)
 
 
 def _asked(asked: RiskAsked) -> risk.Asked:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from gateway.access import Action, permits
 from gateway.decoding import EARLIEST, LATEST
-from gateway.interface import Call, Endpoint, json_response
+from gateway.interface import Call, Endpoint
 from gateway.openapi import Answer, PathParameter
 from gateway.problem import Problem
 from gateway.tokens import Principal
@@ -182,7 +182,7 @@ class Sources:
                 gaps=[SequenceGap(*gap) for gap in found.arrived.gaps],
             )
 
-        return json_response(await self._asking.answer(call, "outcomes", ask))
+        return await self._asking.answer(call, "outcomes", ask)
 
     async def control_totals(self, call: Call) -> Response:
         """Sum a source's trades up by trade date and currency."""
@@ -200,7 +200,7 @@ class Sources:
             )
             return SourceControlTotals(source, found.position, list(map(_total, found.totals)))
 
-        return json_response(await self._asking.answer(call, "outcomes", ask))
+        return await self._asking.answer(call, "outcomes", ask)
 
 
 def source_endpoints(asking: Asking) -> Sequence[Endpoint]:

@@ -8,7 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from gateway.access import Action
-from gateway.interface import Call, Endpoint, json_response, not_found
+from gateway.interface import Call, Endpoint, not_found
 from projections.asking import Readable
 from projections.performance import struck
 from projections.performance.risk import CALCULATION
@@ -253,7 +253,7 @@ class StruckQueries:
             return ask(readable, owner)
 
         home = self._asking.home_of(**owner)
-        return json_response(await self._asking.answer(call, "performance", asked, home))
+        return await self._asking.answer(call, "performance", asked, home)
 
 
 def _figure(figure: Any) -> StruckFigure:  # noqa: ANN401
