@@ -60,3 +60,13 @@ def is_constant(values: Floats, scale: Floats | None = None) -> bool:
 def per_period(annual: float, periods_per_year: int = PERIODS_PER_YEAR) -> float:
     """Give the rate of one period that compounds to an annual one; both above -1."""
     return float((1.0 + annual) ** (1.0 / periods_per_year) - 1.0)
+
+
+def listed(values: Floats) -> list[Any]:
+    """Give an array as lists of floats, absent where they are NaN."""
+    lacking = np.isnan(values)
+    if not lacking.any():
+        return list(values.tolist())
+    told = values.astype(object)
+    told[lacking] = None
+    return list(told.tolist())

@@ -4,26 +4,26 @@ The day a portfolio began with is left out: nothing was held before it, and its 
 return of a part of a day.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import date
-from itertools import pairwise
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
 
 from domain.statistics.attribution import Effects, Segments, daily_effects, linked_effects
-from domain.statistics.measured import Floats
+from domain.statistics.measured import Floats, listed
 from projections.asking import Readable
 from projections.paging import Answer
-from projections.performance.benchmarks import versions_of, weighted
-from projections.performance.contributions import laid_of, sector_segments, summed_by
+from projections.performance.benchmarks import Version, Weighted, versions_of, weighted
+from projections.performance.contributions import Laid, laid_of, sector_segments, summed_by
 from projections.performance.history import History, of_portfolio
+from projections.performance.panel import Panel
+from projections.performance.price_arrays import EPOCH, PriceHistory
 from projections.performance.price_history import price_history
 from projections.performance.scenarios import rate_returns
 from projections.performance.sectors import SectorsByDate
-from projections.performance.series import EPOCH
 
 CALCULATION = "attribution 1"
 
@@ -89,10 +89,9 @@ class _Read(NamedTuple):
     """Both sides in the same sectors, over the same days."""
 
     sectors: tuple[str, ...]
-    days: list[date]
+    panel: Panel
     portfolio: Segments
     benchmark: Segments
-    returned: Floats
 
 
 def attribution_of(
@@ -138,38 +137,61 @@ def _read(
     laid = laid_of(readable, history, since, until)
     if laid.panel.start is None and len(laid.panel.sessions):
         # Nothing was held before the first day, and no benchmark is of a part of a day.
-        laid = laid._replace(panel=laid.panel.from_second())
+        laid = Laid(history, laid.panel.from_second(), laid.sectors)
     panel = laid.panel
     if panel.start is None or not len(panel.sessions):
         return "no_returns"
     closes = price_history(readable, versions[-1].calendar)
     other = weighted(versions, closes)
     rates = rate_returns(versions[-1].currency, history.base_currency, closes)
-    spans = _spans(closes.sessions[1:], [panel.start, *panel.days])
+    ends = np.concatenate(([(panel.start - EPOCH).days], panel.sessions))
+    # The rows of the benchmark's returns behind one end and up to the next.
+    rows = np.searchsorted(closes.days[1:], ends, side="right")
     incomplete = np.isnan(other.total) | np.isnan(rates)
-    if any(first >= last or incomplete[first:last].any() for first, last in spans):
+    if (rows[1:] <= rows[:-1]).any() or incomplete[rows[0] : rows[-1]].any():
         return "benchmark_incomplete"
-    names, places = SectorsByDate(history, other.names).places(
-        other.names, np.array([(day - EPOCH).days for day in closes.sessions[1:]])
-    )
-    weights = summed_by(other.weights, places, len(names))
-    moved = summed_by(other.weights * np.nan_to_num(other.returns), places, len(names))
-    grown = np.divide(moved, weights, out=np.zeros_like(moved), where=weights != 0)
+    theirs = _by_sector(versions[-1], other, closes, SectorsByDate(history, other.names))
     own_names, own_weights, own_returns = sector_segments(laid)
-    sectors = tuple(sorted({*names, *own_names}))
-    factors = (1 + grown) * (1 + np.nan_to_num(rates))[:, np.newaxis]
-    theirs = Segments(
-        np.array([weights[first] for first, _ in spans]),
-        np.array([np.prod(factors[first:last], axis=0) - 1 for first, last in spans]),
+    sectors = tuple(sorted({*theirs.names, *own_names}))
+    factors = (1 + theirs.grown) * (1 + np.nan_to_num(rates))[:, np.newaxis]
+    segments = Segments(
+        theirs.weights[rows[:-1]],
+        np.multiply.reduceat(factors[: rows[-1]], rows[:-1], axis=0) - 1,
     )
-    theirs.returns[theirs.weights == 0] = np.nan
+    segments.returns[segments.weights == 0] = np.nan
     portfolio = _spread(Segments(own_weights, own_returns), own_names, sectors)
-    return _Read(sectors, panel.days, portfolio, _spread(theirs, names, sectors), panel.returned)
+    return _Read(sectors, panel, portfolio, _spread(segments, theirs.names, sectors))
 
 
-def _spans(sessions: Sequence[date], ends: Sequence[date]) -> list[tuple[int, int]]:
-    """Give the rows of a benchmark's returns that lie behind one end and up to the next."""
-    return list(pairwise(bisect_right(sessions, end) for end in ends))
+class _Sectored(NamedTuple):
+    """A benchmark by sector: weights at the start of each session, and what those returned."""
+
+    names: tuple[str, ...]
+    weights: Floats
+    grown: Floats
+
+
+_SECTORED_MAX = 20
+_SECTORED: WeakKeyDictionary[PriceHistory, dict[object, _Sectored]] = WeakKeyDictionary()
+"""Benchmarks by sector of each price history, by their last version and what sectors were told."""
+
+
+def _by_sector(
+    last: Version, other: Weighted, closes: PriceHistory, sectors: SectorsByDate
+) -> _Sectored:
+    known = _SECTORED.setdefault(closes, {})
+    key = (last.benchmark, last.position, sectors.told)
+    found = known.get(key)
+    if found is None:
+        names, places = sectors.places(other.names, closes.days[1:])
+        weights = summed_by(other.weights, places, len(names))
+        moved = summed_by(other.weights * np.nan_to_num(other.returns), places, len(names))
+        grown = np.divide(moved, weights, out=np.zeros_like(moved), where=weights != 0)
+        found = _Sectored(names, weights, grown)
+        if len(known) >= _SECTORED_MAX:
+            known.clear()
+        known[key] = found
+    return found
 
 
 def _spread(segments: Segments, names: Sequence[str], sectors: Sequence[str]) -> Segments:
@@ -184,26 +206,27 @@ def _spread(segments: Segments, names: Sequence[str], sectors: Sequence[str]) ->
 def _explained(
     history: History, benchmark: str | None, read: _Read, *, day_by_day: bool
 ) -> Explained:
-    others = read.benchmark.total()
-    daily = daily_effects(read.portfolio, read.benchmark, read.returned)
-    if min(read.returned.min(), others.min()) <= -1.0:
+    others, returned = read.benchmark.total(), read.panel.returned
+    daily = daily_effects(read.portfolio, read.benchmark, returned)
+    if min(returned.min(), others.min()) <= -1.0:
         return Explained(_without(history, benchmark, "lost_everything"), [], [])
-    linked = linked_effects(daily, read.returned, others)
-    own, other = (float(np.prod(1 + each) - 1) for each in (read.returned, others))
+    linked = linked_effects(daily, returned, others)
+    own, other = (float(np.prod(1 + each) - 1) for each in (returned, others))
+    since, until = read.panel.span
     attribution = Attribution(
         portfolio=history.owner[1],
         currency=history.base_currency,
         benchmark=benchmark,
-        since=read.days[0],
-        until=read.days[-1],
-        days=len(read.days),
+        since=since,
+        until=until,
+        days=len(returned),
         portfolio_return=own,
         benchmark_return=other,
         active_return=own - other,
         trading=float(linked.trading),
         sectors=tuple(_sector(read, linked, place) for place in range(len(read.sectors))),
     )
-    days = [_day(read, daily, others, row) for row in range(len(read.days) if day_by_day else 0)]
+    days = _days(read, daily, others) if day_by_day else []
     return Explained(attribution, list(read.sectors), days)
 
 
@@ -218,21 +241,17 @@ def _sector(read: _Read, linked: Effects, place: int) -> SectorEffects:
     )
 
 
-def _day(read: _Read, daily: Effects, others: Floats, row: int) -> AttributedDay:
-    return AttributedDay(
-        session=read.days[row],
-        portfolio_return=float(read.returned[row]),
-        benchmark_return=float(others[row]),
-        trading=float(daily.trading[row]),
-        portfolio_weights=read.portfolio.weights[row].tolist(),
-        portfolio_returns=_known(read.portfolio.returns[row]),
-        benchmark_weights=read.benchmark.weights[row].tolist(),
-        benchmark_returns=_known(read.benchmark.returns[row]),
-        allocation=daily.allocation[row].tolist(),
-        selection=daily.selection[row].tolist(),
-        interaction=daily.interaction[row].tolist(),
+def _days(read: _Read, daily: Effects, others: Floats) -> list[AttributedDay]:
+    columns = (
+        read.panel.returned,
+        others,
+        daily.trading,
+        read.portfolio.weights,
+        read.portfolio.returns,
+        read.benchmark.weights,
+        read.benchmark.returns,
+        daily.allocation,
+        daily.selection,
+        daily.interaction,
     )
-
-
-def _known(values: Floats) -> list[float | None]:
-    return [None if np.isnan(value) else float(value) for value in values]
+    return list(map(AttributedDay, read.panel.days, *(listed(each) for each in columns)))

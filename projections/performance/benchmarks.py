@@ -16,7 +16,8 @@ from domain.statistics.benchmarks import drifting_weights, is_restored
 from domain.statistics.measured import Floats
 from projections.asking import PAGE_ROWS_MAX, Readable, ask, snapshot
 from projections.paging import Page, page_of, read_cursor
-from projections.performance.price_history import PriceHistory, price_history
+from projections.performance.price_arrays import PriceHistory
+from projections.performance.price_history import price_history
 from projections.performance.tables import BENCHMARK_COLUMNS, NULL, copy_lines, moment, text
 
 NAME = "performance"
@@ -56,18 +57,14 @@ WEIGHTED_KEPT_MAX = 4
 class Weighted(NamedTuple):
     """What a benchmark did: `weights` at the start of each session and `returns` until its end.
 
-    Both are sessions x names, returns NaN where a name had none; `total` is of each session.
+    Both are sessions x names, returns NaN where a name had none. `total` is the benchmark's own
+    return of each session, NaN where no name of it had one.
     """
 
     names: tuple[str, ...]
     weights: Floats
     returns: Floats
-
-    @property
-    def total(self) -> Floats:
-        """The benchmark's own return of each session; NaN where no name of it had one."""
-        moved = (self.weights * np.nan_to_num(self.returns)).sum(axis=1)
-        return np.where(self.weights.any(axis=1), moved, np.nan)
+    total: Floats
 
 
 class Benchmarks:
@@ -155,7 +152,9 @@ def _weighted(versions: tuple[Version, ...], history: PriceHistory) -> Weighted:
             is_shares=is_shares,
             restored=is_restored(version.rebalancing, sessions[first : last + 1]),
         )
-    return Weighted(names, weights, returns)
+    moved = (weights * np.nan_to_num(returns)).sum(axis=1)
+    total = np.where(weights.any(axis=1), moved, np.nan)
+    return Weighted(names, weights, returns, total)
 
 
 def _columns(history: PriceHistory, names: tuple[str, ...]) -> tuple[Floats, Floats]:

@@ -6,6 +6,7 @@ time-weighted return of the range; what no line explains of a day is `trading`.
 
 from collections.abc import Callable
 from datetime import date
+from functools import cached_property
 from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -57,12 +58,28 @@ class Grouped(NamedTuple):
     contributions: Floats
 
 
-class Laid(NamedTuple):
-    """A portfolio's panel, and the sectors of its instruments."""
+class Laid:
+    """A portfolio's panel, and the sectors of its instruments; what is asked twice is kept."""
 
-    history: History
-    panel: Panel
-    sectors: SectorsByDate
+    def __init__(self, history: History, panel: Panel, sectors: SectorsByDate) -> None:
+        self.history = history
+        self.panel = panel
+        self.sectors = sectors
+
+    @cached_property
+    def weights(self) -> Floats:
+        """The panel's weights."""
+        return self.panel.weights
+
+    @cached_property
+    def contributions(self) -> Floats:
+        """The panel's contributions."""
+        return self.panel.contributions
+
+    @cached_property
+    def by_sector(self) -> tuple[tuple[str, ...], Places]:
+        """The sectors met, and for each day and line the place of its own among them."""
+        return self.sectors.places(self.panel.names, self.panel.sessions)
 
 
 def laid_of(readable: Readable, history: History, since: date | None, until: date | None) -> Laid:
@@ -107,15 +124,11 @@ def _of_range(
 
 def grouped(laid: Laid, by: By) -> Grouped:
     """Sum the lines of a panel by what they are grouped by, each on its own day."""
-    panel = laid.panel
+    told = (laid.weights, laid.panel.results, laid.contributions)
     if by == "position":
-        return Grouped(panel.names, panel.weights, panel.results, panel.contributions)
-    names, places = laid.sectors.places(panel.names, panel.sessions)
-    summed = (
-        summed_by(each, places, len(names))
-        for each in (panel.weights, panel.results, panel.contributions)
-    )
-    return Grouped(names, *summed)
+        return Grouped(laid.panel.names, *told)
+    names, places = laid.by_sector
+    return Grouped(names, *(summed_by(each, places, len(names)) for each in told))
 
 
 def summed_by(values: Floats, places: Places, count: int) -> Floats:
@@ -144,12 +157,13 @@ def _added_up(laid: Laid, groups: Grouped) -> Contributions:
         if linked is not None
         else []
     )
-    trading = panel.trading[:, np.newaxis]
+    trading = (panel.returned - laid.contributions.sum(axis=1))[:, np.newaxis]
+    since, until = panel.span
     return Contributions(
         portfolio=history.owner[1],
         currency=history.base_currency,
-        since=panel.days[0] if count else None,
-        until=panel.days[-1] if count else None,
+        since=since,
+        until=until,
         days=count,
         range_return=float(np.prod(1 + panel.returned) - 1) if count else None,
         trading=float(linked_contributions(trading, panel.returned)[0]) if count else 0.0,
@@ -209,7 +223,7 @@ def _sector_lines(laid: Laid, added: Contributions) -> list[SectorLine]:
     panel = laid.panel
     if not added.days:
         return []
-    names, places = laid.sectors.places(panel.names, panel.sessions)
+    names, places = laid.by_sector
     _, _, returns = sector_segments(laid)
     held = summed_by(panel.held_at_end[np.newaxis], places[-1:], len(names))[0]
     total = held.sum()
@@ -262,9 +276,9 @@ def sector_segments(laid: Laid) -> tuple[tuple[str, ...], Floats, Floats]:
     NaN where a sector's weight is zero, or one of its holdings has no return.
     """
     panel = laid.panel
-    names, places = laid.sectors.places(panel.names, panel.sessions)
-    weights = summed_by(panel.weights, places, len(names))
-    known = np.where(panel.weights == 0, 0.0, panel.returns)
-    moved = summed_by(panel.weights * known, places, len(names))
+    names, places = laid.by_sector
+    weights = summed_by(laid.weights, places, len(names))
+    known = np.where(laid.weights == 0, 0.0, panel.returns)
+    moved = summed_by(laid.weights * known, places, len(names))
     returns = np.divide(moved, weights, out=np.full_like(moved, np.nan), where=weights != 0)
     return names, weights, returns

@@ -1,12 +1,12 @@
 """How what a portfolio holds has moved together, over at least 60 common days (convention 13)."""
 
 import msgspec
-import numpy as np
 
 from domain.statistics.correlations import correlations
+from domain.statistics.measured import listed
 from projections.asking import Readable
 from projections.paging import Answer
-from projections.performance.price_history import PriceHistory
+from projections.performance.price_arrays import PriceHistory
 from projections.performance.risk import Asked, Seen, Valued, seen, valued_of
 from projections.performance.scenarios import lines_of, returns_of, window_rows
 
@@ -50,9 +50,6 @@ def _correlated(one: Seen, closes: PriceHistory, window: int, count: int) -> Cor
     return Correlated(
         valued=valued_of(one),
         names=[line.name for line in lines],
-        coefficients=[
-            [None if np.isnan(each) else each for each in row]
-            for row in found.coefficients.tolist()
-        ],
+        coefficients=listed(found.coefficients),
         days=found.days.tolist(),
     )

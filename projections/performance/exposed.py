@@ -18,7 +18,8 @@ from domain.rates import Conversion
 from projections.asking import Readable, ask
 from projections.performance.facts import add
 from projections.performance.history import NAME, History
-from projections.performance.price_history import PriceHistory, price_history
+from projections.performance.price_arrays import PriceHistory
+from projections.performance.price_history import price_history
 from projections.performance.prices import Prices
 from projections.performance.standing import LISTINGS
 from projections.performance.state import FIRST_MOMENT, LAST_MOMENT, Held, Quote

@@ -22,7 +22,7 @@ from domain.statistics.measured import Reason
 from domain.statistics.value_at_risk import WINDOW, Method, historical_pnl, tails_of
 from projections.asking import HistoryTooLong, Readable, ask
 from projections.performance.model import PerformanceModel
-from projections.performance.price_history import PriceHistory
+from projections.performance.price_arrays import PriceHistory
 from projections.performance.risk import CALCULATION as RISK_CALCULATION
 from projections.performance.risk import Asked, Seen, seen
 from projections.performance.scenarios import lines_of, returns_of

@@ -6,6 +6,7 @@ are of the closes in force at a day's end; what no close explains (a mark betwee
 of a flow within its day) is in no line, and shown as `trading` by whoever adds up.
 """
 
+from bisect import bisect_left
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -14,10 +15,11 @@ import numpy as np
 from domain.bridge import Part
 from domain.statistics.measured import Floats
 from projections.performance.history import History
-from projections.performance.price_history import PriceHistory
+from projections.performance.price_arrays import PriceHistory, filled
 from projections.performance.scenarios import rates_to_base
-from projections.performance.series import EPOCH, Days, Series, day_of, series_of
+from projections.performance.series import Days, Series, day_of, series_of
 
+CASH = "cash:"
 _EARLIEST = -(2**31)
 _NO_RESULT = (Part.EXTERNAL_FLOWS, Part.FX_ON_CASH)
 _FILLS = """
@@ -76,15 +78,10 @@ class Panel(NamedTuple):
         """Results over capital, which sum to a day's return but for its `trading`."""
         return self._of_capital(self.results)
 
-    @property
-    def trading(self) -> Floats:
-        """What of each day's return no line explains."""
-        return np.asarray(self.returned - self.contributions.sum(axis=1))
-
     def from_second(self) -> "Panel":
         """Leave the first day out."""
         return Panel(
-            self.days[0], self.sessions[1:], self.names, self.values[1:], self.returns[1:],
+            self.span[0], self.sessions[1:], self.names, self.values[1:], self.returns[1:],
             self.results[1:], self.capital[1:], self.returned[1:], self.held_at_end,
         )  # fmt: skip
 
@@ -95,7 +92,14 @@ class Panel(NamedTuple):
     @property
     def days(self) -> list[date]:
         """The sessions at whose ends the days end."""
-        return [day_of(int(each)) for each in self.sessions]
+        return list(map(day_of, self.sessions.tolist()))
+
+    @property
+    def span(self) -> tuple[date | None, date | None]:
+        """The first and the last of these sessions; nothing where there is no day."""
+        if not len(self.sessions):
+            return None, None
+        return day_of(int(self.sessions[0])), day_of(int(self.sessions[-1]))
 
 
 def panel_of(history: History, closes: PriceHistory, since: date, until: date) -> Panel:
@@ -117,7 +121,7 @@ class _Facts(NamedTuple):
         currencies = {*instruments.values(), *(row[1] for row in self.flows)}
         currencies |= {row[5] for row in self.acts}
         ordered = {name: instruments[name] for name in sorted(instruments)}
-        return ordered | {f"cash:{each}": each for each in sorted(currencies)}
+        return ordered | {f"{CASH}{each}": each for each in sorted(currencies)}
 
 
 class _Laying:
@@ -128,7 +132,8 @@ class _Laying:
         self._closes = closes
         self._series = series
         start = _EARLIEST if series.start is None else series.start
-        self._ends = np.array([start, *series.sessions], dtype=np.int64)
+        self._ends = np.concatenate(([start], series.sessions))
+        self._days: list[int] = self._ends.tolist()
         behind = (*history.owner, until)
         self._facts = _Facts(
             history.ask(_FILLS, *behind).rows,
@@ -137,9 +142,8 @@ class _Laying:
         )
         self._lines = self._facts.lines()
         self._column = {name: column for column, name in enumerate(self._lines)}
-        days = [(each - EPOCH).days for each in closes.sessions]
         # The closes in force at each end: those of the last session up to it; -1 is none.
-        self._at = np.searchsorted(np.array(days, dtype=np.int64), self._ends, side="right") - 1
+        self._at = np.searchsorted(closes.days, self._ends, side="right") - 1
         shape = (len(self._ends), len(self._lines))
         self._quantities, self._moved, self._paid = (np.zeros(shape) for _ in range(3))
         self._inflow = np.zeros(len(self._ends))
@@ -160,7 +164,7 @@ class _Laying:
         values = np.cumsum(self._quantities, axis=0) * prices
         results = values[1:] - values[:-1] - self._moved[1:]
         at_end, values = values[-1], values[:-1]
-        base = self._column.get(f"cash:{self._history.base_currency}")
+        base = self._column.get(f"{CASH}{self._history.base_currency}")
         if base is not None:
             values[:, base] += self._inflow[1:]
         held = np.flatnonzero(((values != 0) | (results != 0)).any(axis=0) | (at_end != 0))
@@ -205,7 +209,7 @@ class _Laying:
         row = None if day is None else self._row(day)
         if row is None:
             return
-        column, worth = self._column[f"cash:{currency}"], amount * self._rates[currency][row]
+        column, worth = self._column[f"{CASH}{currency}"], amount * self._rates[currency][row]
         self._quantities[row, column] += amount
         if part in _NO_RESULT:
             self._moved[row, column] += worth
@@ -214,14 +218,14 @@ class _Laying:
 
     def _move(self, row: int, name: str, currency: str, cash: float, worth: float) -> None:
         """Move cash from a line of its currency to an instrument, whose result it then is."""
-        column = self._column[f"cash:{currency}"]
+        column = self._column[f"{CASH}{currency}"]
         self._quantities[row, column] += cash
         self._moved[row, column] += worth
         self._moved[row, self._column[name]] -= worth
 
     def _row(self, day: int) -> int | None:
-        row = int(np.searchsorted(self._ends, day))
-        return row if row < len(self._ends) else None
+        row = bisect_left(self._days, day)
+        return row if row < len(self._days) else None
 
     def _in_force(self, by_session: Floats) -> Floats:
         """Give what is in force at each end; 0 where nothing is."""
@@ -231,54 +235,34 @@ class _Laying:
 
     def _priced(self) -> tuple[Floats, Floats]:
         """Give values of a unit in base at each end, and returns of it from one end to the next."""
-        prices = np.empty_like(self._quantities)
-        returns = np.full((len(self._ends) - 1, len(self._lines)), np.nan)
-        for column, (name, currency) in enumerate(self._lines.items()):
-            rate = self._rates[currency]
-            place = self._closes.column(name)
-            grown = np.ones(len(self._ends))
-            if name.startswith("cash:"):
-                price = grown
-            elif place is None:
-                price = np.zeros(len(self._ends))
-            else:
-                price = self._in_force(_prices_of(name, place, self._closes))
-                grown = self._in_force(_grown(place, self._closes))
-            if not name.startswith("cash:"):
-                own = _filled(self._paid[:, column])
-                grown = np.where(price > 0, grown, own)
-                price = np.where(price > 0, price, own)
-            prices[:, column] = price * rate
-            index = grown * rate
-            with np.errstate(divide="ignore", invalid="ignore"):
-                moved = index[1:] / index[:-1] - 1.0
-            returns[:, column] = np.where(index[:-1] > 0, moved, np.nan)
-        return prices, returns
+        own = filled(self._paid)
+        prices, grown = self._closed()
+        is_closed = prices > 0
+        rates = np.empty_like(prices)
+        for column, currency in enumerate(self._lines.values()):
+            rates[:, column] = self._rates[currency]
+        index = np.where(is_closed, grown, own) * rates
+        with np.errstate(divide="ignore", invalid="ignore"):
+            moved = index[1:] / index[:-1] - 1.0
+        returns = np.where(index[:-1] > 0, moved, np.nan)
+        return np.where(is_closed, prices, own) * rates, returns
+
+    def _closed(self) -> tuple[Floats, Floats]:
+        """Give closes in force, and what one unit of money has become by them; cash stays one."""
+        prices, grown = np.zeros_like(self._quantities), np.ones_like(self._quantities)
+        places = {column: self._closes.column(name) for name, column in self._column.items()}
+        closed = {column: place for column, place in places.items() if place is not None}
+        if len(self._closes.sessions) and closed:
+            rows, taken = np.maximum(self._at, 0), list(closed.values())
+            columns, is_before = list(closed), self._at < 0
+            for told, kept in ((prices, self._closes.in_force), (grown, self._closes.grown)):
+                found = kept.T.take(taken, axis=0).take(rows, axis=1)
+                found[:, is_before] = 0.0
+                told[:, columns] = found.T
+        is_cash = [column for name, column in self._column.items() if name.startswith(CASH)]
+        prices[:, is_cash] = grown[:, is_cash] = 1.0
+        return prices, grown
 
 
 def _rates(currency: str, history: History, closes: PriceHistory) -> Floats:
     return rates_to_base(currency, history.base_currency, closes)
-
-
-def _prices_of(name: str, column: int, closes: PriceHistory) -> Floats:
-    """Give the closes in force by session, each in the units of its session; 0 before the first.
-
-    Quantities are in those units too: a split changes both.
-    """
-    prices = _filled(np.nan_to_num(closes.closes[:, column]))
-    if closes.unit_changes(name):
-        prices = prices * np.array([closes.units_since(name, day) for day in closes.sessions])
-    return prices
-
-
-def _grown(column: int, closes: PriceHistory) -> Floats:
-    """Give what one unit of base has become by session, dividends reinvested; 0 before a close."""
-    returns = np.nan_to_num(closes.total_returns()[:, column])
-    grown = np.concatenate(([1.0], np.cumprod(1.0 + returns)))
-    return np.where(_filled(np.nan_to_num(closes.closes[:, column])) > 0, grown, 0.0)
-
-
-def _filled(values: Floats) -> Floats:
-    """Let each value above zero stand until the next."""
-    rows = np.where(values > 0, np.arange(len(values)), 0)
-    return np.asarray(values[np.maximum.accumulate(rows)]) if len(values) else values

@@ -31,7 +31,7 @@ from projections.paging import Answer
 from projections.performance.exposed import Exposed, exposed_of
 from projections.performance.history import History, of_portfolio
 from projections.performance.normals import simulate
-from projections.performance.price_history import PriceHistory
+from projections.performance.price_arrays import PriceHistory
 from projections.performance.scenarios import Scenarios, scenarios_of
 
 CALCULATION = "risk 1"

@@ -18,7 +18,7 @@ from domain.rates import PIVOTS
 from domain.statistics.measured import Floats
 from domain.statistics.value_at_risk import WINDOW
 from projections.performance.exposed import Exposed
-from projections.performance.price_history import PriceHistory
+from projections.performance.price_arrays import PriceHistory
 
 RETURNS_MIN = 60
 """A line with fewer returns in the window is uncovered."""
@@ -90,17 +90,21 @@ def window_rows(exposed: Exposed, closes: PriceHistory, window: int) -> tuple[in
 def returns_of(lines: list[Line], base: str, closes: PriceHistory, first: int, last: int) -> Floats:
     """Give the returns of lines from one session to another, days x lines, NaN where none is."""
     returns = np.full((last - first, len(lines)), np.nan)
-    rates: dict[str, Floats] = {}
+    by_currency: dict[str, list[int]] = {}
     for place, line in enumerate(lines):
-        if line.currency not in rates:
-            rates[line.currency] = rate_returns(line.currency, base, closes)[first:last]
-        column = None if line.instrument is None else closes.column(line.instrument)
-        if line.instrument is None:
-            returns[:, place] = rates[line.currency]
-        elif column is not None:
-            own = closes.total_returns()[first:last, column]
-            returns[:, place] = (1.0 + own) * (1.0 + rates[line.currency]) - 1.0
+        by_currency.setdefault(line.currency, []).append(place)
+    for currency, places in by_currency.items():
+        rates = rate_returns(currency, base, closes)[first:last, np.newaxis]
+        found = [(each, _column(lines[each], closes)) for each in places]
+        closed = [(each, column) for each, column in found if column is not None]
+        own = closes.total_returns()[first:last].take([column for _, column in closed], axis=1)
+        returns[:, [each for each, _ in closed]] = (1.0 + own) * (1.0 + rates) - 1.0
+        returns[:, [each for each in places if lines[each].instrument is None]] = rates
     return returns
+
+
+def _column(line: Line, closes: PriceHistory) -> int | None:
+    return None if line.instrument is None else closes.column(line.instrument)
 
 
 def covered(lines: list[Line], sessions: tuple[date, ...], returns: Floats) -> Scenarios:

@@ -19,11 +19,11 @@ from domain.statistics.measured import Floats
 from projections.asking import Readable
 from projections.performance.benchmarks import Version, versions_of, weighted
 from projections.performance.history import History
-from projections.performance.price_history import PriceHistory, price_history
+from projections.performance.price_arrays import EPOCH, PriceHistory
+from projections.performance.price_history import price_history
 from projections.performance.scenarios import rates_to_base
 
 Days = NDArray[np.int64]
-EPOCH = date(1970, 1, 1)
 
 _SERIES = """
 days.* FROM (
@@ -167,7 +167,7 @@ def _levels(prices: PriceHistory, returns: Floats, rates: Floats) -> Levels:
         return Levels(np.empty(0, dtype=np.int64), np.empty(0))
     # A return is since the last close before, so a session without one leaves out a level only.
     places = np.array([known[0], *(known + 1)])
-    days = np.array([(prices.sessions[place] - EPOCH).days for place in places], dtype=np.int64)
+    days = prices.days[places]
     values = wealth(returns[known]) * rates[places]
     is_worth = values > 0
     return Levels(days[is_worth], values[is_worth])

@@ -20,7 +20,7 @@ from domain.statistics.measured import Floats
 from projections.asking import Readable, ask
 from projections.paging import Answer
 from projections.performance.history import NAME
-from projections.performance.price_history import PriceHistory
+from projections.performance.price_arrays import PriceHistory
 from projections.performance.risk import (
     COVERAGE_INCOMPLETE,
     Asked,

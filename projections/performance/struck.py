@@ -23,7 +23,7 @@ from projections.performance.figures import (
     carried,
     value_at_risk_of,
 )
-from projections.performance.price_history import PriceHistory
+from projections.performance.price_arrays import PriceHistory
 from projections.performance.risk import Asked, Seen, seen
 
 NAME = "performance"

@@ -16,7 +16,7 @@ from domain.identity import MARKET_TENANT
 from domain.statistics.measured import Floats
 from projections.asking import Readable
 from projections.performance.benchmarks import Version, benchmark_returns, versions_of, weighted
-from projections.performance.price_history import PriceHistory
+from projections.performance.price_arrays import PriceHistory
 from tests.projections.performance.followed import Market
 from tests.projections.performance.telling import NEW_YORK, closed, day
 

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from projections.asking import Readable
-from projections.performance.price_history import PriceHistory, price_history
+from projections.performance.price_arrays import PriceHistory
+from projections.performance.price_history import price_history
 from tests.projections.performance.acting import (
     declared,
     dividend,

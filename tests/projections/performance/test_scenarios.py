@@ -8,7 +8,7 @@ import pytest
 
 from domain.statistics.measured import Floats
 from projections.performance.exposed import Cash, Exposed, Position
-from projections.performance.price_history import PriceHistory
+from projections.performance.price_arrays import PriceHistory
 from projections.performance.risk import Seen
 from projections.performance.scenarios import rates_to_base, scenarios_of
 from projections.performance.stress import repeated
