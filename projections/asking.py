@@ -10,11 +10,11 @@ together here and is of the least of their positions; no row is ever made of two
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import psycopg
-from psycopg import sql
+from psycopg import IsolationLevel, postgres, sql
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
@@ -22,8 +22,15 @@ from domain.money import canonical
 from eventstore.partitions import WHOLE, Partition
 
 PAGE_ROWS_MAX = 1_000
+STATEMENTS_MAX = 1_000
+"""Questions kept as they are sent: those of this process, for each partition."""
+
 
 _ATTEMPTS_MAX = 10
+_NUMERIC = postgres.types["numeric"].oid
+_BEFORE_ROWS = 4
+"""The columns in front of what is asked for, the last of which tells whether there is a row."""
+
 _QUESTION = """
 SELECT checkpoint.position, checkpoint.market_position, checkpoint.edition, answer.*
 FROM {{schema}}.checkpoint LEFT JOIN LATERAL (SELECT true AS is_row, {rows}) AS answer ON true
@@ -76,11 +83,12 @@ class Readable(NamedTuple):
 @contextmanager
 def snapshot(readable: Readable) -> Iterator[None]:
     """Ask several questions of one snapshot of the database, in which a model has one position."""
-    if readable.connection.info.transaction_status is TransactionStatus.INTRANS:
+    connection = readable.connection
+    if connection.info.transaction_status is TransactionStatus.INTRANS:
         yield  # The caller holds a snapshot already.
         return
-    with readable.connection.transaction():
-        readable.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    connection.isolation_level = IsolationLevel.REPEATABLE_READ  # said by BEGIN itself
+    with connection.transaction():
         yield
 
 
@@ -126,22 +134,48 @@ def _ask_one(
     *,
     prepare: bool | None,
 ) -> Answered:
-    statement = sql.SQL(_QUESTION.format(rows=rows, order=order)).format(
-        schema=sql.Identifier(schema)
-    )
+    statement = _statement(schema, rows, order)
     for _ in range(_ATTEMPTS_MAX):
         try:
             with readable.connection.cursor(row_factory=tuple_row, binary=True) as cursor:
                 found = cursor.execute(statement, parameters, prepare=prepare).fetchall()
+                numbers = _numbers(cursor)
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise ReadModelMissing(f"read model {schema} has no tables yet") from error
         if found and found[0][2] >= 0:
             position, market_position, edition = found[0][:3]
             if readable.seen is not None:
                 readable.seen.setdefault(schema, State(position, edition))
-            return Answered(position, market_position, [_plain(row) for row in found if row[3]])
+            return Answered(position, market_position, _plain(found, numbers))
     raise ReadModelMissing(f"read model {schema} is being replaced")
 
 
-def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(canonical(value) if type(value) is Decimal else value for value in row[4:])
+@lru_cache(maxsize=STATEMENTS_MAX)
+def _statement(schema: str, rows: str, order: str) -> bytes:
+    """Write a question; putting it together costs as much as a short answer."""
+    question = sql.SQL(_QUESTION.format(rows=rows, order=order))
+    return question.format(schema=sql.Identifier(schema)).as_bytes(None)
+
+
+def _numbers(cursor: psycopg.Cursor[Any]) -> list[int]:
+    """Give the columns of an answer that hold exact numbers."""
+    found = cursor.pgresult
+    assert found is not None, "a question has been answered"
+    columns = range(found.nfields - _BEFORE_ROWS)
+    return [each for each in columns if found.ftype(each + _BEFORE_ROWS) == _NUMERIC]
+
+
+def _plain(found: list[tuple[Any, ...]], numbers: list[int]) -> list[tuple[Any, ...]]:
+    """Give what was asked for; there is one row without anything where nothing was found."""
+    if not found[0][_BEFORE_ROWS - 1]:
+        return []
+    if not numbers:
+        return [row[_BEFORE_ROWS:] for row in found]
+    rows = []
+    for each in found:
+        row = list(each[_BEFORE_ROWS:])
+        for column in numbers:
+            if row[column] is not None:
+                row[column] = canonical(row[column])
+        rows.append(tuple(row))
+    return rows

@@ -14,7 +14,7 @@ from domain.alerts.events import Contributor
 from domain.alerts.terms import AlertKind, AlertLevel, AlertTerms
 from gateway.access import Action
 from gateway.decoding import Name
-from gateway.interface import Call, Endpoint, json_response, not_found
+from gateway.interface import Call, Endpoint, not_found
 from gateway.openapi import PathParameter
 from projections.alert_deliveries import deliveries_of
 from projections.alerts import queries
@@ -141,7 +141,7 @@ class AlertQueries:
     async def _ask(self, call: Call, query: Callable[[Readable], Any]) -> Response:
         """Ask one partition: every one of them holds all alerts."""
         one = self._asking.any_partition
-        return json_response(await self._asking.answer(call, "alerts", query, one))
+        return await self._asking.answer(call, "alerts", query, one)
 
 
 def alert_endpoints(asking: Asking) -> Sequence[Endpoint]:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from gateway.access import Action
 from gateway.decoding import Name
-from gateway.interface import Call, Endpoint, json_response
+from gateway.interface import Call, Endpoint
 from projections.asking import Readable
 from projections.bases import SideBySide, bases_of
 from read_api.asking import Asking, PageAsked, require_portfolio
@@ -92,7 +92,7 @@ def bases_endpoint(asking: Asking) -> Endpoint:
             return page_shaped(PositionsBases, page, items)
 
         home = asking.home_of(tenant, portfolio)
-        return json_response(await asking.answer(call, "positions", ask, home))
+        return await asking.answer(call, "positions", ask, home)
 
     return query(
         "/v1/portfolios/{portfolio}/positions/bases",

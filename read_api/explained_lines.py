@@ -11,7 +11,7 @@ from starlette.responses import Response
 from domain.money import canonical
 from gateway.access import Action
 from gateway.decoding import CurrencyCode
-from gateway.interface import Call, Endpoint, json_response, not_found
+from gateway.interface import Call, Endpoint, not_found
 from projections import position_lines
 from projections.asking import Readable
 from projections.cash import explaining
@@ -150,14 +150,14 @@ def explained_line_endpoints(asking: Asking) -> Sequence[Endpoint]:
             return _position(readable, call)
 
         home = asking.home_of(call.principal.tenant, call.named(PORTFOLIO))
-        return json_response(await asking.answer(call, "positions", ask, home))
+        return await asking.answer(call, "positions", ask, home)
 
     async def cash(call: Call) -> Response:
         def ask(readable: Readable) -> CashLines:
             return _cash(readable, call)
 
         home = asking.home_of(call.principal.tenant, call.named(PORTFOLIO))
-        return json_response(await asking.answer(call, "cash", ask, home))
+        return await asking.answer(call, "cash", ask, home)
 
     return (
         query(

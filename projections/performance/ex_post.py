@@ -241,7 +241,8 @@ def chained(readable: Readable, *, tenant: str, portfolio: str, asked: Asked) ->
 
     def answer(history: History) -> Chained:
         days = chained_days(history, asked.since or date.min, asked.until or date.max)
-        values = list(cumulative((day.daily_return, day.return_reason) for day in days))
+        chain = ((day.daily_return, day.return_reason) for day in days)
+        values = list(cumulative(chain, behind=len(days) - 1))
         return Chained(values[-1] if values else None, days)
 
     row, answered = of_portfolio(readable, tenant=tenant, portfolio=portfolio, answer=answer)

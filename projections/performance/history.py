@@ -126,11 +126,8 @@ class History:
         Raises:
             HistoryTooLong: there are too many facts.
         """
-        sessions = self.ask(booked.SESSIONS, self.calendar, until, order="ORDER BY session").rows
-        for session, starts_at, ends_at in sessions:
-            self._sessions.append(session)
-            self._starts.append(starts_at)
-            self._ends.append(ends_at)
+        ((sessions, starts, ends),) = self.ask(booked.SESSIONS, self.calendar, until).rows
+        self._sessions, self._starts, self._ends = sessions or [], starts or [], ends or []
         behind = (*self.owner, until)
         rows = self.ask(booked.FILLS, *behind, FACTS_MAX + 1, order="ORDER BY book_order").rows
         self.fills = [Execution(*row) for row in rows]

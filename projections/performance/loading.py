@@ -14,7 +14,9 @@ SELECT calendar, session, starts_at, ends_at FROM {schema}.sessions ORDER BY cal
 _PORTFOLIOS = "SELECT {columns} FROM {schema}.portfolios ORDER BY opened_position"
 
 _SESSIONS_OF = """
-SELECT session, starts_at, ends_at FROM {schema}.sessions WHERE calendar = %s ORDER BY session
+SELECT array_agg(session ORDER BY session), array_agg(starts_at ORDER BY session),
+    array_agg(ends_at ORDER BY session)
+FROM {schema}.sessions WHERE calendar = %s
 """
 _PORTFOLIO = "SELECT {columns} FROM {schema}.portfolios WHERE tenant = %s AND portfolio = %s"
 
@@ -52,8 +54,10 @@ def load_portfolio(store: Store, schema: str, owner: tuple[str, str]) -> Portfol
     ).fetchall()[0]
     calendar = Calendar(market)
     statement = _SESSIONS_OF.format(schema=schema)
-    for day, starts_at, ends_at in store.cursor.execute(statement.encode(), (market,)):
-        calendar.close(Session(day, universal(starts_at), universal(ends_at)))
+    with store.cursor.connection.cursor(binary=True) as cursor:
+        found = cursor.execute(statement.encode(), (market,)).fetchall()[0]
+    calendar.days, starts, ends = (each or [] for each in found)
+    calendar.starts, calendar.ends = list(map(universal, starts)), list(map(universal, ends))
     portfolio = Portfolio(tenant, name, currency, basis, calendar, position)
     portfolio.set_held(held)
     portfolio.first_session = None if first is None else calendar.of_date(first)

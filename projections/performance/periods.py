@@ -21,7 +21,7 @@ _ALL = "all"
 _PERIODS = """
 period.*, before.session AS start_session, before.nav FROM (
     SELECT {begins} AS begins, min(session) AS first, max(session) AS last, count(*) AS sessions,
-        (array_agg(nav ORDER BY session DESC))[1] AS nav_end,
+        (array_agg(nav ORDER BY session))[count(*)] AS nav_end,
         CASE WHEN count(flows) = count(*) THEN sum(flows) END AS flows,
         array_agg(daily_return ORDER BY session) AS returns,
         array_agg(return_reason ORDER BY session) AS reasons
@@ -127,5 +127,5 @@ def _chained(
     days = [(value, None) for value in returns if value is not None]
     if not days:
         return None, ReturnReason.NAV_INCOMPLETE.value
-    *_, last = cumulative(days)
+    (last,) = cumulative(days, behind=len(days) - 1)
     return last, ReturnReason.OUT_OF_RANGE.value if last is None else None

@@ -32,9 +32,11 @@ WRITTEN_DOWN = "written_down"
 ASKED_MAX = 20_000
 ANSWERS_MAX = 300_000
 
+_AT_MOMENTS = "unnest(%s::text[], %s::timestamptz[])"
+_AT_ONE = "(SELECT name, %s::timestamptz FROM unnest(%s::text[]) AS named (name))"
 _IN_FORCE = """
 SELECT asked.name, asked.at, found.at, found.price, found.is_written_down, found.session
-FROM unnest(%s::text[], %s::timestamptz[]) AS asked (name, at)
+FROM {asked} AS asked (name, at)
 CROSS JOIN LATERAL (
     SELECT marks.at, marks.price, marks.status IS NOT DISTINCT FROM 'written_down'
         AS is_written_down, marks.session
@@ -183,7 +185,8 @@ class Prices:
             moments += [at] * len(missing)
         for start in range(0, len(wanted), ASKED_MAX):
             part = slice(start, start + ASKED_MAX)
-            self._execute(cursor, _IN_FORCE, (wanted[part], moments[part]))
+            statement = _IN_FORCE.replace("{asked}", _AT_MOMENTS)
+            self._execute(cursor, statement, (wanted[part], moments[part]))
             for name, at, *quote in cursor.fetchall():
                 self._answers[at][name] = Quote(*quote)
 
@@ -195,7 +198,7 @@ class Prices:
         if not wanted:
             return {}
         self.flush(cursor)
-        self._execute(cursor, _IN_FORCE, (wanted, [at] * len(wanted)))
+        self._execute(cursor, _IN_FORCE.replace("{asked}", _AT_ONE), (at, wanted))
         return {name: Quote(*quote) for name, _, *quote in cursor.fetchall()}
 
     def next_after(

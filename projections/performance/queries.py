@@ -43,18 +43,24 @@ CROSS JOIN LATERAL (
 ) AS day
 """.replace("{day}", DAY)
 _SUMMARY = """
-portfolios.base_currency, portfolios.calendar, days.session, days.nav, days.flows,
-    days.daily_return, days.return_reason, days.restated_position, days.session >= %s
-FROM {schema}.portfolios LEFT JOIN {schema}.days
-    ON days.tenant = portfolios.tenant AND days.portfolio = portfolios.portfolio
-        AND days.session >= portfolios.first_session
-        AND days.session <= %s AND days.session >= coalesce(
-            (
-                SELECT max(before.session) FROM {schema}.days AS before
-                WHERE before.tenant = %s AND before.portfolio = %s AND before.session < %s
-            ),
-            %s
-        )
+portfolios.base_currency, portfolios.calendar, before.session AS before_session, before.nav,
+    inside.*
+FROM {schema}.portfolios
+LEFT JOIN LATERAL (
+    SELECT session, nav FROM {schema}.days
+    WHERE days.tenant = portfolios.tenant AND days.portfolio = portfolios.portfolio
+        AND session >= portfolios.first_session AND session < %s
+    ORDER BY session DESC LIMIT 1
+) AS before ON true
+LEFT JOIN LATERAL (
+    SELECT min(session), max(session), count(*), (array_agg(nav ORDER BY session))[count(*)],
+        array_agg(flows ORDER BY session) FILTER (WHERE flows IS DISTINCT FROM 0),
+        array_agg(daily_return ORDER BY session), array_agg(return_reason ORDER BY session),
+        count(restated_position), max(restated_position)
+    FROM {schema}.days
+    WHERE days.tenant = portfolios.tenant AND days.portfolio = portfolios.portfolio
+        AND session >= portfolios.first_session AND session BETWEEN %s AND %s
+) AS inside ON true
 WHERE portfolios.tenant = %s AND portfolios.portfolio = %s
 """
 _CHANGED = """
@@ -154,7 +160,7 @@ def daily_performance(
     chained += [(day.current.daily_return, _reason(day.current.return_reason)) for day in days]
     rows = [
         msgspec.structs.replace(day, cumulative_return=value)
-        for day, value in zip(days, list(cumulative(chained))[behind:], strict=True)
+        for day, value in zip(days, cumulative(chained, behind=behind), strict=True)
     ]
     return page_of(question, answered, rows, limit=limit, key=lambda day: day.session)
 
@@ -169,10 +175,8 @@ def performance_summary(
 ) -> Answer[PerformanceSummary]:
     """Sum a portfolio up over a range; no row when the tenant has no such portfolio."""
     first, last = since or date.min, until or date.max
-    owner = (tenant, portfolio)
-    parameters = (first, last, *owner, first, first, *owner)
-    answered = ask(readable, NAME, _SUMMARY, parameters, order="ORDER BY session")
-    summary = _summary(portfolio, answered.rows) if answered.rows else None
+    answered = ask(readable, NAME, _SUMMARY, (first, first, last, tenant, portfolio))
+    summary = _summary(portfolio, answered.rows[0]) if answered.rows else None
     return Answer(summary, answered.position, answered.market_position)
 
 
@@ -197,37 +201,34 @@ def changed_performance(
     return Page(rows, answered.position, answered.market_position)
 
 
-def _summary(portfolio: str, found: list[tuple[Any, ...]]) -> PerformanceSummary:
-    currency, calendar = found[0][:2]
-    rows = [row[2:] for row in found if row[2] is not None]
-    before = [row for row in rows if not row[6]]
-    inside = [row for row in rows if row[6]]
-    nav_start = before[-1][1] if before else ZERO
-    nav_end = inside[-1][1] if inside else None
-    flows = _sum([row[2] for row in inside])
+def _summary(portfolio: str, row: tuple[Any, ...]) -> PerformanceSummary:
+    currency, calendar, before, nav_before, first, last, sessions, nav_end, amounts = row[:9]
+    returns, told, restated, restated_position = row[9:]
+    nav_start = ZERO if before is None else nav_before
+    flows = _sum(amounts or [])
     result = None
-    if nav_start is not None and nav_end is not None and flows is not None:
+    if nav_start is not None and nav_end is not None and flows is not None and sessions:
         result = nav_end - nav_start - flows
-    chained = list(cumulative((row[3], _reason(row[4])) for row in inside))
-    reasons = [row[4] for row in inside if row[4] is not None]
-    restated = [row[5] for row in inside if row[5] is not None]
+    chained = list(zip(returns or (), map(_reason, told or ()), strict=True))
+    values = list(cumulative(chained, behind=sessions - 1))
+    reasons = [reason for _, reason in chained if reason is not None]
     incomplete = reasons.count(ReturnReason.NAV_INCOMPLETE)
     return PerformanceSummary(
         portfolio=portfolio,
         currency=currency,
         calendar=calendar,
-        first_session=inside[0][0] if inside else None,
-        last_session=inside[-1][0] if inside else None,
-        sessions=len(inside),
+        first_session=first,
+        last_session=last,
+        sessions=sessions,
         nav_start=nav_start,
         nav_end=nav_end,
         flows=flows,
         result=result,
-        cumulative_return=chained[-1] if chained else None,
+        cumulative_return=values[-1] if values else None,
         incomplete_sessions=incomplete,
         undefined_sessions=len(reasons) - incomplete,
-        restated_sessions=len(restated),
-        restated_position=max(restated, default=None),
+        restated_sessions=restated,
+        restated_position=restated_position,
     )
 
 
