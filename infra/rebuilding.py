@@ -31,6 +31,7 @@ from projections.rebuild import rebuild_together
 SHARES_MAX = 4
 """More would read and decode the same events once more each."""
 
+NICENESS = 10
 END_SECONDS = 10.0
 
 Watch = Callable[[str, int, int], None]
@@ -163,7 +164,11 @@ def _context() -> ForkContext | SpawnContext:
 def _rebuild_share(
     pipe: Connection, share: Share, app_conninfo: str, events_per_second_max: int | None
 ) -> None:
-    """Rebuild a share and tell the other end of the pipe how far it is; runs in its process."""
+    """Rebuild a share and tell the other end of the pipe how far it is; runs in its process.
+
+    It yields to whatever else the machine does: nobody waits for a rebuild as for a query.
+    """
+    os.nice(NICENESS)
     with suppress(BrokenPipeError, KeyboardInterrupt):
         pipe.send(_outcome(pipe, share, app_conninfo, events_per_second_max))
 

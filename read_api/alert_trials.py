@@ -12,7 +12,7 @@ from domain.alerts.terms import AlertKind, AlertLevel, AlertScope, AlertStep, Al
 from domain.rejection import Rejection
 from gateway.access import Action
 from gateway.decoding import Instant, Name, Number, not_negative
-from gateway.interface import Call, Endpoint, json_response
+from gateway.interface import Call, Endpoint
 from gateway.problem import Problem
 from projections.alerts.trying import Hit, Tried, try_rule
 from projections.asking import Readable
@@ -54,7 +54,7 @@ def trial_endpoint(asking: Asking) -> Endpoint:
             )
 
         one = asking.any_partition
-        return json_response(await asking.answer(call, "alerts", answer, one))
+        return await asking.answer(call, "alerts", answer, one)
 
     return query(
         "/v1/alert-rules:try",

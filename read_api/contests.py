@@ -127,7 +127,7 @@ class ContestQueries:
             )
             return page_shaped(shapes.ContestList, page, map(shapes.contest_item, page.rows))
 
-        return json_response(await self._asking.answer(call, MODEL, ask))
+        return await self._asking.answer(call, MODEL, ask)
 
     async def contest(self, call: Call) -> Response:
         """Give one."""
@@ -140,7 +140,7 @@ class ContestQueries:
                 raise not_found()
             return shaped(shapes.OneContest, answer, contest=shapes.contest_item(answer.row))
 
-        return json_response(await self._asking.answer(call, MODEL, ask))
+        return await self._asking.answer(call, MODEL, ask)
 
     async def ranks(self, call: Call) -> Response:
         """Give a stretch of ranks, at the position the call wants."""
@@ -198,7 +198,7 @@ class ContestQueries:
             return page_shaped(shapes.StrikeList, page, map(shapes.strike_item, page.rows))
 
         one = self._asking.any_partition
-        return json_response(await self._asking.answer(call, MODEL, ask, one))
+        return await self._asking.answer(call, MODEL, ask, one)
 
     async def struck(self, call: Call) -> Response:
         """List the ranks of a strike."""
@@ -214,7 +214,7 @@ class ContestQueries:
             return page_shaped(shapes.StruckRanks, page, items)
 
         one = self._asking.any_partition
-        return json_response(await self._asking.answer(call, MODEL, ask, one))
+        return await self._asking.answer(call, MODEL, ask, one)
 
     async def history(self, call: Call) -> Response:
         """List a participant's ranks by session."""
@@ -235,7 +235,7 @@ class ContestQueries:
             return page_shaped(shapes.RankHistory, page, items)
 
         one = self._asking.any_partition
-        return json_response(await self._asking.answer(call, MODEL, ask, one))
+        return await self._asking.answer(call, MODEL, ask, one)
 
     async def proof(self, call: Call) -> Response:
         """Give what a rank is made of."""
@@ -276,7 +276,7 @@ class ContestQueries:
                 compared_with=shapes.rank_items(_beside(row)),
             )
 
-        return json_response(await self._asking.answer(call, MODEL, ask))
+        return await self._asking.answer(call, MODEL, ask)
 
 
 def _beside(proof: queries.Proof) -> list[Rank]:

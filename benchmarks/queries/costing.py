@@ -75,10 +75,11 @@ def _cost(of_query: Sequence[Measured]) -> Cost:
 def _used(process_id: int, serving: Iterable[int]) -> Measured:
     """Read the processor seconds of the read process, its children too, and of its backends."""
     ours = [process_id, *(child.pid for child in psutil.Process(process_id).children())]
-    return Measured(sum(map(_seconds, ours)), sum(map(_seconds, serving)))
+    return Measured(sum(map(seconds_of, ours)), sum(map(seconds_of, serving)))
 
 
-def _seconds(process_id: int) -> float:
+def seconds_of(process_id: int) -> float:
+    """Read the processor seconds of a process's threads; none of one that is gone."""
     total = 0
     with contextlib.suppress(OSError):
         for thread in (PROC / str(process_id) / "task").iterdir():

@@ -39,6 +39,14 @@ terms, reversed_position IS NOT NULL, greatest(position, reversed_position)
 FROM {schema}.actions WHERE position > %s OR reversed_position > %s
 """
 # Written as the partial index has it, so that the planner sees it apply.
+_HAS_CHANGED = """
+EXISTS (SELECT FROM {schema}.sessions WHERE calendar = %s AND position > %s)
+    OR EXISTS (SELECT FROM {schema}.actions WHERE position > %s OR reversed_position > %s)
+    OR EXISTS (
+        SELECT FROM {schema}.marks
+        WHERE (calendar IS NOT NULL OR name LIKE '%%/%%') AND position > %s
+    )
+"""
 _CLOSES = """
 name, string_agg(int4send(session - DATE '2000-01-01'), ''::bytea ORDER BY position),
     string_agg(float8send(coalesce(price::float8, 'NaN')), ''::bytea ORDER BY position),
@@ -138,6 +146,8 @@ class _Reading:
     def read(self) -> tuple[_Read, ...]:
         """Give the history as of now; and that of before, if it is another."""
         last, known, position = self._last, self._last.history, self._position
+        if known.sessions and not self._has_changed():
+            return (last._replace(until=position),)
         added = self._ask(_SESSIONS, self._calendar, last.until, order="ORDER BY session")
         if added and known.sessions and added[0][0] <= known.sessions[-1]:
             again = _Reading(self._readable, self._calendar, last.edition, position, None)
@@ -164,6 +174,11 @@ class _Reading:
 
     def _ask(self, rows: str, *parameters: object, order: str = "") -> list[tuple[Any, ...]]:
         return ask(self._readable, NAME, rows, parameters, order=order).rows
+
+    def _has_changed(self) -> bool:
+        """Look at once whether anything was told that a history is made of: marks seldom are."""
+        told = (self._calendar, *[self._last.until] * 4)
+        return bool(self._ask(_HAS_CHANGED, *told)[0][0])
 
     def _read_actions(self) -> dict[tuple[str, str], Action]:
         behind, actions = self._last.until, self._last.actions.copy()

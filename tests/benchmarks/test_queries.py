@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
+import time
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.queries.addresses import Known, addresses, fill
 from benchmarks.queries.asking import Answer, figures, percentile, problems
+from benchmarks.queries.costing import seconds_of
 from benchmarks.universe import Size, drawn_prices
 
 KNOWN = Known(2, 3, ("A", "B", "C", "D"), ("trade-1",))
@@ -88,6 +92,25 @@ class TestFigures:
         assert set(found) == {"q"}
         assert found["q"] == (50.0, 95.0, 100.0, 100, 100)
         assert problems(answers) == {"q": {"404 not_found": 1}, "r": {"timeout": 1}}
+
+
+class TestCosts:
+    """Processor time, read from /proc."""
+
+    def test_are_of_the_threads_of_a_process(self) -> None:
+        """Working adds to them, waiting does not."""
+        before = seconds_of(os.getpid())
+        if not before:
+            pytest.skip("there is no /proc with schedstat here")
+        began = time.process_time()
+        while time.process_time() - began < 0.05:
+            pass
+
+        assert seconds_of(os.getpid()) - before >= 0.04
+
+    def test_are_none_of_a_process_that_is_gone(self) -> None:
+        """It may end between two looks."""
+        assert seconds_of(2**31 - 1) == 0.0
 
 
 class TestTheUniverse:

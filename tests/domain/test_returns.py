@@ -258,6 +258,13 @@ class TestChainingDays:
 
         assert list(cumulative([tenth, tenth])) == [Decimal("0.1"), Decimal("0.21")]
 
+    @pytest.mark.parametrize("behind", [0, 1, 2, 3])
+    def test_leaves_out_the_first_days_and_chains_them(self, behind: int) -> None:
+        """What is told of the others is the same."""
+        days = [(Decimal("0.1"), None), (Decimal("-0.3"), None), (Decimal("0.07"), None)]
+
+        assert list(cumulative(days, behind=behind)) == list(cumulative(days))[behind:]
+
     def test_passes_over_an_incomplete_day(self) -> None:
         """The day of the gap shows none; the day behind it goes on from before."""
         days = [
