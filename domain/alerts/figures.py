@@ -20,10 +20,10 @@ COUNTED_MAX = 100_000
 
 
 class Measured(NamedTuple):
-    """A figure as it stands, and what makes most of it."""
+    """A figure as it stands, and what makes most of it: asked only where an alert is raised."""
 
     actual: Decimal
-    contributors: tuple[Contributor, ...] = ()
+    contributors: Callable[[], tuple[Contributor, ...]] = tuple
 
 
 class Evidence(Protocol):
@@ -93,7 +93,7 @@ class ValueFigure(ToldFigure):
         actual = _of_exposure(self.terms, seen)
         if actual is None:
             return None
-        return measured(actual, largest(seen.exposure.values))
+        return measured(actual, lambda: largest(seen.exposure.values))
 
 
 class FallFigure(ValueFigure):
@@ -179,10 +179,13 @@ class WindowFigure:
         """Count what lies less than the window back."""
         while self._counted and self._counted[0][0] + self._length <= at:
             self._counted.popleft()
+        return measured(Decimal(len(self._counted)), lambda: largest(self._by_name()))
+
+    def _by_name(self) -> dict[str, Decimal]:
         names: dict[str, Decimal] = {}
         for _, name in self._counted:
             names[name] = names.get(name, ZERO) + ONE
-        return measured(Decimal(len(self._counted)), largest(names))
+        return names
 
     def due(self, terms: AlertTerms) -> datetime | None:  # noqa: ARG002
         """When the oldest one counts no more."""
@@ -214,7 +217,7 @@ class AgeFigure:
         if self._known is None:
             return None
         seconds = Decimal((at - self._known) // timedelta(microseconds=1)).scaleb(-6)
-        return measured(max(seconds, ZERO), largest(holders))
+        return measured(max(seconds, ZERO), lambda: largest(holders))
 
     def due(self, terms: AlertTerms) -> datetime | None:
         """Just behind the instant at which the mark known last is as old as may be."""
@@ -233,13 +236,17 @@ def fall(seen: Seen, base: High) -> Measured | None:
     if base.value <= 0:
         return None
     actual = max(ONE - share(ONE, seen.nav, base.value), ZERO)
+    return measured(actual, lambda: largest(lost(seen, base)))
+
+
+def lost(seen: Seen, base: High) -> dict[str, Decimal]:
+    """Give what each name lost since, at the quantity held now."""
     losses: dict[str, Decimal] = {}
     for name in seen.exposure.values:
         now, before = seen.unit(name), base.seen.unit(name)
         if now is not None and before is not None and now != before:
             losses[name] = seen.quantity(name) * (now - before)
-    lost = {name: amount for name, amount in losses.items() if amount < 0}
-    return measured(actual, largest(lost))
+    return {name: amount for name, amount in losses.items() if amount < 0}
 
 
 def largest(amounts: Mapping[str, Decimal]) -> tuple[Contributor, ...]:
@@ -256,7 +263,9 @@ def contributors(amounts: Iterable[tuple[str, Decimal]]) -> Iterable[Contributor
             yield Contributor(name, rounded)
 
 
-def measured(actual: Decimal, made_of: tuple[Contributor, ...]) -> Measured | None:
+def measured(
+    actual: Decimal, made_of: Callable[[], tuple[Contributor, ...]] = tuple
+) -> Measured | None:
     """Give a figure that the log can carry, rounded half-even to its 12 decimals."""
     rounded = canonical(actual.quantize(SMALLEST))
     return Measured(rounded, made_of) if fits(rounded) else None

@@ -14,7 +14,7 @@ def value_at_risk(event: FiguresStruck, terms: AlertTerms) -> Measured | None:
     nav = next((each.value for each in event.figures if each.name == "nav"), None)
     if loss is None or nav is None or nav <= 0:
         return None
-    return measured(share(ONE, max(loss, ZERO), nav), ())
+    return measured(share(ONE, max(loss, ZERO), nav))
 
 
 def _is_asked(figure: StruckFigure, terms: AlertTerms) -> bool:

@@ -147,7 +147,7 @@ class Watch:
             clear_at=terms.clear_at,
             actual=measured.actual,
             headroom=terms.raise_above - measured.actual,
-            contributors=measured.contributors,
+            contributors=measured.contributors(),
             since=since,
             at=place.at,
             as_of=place.position,
