@@ -23,6 +23,7 @@ import psutil
 from benchmarks.live.watchers import BOOKED, WATCHED, Audience, Push, Seen, Watchers
 from benchmarks.pipeline.costs import Processors, microseconds_per_trade
 from benchmarks.pipeline.lags import Listener
+from benchmarks.pipeline.load import PORTFOLIOS
 from benchmarks.pipeline.opening import open_market
 from benchmarks.pipeline.pacing import Pace
 from benchmarks.pipeline.running import throwaway_settings
@@ -137,6 +138,7 @@ def _result(
     waits = [each.answered - each.due for each in answers if each.due >= WARM_UP_SECONDS]
     folded = [point.seconds for point in listener.lags("trades", recorded) if point.at >= behind]
     accepted = accepted_between(answers, 0.0, float("inf"))
+    is_watched = wish.clients >= len(PORTFOLIOS)  # fewer watch a part of what is traded
     pushed = len({push.changed_position for push in seen.pushes["trades"]})
     return {
         "benchmark": "live",
@@ -164,7 +166,7 @@ def _result(
             "clients_lost": seen.lost,
             "positions_went_back": seen.went_back,
             "glutton_messages": seen.glutton_messages,
-            "ok": not seen.lost and not seen.went_back and pushed == accepted,
+            "ok": not (seen.lost or seen.went_back or (is_watched and pushed != accepted)),
         },
         "parameters": wish._asdict(),
         "machine": {
