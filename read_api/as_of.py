@@ -4,7 +4,7 @@ from gateway.interface import Call, not_found
 from gateway.problem import Problem
 from projections.as_of import balances_as_of, positions_as_of
 from projections.asking import Readable
-from projections.positions.queries import PriceSource
+from projections.positions.queries import POSITIONS_SORT, PriceSource
 from read_api import shaping
 from read_api.parameters import PositionsAsked, TimeAsked
 from read_api.shaping import page_shaped, shaped
@@ -34,7 +34,11 @@ def is_of_another_time(asked: TimeAsked | PositionsAsked) -> bool:
     """
     if isinstance(asked.known_at, int) and asked.known_at < asked.min_position:
         raise _too_early()
-    return asked.known_at is not None or asked.valid_at is not None
+    is_then = asked.known_at is not None or asked.valid_at is not None
+    if is_then and getattr(asked, "sort", POSITIONS_SORT) != POSITIONS_SORT:
+        detail = f"As of another time they come by {POSITIONS_SORT}: leave sort out."
+        raise Problem("parameter_invalid", detail, fields=("sort",))
+    return is_then
 
 
 def positions_then(readable: Readable, call: Call, portfolio: str) -> shaping.Positions:

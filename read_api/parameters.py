@@ -11,6 +11,7 @@ from domain.trade import Intent
 from gateway.decoding import CurrencyCode, ExternalId, Instant, Name
 from gateway.openapi import PathParameter
 from projections.market.tables import CloseStatus
+from projections.positions.queries import POSITION_SORTS, POSITIONS_SORT
 from projections.sorting import Field
 from projections.trades.queries import NEWEST_FIRST, SORTS
 from projections.trades.rows import Status
@@ -41,12 +42,25 @@ class TimeAsked(Asked, kw_only=True):
     valid_at: ValidAt | None = None
 
 
+def sort_meta(fields: Mapping[str, Field]) -> msgspec.Meta:
+    """Say by which fields a list can be sorted; the query refuses what is none of them."""
+    return msgspec.Meta(
+        extra_json_schema={"enum": [sign + name for name in fields for sign in ("", "-")]},
+        description="Sort by one field, with `-` from the largest; nulls last, and ties in the "
+        "order of the rows' identity.",
+    )
+
+
+PositionsSort = Annotated[str, sort_meta(POSITION_SORTS)]
+
+
 class PositionsAsked(PageAsked, kw_only=True):
     """Which positions, and as of which time; closed ones on request."""
 
     known_at: KnownAt | None = None
     valid_at: ValidAt | None = None
     include_closed: bool = False
+    sort: PositionsSort = POSITIONS_SORT
 
 
 class LotsAsked(PageAsked, kw_only=True):
@@ -59,15 +73,6 @@ class MovementsAsked(PageAsked, kw_only=True):
     """Which movements."""
 
     currency: CurrencyCode | None = None
-
-
-def sort_meta(fields: Mapping[str, Field]) -> msgspec.Meta:
-    """Say by which fields a list can be sorted; the query refuses what is none of them."""
-    return msgspec.Meta(
-        extra_json_schema={"enum": [sign + name for name in fields for sign in ("", "-")]},
-        description="Sort by one field, with `-` from the largest; nulls last, and ties in the "
-        "order of the rows' identity.",
-    )
 
 
 FromDate = Annotated[date, msgspec.Meta(description="The first trade date asked for.")]

@@ -91,6 +91,7 @@ class Resources:
                 readable,
                 portfolio=portfolio,
                 include_closed=asked.include_closed,
+                sort=asked.sort,
                 **_paged(call, asked),
             )
             items = [shaped(shaping.Position, row) for row in page.rows]

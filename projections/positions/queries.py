@@ -6,7 +6,7 @@ that the position has seen is divided by its ratio, the value last (convention 7
 spun off has no price until it is marked or traded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -24,6 +24,13 @@ from projections.paging import Answer, Page, page_of, read_cursor
 from projections.positions.in_force import TODAY, in_force
 from projections.positions.tables import PortfolioRow
 from projections.positions.units import SPLITS, UNSCALED, scale_since, splits_read
+from projections.sorting import (
+    SORTED_ROWS_MAX,
+    Field,
+    SortTooLong,
+    sort_of,
+    sorted_in_memory,
+)
 
 _PORTFOLIOS = """
 * FROM {schema}.portfolios
@@ -169,21 +176,60 @@ def portfolio_of(readable: Readable, *, tenant: str, portfolio: str) -> Answer[P
     return Answer(row, answered.position, answered.market_position)
 
 
+POSITIONS_SORT = "instrument"
+POSITION_SORTS: Mapping[str, Field] = {
+    "instrument": Field(str, is_indexed=True),
+    "symbol": Field(str, is_nullable=True),
+    "sector": Field(str, is_nullable=True),
+    "currency": Field(str),
+    "quantity": Field(Decimal),
+    "cost": Field(Decimal),
+    "price": Field(Decimal, is_nullable=True),
+    "market_value": Field(Decimal, is_nullable=True),
+    "unrealised_gross": Field(Decimal, is_nullable=True),
+    "realised_gross": Field(Decimal),
+    "realised_net": Field(Decimal),
+    "changed_position": Field(int),
+}
+
+
 def positions_of(
     readable: Readable,
     *,
     tenant: str,
     portfolio: str,
     include_closed: bool = False,
+    sort: str = POSITIONS_SORT,
     cursor: str | None = None,
     limit: int = PAGE_ROWS_MAX,
 ) -> Page[PositionView]:
-    """List a portfolio's positions by instrument, closed ones on request.
+    """List a portfolio's positions, closed ones on request.
+
+    Values are known only once all of them are there, so any order but the instruments' is made of
+    the whole portfolio.
 
     Raises:
         CursorInvalid: the cursor is not of this question.
+        SortTooLong: there are more than are sorted.
+        SortUnknown: there is no such field.
     """
     question = f"positions {tenant} {portfolio}"
+    if sort != POSITIONS_SORT:
+        order = sort_of(sort, POSITION_SORTS, {"instrument": str})
+        answered, rows = positions_behind(
+            readable,
+            tenant=tenant,
+            portfolio=portfolio,
+            after="",
+            include_closed=include_closed,
+            limit=SORTED_ROWS_MAX + 1,
+        )
+        if len(rows) > SORTED_ROWS_MAX:
+            raise SortTooLong((POSITIONS_SORT,))
+        question += f" {include_closed}"
+        return sorted_in_memory(
+            answered, rows, question=question, order=order, cursor=cursor, limit=limit
+        )
     after = "" if cursor is None else read_cursor(question, cursor, str)
     answered, rows = positions_behind(
         readable,

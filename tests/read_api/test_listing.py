@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import pytest
 
 from tests.gateway.serving import assert_problem
@@ -53,3 +56,36 @@ class TestTrades:
         told = assert_problem(answer, 422, "sort_too_long")
         assert told["fields"] == ["sort"]
         assert "trade_date" in told["detail"]
+
+
+class TestPositions:
+    """A portfolio's positions, by what they are worth."""
+
+    @pytest.mark.parametrize("sort", ["market_value", "-market_value", "-price", "symbol"])
+    def test_are_sorted_page_by_page(self, story: Teller, sort: str) -> None:
+        """What has no value comes last; ties by instrument, in the same direction."""
+        path, asked = "/v1/portfolios/growth/positions", {"sort": sort, "include_closed": "true"}
+        name, is_descending = sort.removeprefix("-"), sort.startswith("-")
+        every = story.ask(path, include_closed="true")["items"]
+
+        first = story.ask(path, limit=1, **asked)
+        second = story.ask(path, limit=1, cursor=first["next_cursor"], **asked)
+
+        def place(item: dict[str, Any]) -> tuple[object, str]:
+            value = item[name]
+            return (value if name == "symbol" else Decimal(value), item["instrument"])
+
+        given = [item for item in every if item[name] is not None]
+        expected = sorted(given, key=place, reverse=is_descending)
+        expected += [item for item in every if item[name] is None]
+        assert [first["items"][0], second["items"][0]] == expected
+        assert second["next_cursor"] is None
+
+    def test_of_another_time_have_one_order(self, story: Teller) -> None:
+        """A sort is refused, not left out in silence; so is one that they do not have."""
+        path = "/v1/portfolios/growth/positions"
+        then = story.read.get(f"{path}?sort=-quantity&valid_at=2024-01-03")
+        unknown = story.read.get(f"{path}?sort=colour")
+
+        assert assert_problem(then, 400, "parameter_invalid")["fields"] == ["sort"]
+        assert "market_value" in assert_problem(unknown, 400, "parameter_invalid")["detail"]
