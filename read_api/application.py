@@ -59,6 +59,7 @@ from read_api.results import OneBridge, RealisedFills
 from read_api.risk import risk_endpoints
 from read_api.sources import source_endpoints
 from read_api.struck import struck_endpoints
+from read_api.tenant_sectors import tenant_sectors_endpoint
 
 TITLE = "PMS queries"
 DESCRIPTION = """Queries of the portfolio management system. Every answer says which log position \
@@ -115,6 +116,7 @@ def create_app(
         *benchmark_endpoints(asking),
         *contribution_endpoints(asking),
         *contest_endpoints(asking, board),
+        tenant_sectors_endpoint(asking),
         *market_endpoints(asking),
         *alert_endpoints(asking),
         rebuilds_endpoint(asking),

@@ -305,10 +305,9 @@ def position_view(values: Sequence[Any]) -> PositionView:
     price_at, price_date = traded_at, traded_date
     if marked_price is not None:
         price, source, price_at, price_date = marked_price, PriceSource(marked_by), marked_at, None
-        is_old = (
-            is_suspended or is_delisted or (session_end is not None and marked_at < session_end)
+        is_stale = is_stale_mark(
+            source, marked_at, session_end, is_inactive=is_suspended or is_delisted
         )
-        is_stale = is_old and source is not PriceSource.WRITE_DOWN
     elif traded_price is None:
         source = PriceSource.NONE
     value = None if price is None else canonical(quantity * price)
@@ -352,6 +351,14 @@ def position_view(values: Sequence[Any]) -> PositionView:
         scale=scale,
         mark_position=None if marked_price is None else mark_position,
     )
+
+
+def is_stale_mark(
+    source: PriceSource, at: datetime, session_end: datetime | None, *, is_inactive: bool
+) -> bool:
+    """Say whether a mark is older than its calendar's last session, or of what does not trade."""
+    is_old = is_inactive or (session_end is not None and at < session_end)
+    return is_old and source is not PriceSource.WRITE_DOWN
 
 
 def _lot(values: Sequence[Any]) -> LotView:

@@ -24,6 +24,7 @@ PERMITTED = {
     "/v1/portfolios/growth/positions/bases": SEEING,
     "/v1/portfolios/growth/positions/AAPL/explain": SEEING,
     "/v1/portfolios/growth/lots": SEEING,
+    "/v1/sectors?currency=USD": SEEING,
     "/v1/portfolios/growth/cash/explain?currency=USD": SEEING,
     "/v1/portfolios/growth/cash": SEEING,
     "/v1/portfolios/growth/cash/ladder": SEEING,
