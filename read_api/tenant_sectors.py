@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from gateway.access import Action
 from gateway.decoding import CurrencyCode
-from gateway.interface import Call, Endpoint, json_response
+from gateway.interface import Call, Endpoint
 from projections.asking import Readable
 from projections.positions.sectors import tenant_sectors
 from read_api.asking import Asked, Asking
@@ -82,7 +82,7 @@ def tenant_sectors_endpoint(asking: Asking) -> Endpoint:
             )
             return shaped(OneTenantSectors, found, item=item)
 
-        return json_response(await asking.answer(call, "positions", ask))
+        return await asking.answer(call, "positions", ask)
 
     return query(
         "/v1/sectors",
