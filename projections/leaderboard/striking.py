@@ -75,8 +75,10 @@ def ranks_due(readable: Readable, held: Mapping[tuple[str, str], int], *, limit:
     with snapshot(readable):
         found = contests_of(readable)
         for contest in found.contests:
-            if len(due) >= limit or contest.session is None:
+            if len(due) >= limit:
                 break
+            if contest.session is None:
+                continue
             result = _result(readable, contest)
             if result is None:
                 due += _sessions_due(readable, contest, limit - len(due))

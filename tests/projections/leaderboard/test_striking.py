@@ -96,6 +96,15 @@ class TestRanksDue:
         assert (found.tenant, found.cause) == (ACME, 10)
         assert (found.struck[0].position, found.struck[0].market_position) == (10, 10)
 
+    def test_are_not_kept_by_a_contest_that_has_not_begun(self, connection: Connection) -> None:
+        """Though that one, of another tenant, is looked at first."""
+        market = Market(connection)
+        market.tell(announced(8, 9, tenant="aardvark"))
+        begun(market)
+        market.tell(closed(2, {"AAPL": "11"}))
+
+        assert named(due(connection)) == [(2, 0, None)]
+
     def test_end_with_a_session_behind_the_last_one(self, connection: Connection) -> None:
         """Day 4 never closes: the ranks of day 3 are the result, once day 5 has closed."""
         market = Market(connection)
