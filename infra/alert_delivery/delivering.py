@@ -212,6 +212,8 @@ class AlertDelivery:
                     return Attempt(delivery, "no such channel", is_hopeless=True)
         except NotDelivered as error:
             return Attempt(delivery, str(error))
+        except Exception as error:  # noqa: BLE001 - its text could tell a secret; others go on
+            return Attempt(delivery, type(error).__name__)
         return Attempt(delivery)
 
     def _note_attempts(self, connection: Connection) -> None:

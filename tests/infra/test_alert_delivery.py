@@ -24,11 +24,10 @@ from domain.alerts.terms import AlertKind, AlertLevel
 from domain.identity import alert_stream, derive
 from eventstore.connections import Connection, connect
 from eventstore.log import Log
-from infra.alert_delivery.channels import Channels, load_channels
+from infra.alert_delivery.channels import Channels
 from infra.alert_delivery.delivering import ATTEMPTS_MAX, FAILURES_MAX, OPEN_FOR, AlertDelivery
 from infra.database import Database
 from infra.embedded_postgres import free_port
-from infra.errors import OperatorError
 from tests.commands.desks import desk_on, wait_until
 from tests.commands.limit_scenes import tell
 from tests.commands.scenes import ACME, done
@@ -325,6 +324,26 @@ class TestMail:
         assert "actual: 0.75" in str(mail.get_payload())
         assert sending.rows() == [("mail", "raised", "delivered", 1)]
 
+    def test_to_a_host_that_is_no_name_delays_nobody(
+        self, log: Log, delivering: NewDelivering
+    ) -> None:
+        """Whatever goes wrong with a delivery is a failed attempt of that one, told by its kind."""
+        with webhook() as (url, posted):
+            mailed = {"kind": "email", "to": ["risk@example.com"]}
+            server = {"host": "x" * 64, "sender": "pms@example.com"}  # No label is so long.
+            sending = delivering(hooked(url, mail=mailed) | {"mail": server})
+            raise_alert(log, 1, "desk", "mail")
+            sending.settle()
+
+        assert len(posted.bodies) == 1
+        assert sending.rows() == [
+            ("desk", "raised", "delivered", 1), ("mail", "raised", "due", 1),
+        ]  # fmt: skip
+        errors = sending.connection.execute(
+            "SELECT last_error FROM alert_delivery.deliveries WHERE channel = 'mail'"
+        )
+        assert errors.fetchall() == [("UnicodeError",)]
+
 
 class TestTheProcess:
     """One leader, until it is stopped."""
@@ -347,22 +366,6 @@ class TestTheProcess:
             thread.join(20)
 
         assert not thread.is_alive()
-
-
-class TestTheFile:
-    """What the operator writes down."""
-
-    def test_that_is_wrong_is_told_without_its_secrets(self, tmp_path: Path) -> None:
-        """Where, and not what."""
-        path = tmp_path / "channels.json"
-        path.write_text(json.dumps(hooked("not an address")))
-
-        with pytest.raises(OperatorError, match=r"tenants\.acme\.desk") as raised:
-            load_channels(path)
-
-        assert SECRET not in str(raised.value)
-        with pytest.raises(OperatorError, match="cannot be read"):
-            load_channels(tmp_path / "none.json")
 
 
 def _is_begun(connection: Connection) -> bool:
