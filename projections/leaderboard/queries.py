@@ -9,7 +9,7 @@ from typing import NamedTuple
 from domain.contests.events import Rank
 from domain.contests.ranking import Track, standing
 from projections.asking import PAGE_ROWS_MAX, Answered, Readable, ask, snapshot
-from projections.leaderboard.tracks import NAME, Contest, contests_of, tracks_of
+from projections.leaderboard.tracks import NAME, Contest, changed_since, contests_of, tracks_of
 from projections.paging import Answer, Page, page_of, read_cursor
 from projections.performance.contests import read_rank
 
@@ -39,18 +39,6 @@ ORDER BY ranks.session, ranks.edition LIMIT %(limit)s
 _SESSION_AT = """
 max(session) FROM {schema}.sessions WHERE calendar = %(calendar)s
     AND session BETWEEN %(first_day)s AND %(last_day)s AND position <= %(position)s
-"""
-_CHANGED_SINCE = """
-count(*) FROM (
-    SELECT FROM {schema}.contestants
-    WHERE tenant = %(tenant)s AND contest = %(contest)s AND changed_position > %(position)s
-    UNION ALL
-    SELECT FROM {schema}.days JOIN {schema}.contestants ON contestants.tenant = days.tenant
-        AND contestants.portfolio = days.portfolio
-    WHERE days.tenant = %(tenant)s AND contestants.contest = %(contest)s
-        AND days.changed_position > %(position)s
-        AND days.session BETWEEN %(first_day)s AND %(session)s
-) AS changed
 """
 Place = tuple[date, int]
 
@@ -200,7 +188,7 @@ def proof_of(
         known = found.contests[0]
         at = found.position if position is None else min(position, found.position)
         session = session_at(readable, known, at)
-        changed = _changed_since(readable, known, session, at)
+        changed = changed_since(readable, known, session or date.min, at)
         until = session or known.terms.first_day
         tracks = tracks_of(readable, known, until).tracks
     ranks = [] if session is None else standing(known.terms, tracks, session)
@@ -221,17 +209,6 @@ def session_at(readable: Readable, contest: Contest, position: int) -> date | No
     (row,) = ask(first, NAME, _SESSION_AT, parameters).rows
     found: date | None = row[0]
     return found
-
-
-def _changed_since(
-    readable: Readable, contest: Contest, session: date | None, position: int
-) -> int:
-    parameters = {
-        "tenant": contest.tenant, "contest": contest.contest, "position": position,
-        "first_day": contest.terms.first_day, "session": session or date.min,
-    }  # fmt: skip
-    answered = ask(readable, NAME, _CHANGED_SINCE, parameters, merge=lambda row: row)
-    return sum(row[0] for row in answered.rows)
 
 
 def _after(question: str, cursor: str | None, limit: int) -> dict[str, object]:

@@ -5,13 +5,21 @@ again, as another edition, where something told since then gives other ranks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Any, NamedTuple
 
 from domain.contests.events import RANKS_PER_EVENT_MAX, Rank, RanksStruck, ResultStruck
 from domain.contests.ranking import listed, standing
 from projections.asking import Readable, ask, snapshot
-from projections.leaderboard.tracks import CALCULATION, NAME, Contest, contests_of, tracks_of
+from projections.leaderboard.tracks import (
+    CALCULATION,
+    NAME,
+    Contest,
+    PartitionsApart,
+    contests_of,
+    tracks_of,
+)
 from projections.performance.contests import read_rank
 
 DISQUALIFIED = "entrant_disqualified"
@@ -79,17 +87,23 @@ def ranks_due(readable: Readable, held: Mapping[tuple[str, str], int], *, limit:
                 break
             if contest.session is None:
                 continue
-            result = _result(readable, contest)
-            if result is None:
-                due += _sessions_due(readable, contest, limit - len(due))
-                continue
-            behind = max(result[1], held.get(contest.name, 0))
-            another = _edition_due(readable, contest, result, behind)
-            if another is None:
-                now_held[contest.name] = found.position
-            else:
-                due.append(another)
+            with suppress(PartitionsApart):
+                own = _contest_due(readable, contest, held, limit - len(due))
+                due += own
+                if not own and contest.is_over:
+                    now_held[contest.name] = found.position
     return Looked(found.position, due, now_held)
+
+
+def _contest_due(
+    readable: Readable, contest: Contest, held: Mapping[tuple[str, str], int], limit: int
+) -> list[DueRanks]:
+    result = _result(readable, contest)
+    if result is None:
+        return list(_sessions_due(readable, contest, limit))
+    behind = max(result[1], held.get(contest.name, 0))
+    another = _edition_due(readable, contest, result, behind)
+    return [] if another is None else [another]
 
 
 def _named(contest: Contest) -> dict[str, object]:

@@ -14,7 +14,7 @@ from domain.contests.ranking import Day, Track, Unranked
 from domain.contests.terms import ContestTerms
 from domain.money import ZERO
 from domain.returns import ReturnReason
-from projections.asking import Readable, ask
+from projections.asking import Readable, ReadModelMissing, ask
 from projections.performance.model import PerformanceModel
 
 NAME = "performance"
@@ -78,6 +78,22 @@ LEFT JOIN LATERAL (
 WHERE contestants.tenant = %(tenant)s AND contestants.contest = %(contest)s
     AND (%(only)s::text[] IS NULL OR contestants.participant = ANY(%(only)s::text[]))
 """
+_CHANGED_SINCE = """
+count(*) FROM (
+    SELECT FROM {schema}.contestants
+    WHERE tenant = %(tenant)s AND contest = %(contest)s AND changed_position > %(position)s
+    UNION ALL
+    SELECT FROM {schema}.days JOIN {schema}.contestants ON contestants.tenant = days.tenant
+        AND contestants.portfolio = days.portfolio
+    WHERE days.tenant = %(tenant)s AND contestants.contest = %(contest)s
+        AND days.changed_position > %(position)s
+        AND days.session BETWEEN %(first_day)s AND %(session)s
+) AS changed
+"""
+
+
+class PartitionsApart(ReadModelMissing):
+    """A partition that is ahead tells of a contest what another one may still have to read."""
 
 
 class Contest(NamedTuple):
@@ -144,7 +160,14 @@ class Tracks(NamedTuple):
 def tracks_of(
     readable: Readable, contest: Contest, session: date, *, only: Sequence[str] | None = None
 ) -> Tracks:
-    """Read the entrants of a contest, or `only` some, up to a session of its window."""
+    """Read the entrants of a contest, or `only` some, up to a session of its window.
+
+    All of it is as of one position, also where partitions stand at several: then nothing of the
+    contest was told behind the least of them.
+
+    Raises:
+        PartitionsApart: something was; ask again when the others are as far.
+    """
     terms = contest.terms
     parameters = {
         "tenant": contest.tenant,
@@ -158,8 +181,22 @@ def tracks_of(
     answered = ask(
         readable, NAME, _TRACKS, parameters, order="ORDER BY participant", merge=_participant
     )
+    if len(readable.partitions) > 1 and changed_since(
+        readable, contest, session, answered.position
+    ):
+        raise PartitionsApart(f"partitions stand apart in what {contest.contest} is made of")
     tracks = [_track(contest, row) for row in answered.rows]
     return Tracks(tracks, answered.position, answered.market_position)
+
+
+def changed_since(readable: Readable, contest: Contest, session: date, position: int) -> int:
+    """Count what was told behind a position of entrants, up to a session, and the one before."""
+    parameters = {
+        "tenant": contest.tenant, "contest": contest.contest, "position": position,
+        "first_day": contest.before or contest.terms.first_day, "session": session,
+    }  # fmt: skip
+    answered = ask(readable, NAME, _CHANGED_SINCE, parameters, merge=lambda row: row)
+    return sum(row[0] for row in answered.rows)
 
 
 def _participant(row: tuple[Any, ...]) -> str:
