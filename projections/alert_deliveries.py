@@ -6,7 +6,7 @@ log position of what it tells, so it is made once. `due` ones are sent from `nex
 one alert on one channel in order; what failed too often is `dead` until somebody asks for it anew.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,8 @@ from projections.asking import PAGE_ROWS_MAX, Readable, ask
 from projections.paging import Page, page_of, read_cursor
 
 Connection = psycopg.Connection[Any]
+
+STATUSES = ("due", "delivered", "dead")
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS alert_delivery;
@@ -60,11 +62,18 @@ _TOLD = "SELECT DISTINCT channel FROM alert_delivery.deliveries WHERE tenant = %
 _DUE = """
 SELECT tenant, channel, position, alert, occurrence, content, attempts
 FROM (
-    SELECT DISTINCT ON (tenant, channel, alert) *
-    FROM alert_delivery.deliveries WHERE status = 'due'
-    ORDER BY tenant, channel, alert, position
-) AS first
-WHERE next_at <= %s ORDER BY position LIMIT %s
+    SELECT *, row_number() OVER (PARTITION BY tenant, channel ORDER BY position) AS place
+    FROM (
+        SELECT DISTINCT ON (tenant, channel, alert) *
+        FROM alert_delivery.deliveries
+        WHERE status = 'due' AND (tenant, channel) NOT IN (
+            SELECT * FROM unnest(%s::text[], %s::text[])
+        )
+        ORDER BY tenant, channel, alert, position
+    ) AS first
+    WHERE next_at <= %s
+) AS due
+WHERE place <= %s ORDER BY place, position LIMIT %s
 """
 _OF_ONE = "tenant = %s AND position = %s AND channel = %s"
 _DELIVERED = f"""
@@ -167,10 +176,22 @@ def channels_told(connection: Connection, *, tenant: str, alert: UUID) -> set[st
         return {channel for (channel,) in cursor.execute(_TOLD, (tenant, alert))}
 
 
-def due_deliveries(connection: Connection, *, now: datetime, limit: int) -> list[Delivery]:
-    """List what is to be sent now: of each alert and channel the first that was not."""
+def due_deliveries(
+    connection: Connection,
+    *,
+    now: datetime,
+    left_out: Collection[tuple[str, str]],
+    each_max: int,
+    limit: int,
+) -> list[Delivery]:
+    """List what is to be sent now: of each alert and channel the first that was not.
+
+    Of each channel the oldest, at most `each_max`; of those `left_out`, by tenant and name, none.
+    """
+    tenants, names = [tenant for tenant, _ in left_out], [name for _, name in left_out]
     with connection.cursor(row_factory=tuple_row) as cursor:
-        return [Delivery(*row) for row in cursor.execute(_DUE, (now, limit))]
+        found = cursor.execute(_DUE, (tenants, names, now, each_max, limit))
+        return [Delivery(*row) for row in found]
 
 
 def note_delivered(connection: Connection, delivery: Delivery, *, at: datetime) -> None:
@@ -187,9 +208,9 @@ def note_failed(
 
 
 def delivery_counts(connection: Connection) -> dict[str, int]:
-    """Count deliveries by what became of them."""
+    """Count deliveries by what became of them; this reads all there are."""
     with connection.cursor(row_factory=tuple_row) as cursor:
-        return dict(cursor.execute(_COUNTS).fetchall())
+        return dict.fromkeys(STATUSES, 0) | dict(cursor.execute(_COUNTS).fetchall())
 
 
 def deliveries_of(

@@ -1,8 +1,9 @@
 """Following the log for what is told of alerts, and sending it: one leader, one loop.
 
 What is new becomes deliveries in the tables, together with the progress; what is due is sent, each
-channel by a thread of its own, so that a slow one delays no other. Behind a channel that fails
-stands a breaker: for some seconds nothing is sent there, then one delivery tries it.
+channel by a thread of its own, a few at a time, so that a slow one delays no other. Behind a
+channel that fails stands a breaker: for some seconds nothing is sent there, then one delivery tries
+it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
+from queue import SimpleQueue
 from typing import NamedTuple, get_args
 
 import httpx
@@ -39,7 +41,9 @@ from schemas.codec import decode
 
 LOOK_SECONDS = 0.25
 POSITIONS_PER_READ = 50_000
-DUE_MAX = 500
+DUE_MAX, DUE_OF_CHANNEL_MAX = 500, 20
+COUNTED_EVERY = timedelta(seconds=30)
+END_SECONDS = 2 * SECONDS_MAX
 ATTEMPTS_MAX = 8
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=15)
 FAILURES_MAX = 3
@@ -93,10 +97,13 @@ class AlertDelivery:
         self._conninfo = conninfo
         self._channels = channels
         self._clock = clock
-        self._client = httpx.Client(timeout=SECONDS_MAX, follow_redirects=False)
+        self._tls = httpx.create_ssl_context()
         self._senders = ThreadPoolExecutor(8, thread_name_prefix="alert-sender")
         self._breakers: defaultdict[ChannelName, ChannelBreaker] = defaultdict(ChannelBreaker)
-        self._sending: dict[ChannelName, Future[list[Attempt]]] = {}
+        self._sending: dict[ChannelName, Future[None]] = {}
+        self._ended: SimpleQueue[Attempt] = SimpleQueue()
+        self._ending = threading.Event()
+        self._counted_at: datetime | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Deliver until `stop`; what is being sent then is noted, or sent again by the next."""
@@ -105,12 +112,16 @@ class AlertDelivery:
                 self.begin(connection)
                 while not stop.wait(LOOK_SECONDS):
                     self.look(connection)
-                for sending in self._sending.values():
-                    sending.exception()
+                self._end()
                 self._note_attempts(connection)
         finally:
-            self._senders.shutdown()
-            self._client.close()
+            self._end()
+            self._senders.shutdown(wait=False)
+
+    def _end(self) -> None:
+        """Begin no more, and wait for what is being sent, but not for ever."""
+        self._ending.set()
+        wait(self._sending.values(), timeout=END_SECONDS)
 
     def begin(self, connection: Connection) -> None:
         """Make the tables, if they are not there."""
@@ -123,15 +134,30 @@ class AlertDelivery:
             pass
         self._note_attempts(connection)
         now = self._clock()
+        for name, deliveries in self._due(connection, now).items():
+            some = deliveries[:1] if self._breakers[name].failures else deliveries
+            self._sending[name] = self._senders.submit(self._send, some)
+        self._measure(connection, now)
+
+    def _due(self, connection: Connection, now: datetime) -> dict[ChannelName, list[Delivery]]:
+        """Give what is to be sent now, by channel: of those that may be tried and are not busy."""
+        left_alone = {name for name, each in self._breakers.items() if not each.lets_through(now)}
+        OPEN.set(len(left_alone))
         due: defaultdict[ChannelName, list[Delivery]] = defaultdict(list)
-        for each in store.due_deliveries(connection, now=now, limit=DUE_MAX):
+        for each in store.due_deliveries(
+            connection,
+            now=now,
+            left_out=left_alone | self._sending.keys(),
+            each_max=DUE_OF_CHANNEL_MAX,
+            limit=DUE_MAX,
+        ):
             due[each.tenant, each.channel].append(each)
-        for name, deliveries in due.items():
-            breaker = self._breakers[name]
-            if name not in self._sending and breaker.lets_through(now):
-                some = deliveries[:1] if breaker.failures else deliveries
-                self._sending[name] = self._senders.submit(self._send, some)
-        OPEN.set(sum(not each.lets_through(now) for each in self._breakers.values()))
+        return due
+
+    def _measure(self, connection: Connection, now: datetime) -> None:
+        if self._counted_at is not None and now < self._counted_at + COUNTED_EVERY:
+            return
+        self._counted_at = now
         for status, count in store.delivery_counts(connection).items():
             WAITING.labels(status).set(count)
 
@@ -190,21 +216,22 @@ class AlertDelivery:
         for name in sorted(channels):
             yield Delivery(recorded.tenant, name, recorded.position, event.alert, occurrence, text)
 
-    def _send(self, deliveries: list[Delivery]) -> list[Attempt]:
+    def _send(self, deliveries: list[Delivery]) -> None:
         """Send deliveries of one channel, up to the first that fails."""
-        attempts: list[Attempt] = []
         for each in deliveries:
-            attempts.append(self._sent(each))
-            if attempts[-1].error is not None:
-                break
-        return attempts
+            if self._ending.is_set():
+                return
+            attempt = self._sent(each)
+            self._ended.put(attempt)
+            if attempt.error is not None:
+                return
 
     def _sent(self, delivery: Delivery) -> Attempt:
         channel = self._channels.of(delivery.tenant, delivery.channel)
         try:
             match channel:
                 case WebhookChannel():
-                    post(self._client, channel, delivery, at=self._clock())
+                    post(self._tls, channel, delivery, at=self._clock())
                 case EmailChannel():
                     assert self._channels.mail is not None, "the file was checked"
                     mail(self._channels.mail, channel, delivery)
@@ -217,21 +244,20 @@ class AlertDelivery:
         return Attempt(delivery)
 
     def _note_attempts(self, connection: Connection) -> None:
-        """Note how attempts ended that have."""
+        """Note how attempts ended that have, and which channels are busy no longer."""
         now = self._clock()
-        for name, sending in list(self._sending.items()):
-            if not sending.done():
-                continue
-            del self._sending[name]
-            for attempt in sending.result():
-                self._note(connection, name, attempt, now)
+        done = [name for name, sending in self._sending.items() if sending.done()]
+        while not self._ended.empty():
+            self._note(connection, self._ended.get(), now)
+        for name in done:
+            self._sending.pop(name).result()
 
-    def _note(
-        self, connection: Connection, name: ChannelName, attempt: Attempt, now: datetime
-    ) -> None:
+    def _note(self, connection: Connection, attempt: Attempt, now: datetime) -> None:
         delivery, error = attempt.delivery, attempt.error
         if not attempt.is_hopeless:
-            self._breakers[name].note(has_failed=error is not None, now=now)
+            self._breakers[delivery.tenant, delivery.channel].note(
+                has_failed=error is not None, now=now
+            )
         if error is None:
             SENT.labels("delivered").inc()
             store.note_delivered(connection, delivery, at=now)

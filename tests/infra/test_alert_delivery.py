@@ -143,7 +143,6 @@ def delivering(log: Log, log_database: Database) -> Iterator[NewDelivering]:
     yield new
     for each in made:
         each.connection.close()
-        each.delivery._client.close()
         each.delivery._senders.shutdown()
 
 
