@@ -202,10 +202,10 @@ class Audience:
         self._look(stream)
 
     async def _ask_and_tell(self, stream: Stream) -> None:
-        destination, topics = stream.destination, list(stream.topics)
-        since = stream.position
-        if not topics or since is None:
+        question = stream.question()
+        if question is None:
             return
+        destination, (topics, since) = stream.destination, question
         changes, touched = destination.changes, destination.touched
         if changes is not None:
             with contextlib.suppress(TooMuchChanged):
@@ -213,7 +213,7 @@ class Audience:
                     stream, lambda readable: changes(readable, topics, since)
                 )
                 if destination.is_log or stream.is_of_same_edition(seen):
-                    self._tell(stream.moved(told, seen))
+                    self._tell(stream.moved(told, seen, since))
                     return
 
         asked = topics

@@ -43,8 +43,19 @@ class First(NamedTuple):
         return _change(self.told, self.topic, self.edition, self.since)
 
 
+class Question(NamedTuple):
+    """What is asked at once: what changed of these topics behind a position."""
+
+    topics: Sequence[Topic]
+    since: int
+
+
 class Stream:
     """Where the topics of a destination stand; `position` is None until somebody has begun.
+
+    Whoever has begun was told everything up to `position`, at least. While a question is out others
+    may begin, at an earlier position or with a topic that is not asked: they are remembered until
+    it is answered, so that the next one is asked from where they stand.
 
     Of a destination without `changes` it keeps each topic's state, to tell what differs.
     """
@@ -62,6 +73,8 @@ class Stream:
         self.is_asking = False
         self.not_before = 0.0
         self._seen: Seen = {}
+        self._edition: int | None = None
+        self._began: dict[Subscription, First] = {}
         self._states: dict[Topic, Change] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -73,6 +86,7 @@ class Stream:
         """Forget a subscription, and its topic with the last one."""
         watching = self.topics.get(subscription.topic, set())
         watching.discard(subscription)
+        self._began.pop(subscription, None)
         if not watching:
             self.topics.pop(subscription.topic, None)
             self._states.pop(subscription.topic, None)
@@ -101,14 +115,21 @@ class Stream:
 
     def is_of_same_edition(self, seen: Seen) -> bool:
         """Say whether an answer is of the tables that were asked before."""
-        return edition_of(seen) == edition_of(self._seen)
+        return edition_of(seen) == self._edition
+
+    def question(self) -> Question | None:
+        """Give what is to be asked now, if anybody wants to know."""
+        self._began.clear()
+        if not self.topics or self.position is None:
+            return None
+        return Question(list(self.topics), self.position)
 
     def begin(self, subscription: Subscription, first: First) -> None:
         """Let a subscription begin with its first answer."""
-        if self.position is None or first.position < self.position:
-            # What happened in between is asked again; nobody is told twice.
-            self.position = first.position
-            self._seen = first.seen
+        if self.position is None:
+            self._edition = first.edition
+        self._began[subscription] = first
+        self._ask_behind(first)
         if self.destination.changes is not None:
             subscription.begin(first.change)
             return
@@ -117,12 +138,15 @@ class Stream:
                 other.take(change)
         subscription.begin(self._states[first.topic])
 
-    def moved(self, told: Encoded, seen: Seen) -> list[Telling]:
-        """Take in what changed behind `position`, and say who is told what."""
-        since = self.position
-        self.position, self._seen = told.position, seen
+    def moved(self, told: Encoded, seen: Seen, since: int) -> list[Telling]:
+        """Take in what changed behind the position that was asked, and say who is told what.
+
+        Who began before that position meanwhile is not: it would miss what is in between.
+        """
+        early = {each for each, first in self._began.items() if first.position < since}
+        self._stand(told, seen)
         return [
-            Telling(_change(told, topic, edition_of(seen), since), list(self.topics[topic]))
+            Telling(_change(told, topic, edition_of(seen), since), list(self.topics[topic] - early))
             for topic in told.rows
             if topic in self.topics
         ]
@@ -133,13 +157,27 @@ class Stream:
         Who is told rows that changed gets a snapshot: the tables were made anew, or too much
         changed. Otherwise what differs is told.
         """
-        self.position, self._seen = told.position, seen
+        self._stand(told, seen)
         if self.destination.changes is None:
             return self._take_whole(told, edition_of(seen), topics)
         return [
             Telling(_change(told, topic, edition_of(seen), None), list(self.topics.get(topic, ())))
             for topic in topics
         ]
+
+    def _stand(self, told: Encoded, seen: Seen) -> None:
+        """Stand where an answer is of, or at the earliest of those who began meanwhile."""
+        self.position, self._seen, self._edition = told.position, seen, edition_of(seen)
+        for first in self._began.values():
+            self._ask_behind(first)
+
+    def _ask_behind(self, first: First) -> None:
+        """Ask next what changed behind a first answer; nobody is told twice."""
+        if self.position is None or first.position < self.position:
+            self.position, self._seen = first.position, first.seen
+        if first.edition != self._edition:
+            # Some have rows of other tables: all is asked anew.
+            self._edition, self._seen = None, {}
 
     def _take_whole(self, told: Encoded, edition: int, topics: Iterable[Topic]) -> list[Telling]:
         """Keep topics' states, and say who is told what differs."""

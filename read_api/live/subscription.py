@@ -61,7 +61,9 @@ class Subscription:
         self.pending = first
         collected, self._collected = self._collected, []
         for change in collected:
-            self.take(change)
+            if change.is_snapshot or change.since <= self.position:
+                self.take(change)
+            # Else something is missing in between: it is asked again, behind this position.
         self.wake(self)
 
     def take(self, change: Change) -> Taken:

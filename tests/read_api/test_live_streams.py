@@ -1,0 +1,276 @@
+"""A stream and those who join it: whatever the order of answers, all end where the log leads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventstore.partitions import WHOLE
+from gateway.access import Action
+from projections.asking import Readable, Seen, State
+from read_api.live.changes import Encoded, encoded
+from read_api.live.destinations import Destination, Row, Told, Topic
+from read_api.live.streams import First, Question, Stream, Telling
+from read_api.live.subscription import Subscription
+from tests.read_api.test_live_parts import folded
+
+MODEL = "toy"
+A, B = Topic("t", ("a",)), Topic("t", ("b",))
+TOPICS = st.sampled_from([A, B])
+
+
+def never(readable: Readable, topics: Sequence[Topic], after: int = 0) -> Told:
+    """Stand in for the question of a destination, which only says of what kind it is."""
+    raise AssertionError(readable, topics, after)
+
+
+def never_touched(readable: Readable, topics: Sequence[Topic], after: int) -> list[Topic]:
+    """Stand in for the question which topics may have changed."""
+    raise AssertionError(readable, topics, after)
+
+
+WITH_CHANGES = Destination("x/{x}", "", MODEL, (Action.READ_CASH,), never, changes=never)
+ASKED_ANEW = Destination("x/{x}", "", MODEL, (Action.READ_CASH,), never, touched=never_touched)
+
+
+class Cell(NamedTuple):
+    """What a key of a topic was set to, and where."""
+
+    position: int
+    value: int | None
+
+
+class Store:
+    """Rows by topic and key, of one edition of the tables, as of the last position written."""
+
+    def __init__(self) -> None:
+        self.position = 80
+        self.edition = 0
+        self.cells: dict[tuple[Topic, str], Cell] = {}
+
+    def write(self, topic: Topic, key: str, value: int | None) -> None:
+        """Set a key; None takes it out."""
+        self.position += 1
+        self.cells[topic, key] = Cell(self.position, value)
+
+    def rebuild(self) -> None:
+        """Fold anew, by another calculation: every value differs, none changed its position."""
+        self.edition += 1
+        self.cells = {
+            at: cell._replace(value=None if cell.value is None else cell.value + 100)
+            for at, cell in self.cells.items()
+        }
+
+    def read(self, topics: Sequence[Topic], after: int = -1) -> tuple[Encoded, Seen]:
+        """Tell rows that changed behind a position; all that there are without one."""
+        rows = [
+            Row(topic, key, cell.position, cell.value)
+            for (topic, key), cell in self.cells.items()
+            if topic in topics and cell.position > after
+        ]
+        if after < 0:
+            rows = [row for row in rows if row.value is not None]
+        return encoded(Told(self.position, 0, rows)), self.seen
+
+    def touched(self, topics: Sequence[Topic], after: int) -> list[Topic]:
+        """Name topics that changed behind a position."""
+        return [
+            topic
+            for topic in topics
+            if any(at[0] == topic and cell.position > after for at, cell in self.cells.items())
+        ]
+
+    @property
+    def seen(self) -> Seen:
+        """What an answer is made of."""
+        return {MODEL: State(self.position, self.edition)}
+
+
+class Answer(NamedTuple):
+    """A question that was read, on its way back."""
+
+    question: Question
+    told: Encoded
+    seen: Seen
+    topics: Sequence[Topic]
+    is_anew: bool
+
+
+class World:
+    """A store, its stream, and clients; answers come whenever they are let come."""
+
+    def __init__(self, destination: Destination) -> None:
+        self.store = Store()
+        self.stream = Stream(destination, (WHOLE,), "key")
+        self.joining: list[tuple[Subscription, First]] = []
+        self.watching: list[Subscription] = []
+        self.states: dict[Subscription, dict[str, str]] = {}
+        self.asked: Question | None = None
+        self.answer: Answer | None = None
+
+    def write(self, topic: Topic, key: str, value: int | None) -> None:
+        """Let something happen."""
+        self.store.write(topic, key, value)
+
+    def rebuild(self) -> None:
+        """Swap in tables made anew."""
+        self.store.rebuild()
+
+    def join(self, topic: Topic) -> None:
+        """Let a client begin; its snapshot is read and on its way."""
+        client = Subscription("s", "x", self.stream.destination, topic, lambda _: None)
+        self.stream.add(client)
+        self.watching.append(client)
+        self.states[client] = {}
+        self.joining.append((client, First(topic, *self.store.read([topic]))))
+
+    def arrive(self, number: int = 0) -> None:
+        """Let the snapshot of one who joins arrive."""
+        if self.joining:
+            client, first = self.joining.pop(number % len(self.joining))
+            if client in self.watching:
+                self.stream.begin(client, first)
+
+    def leave(self) -> None:
+        """Let the first client go."""
+        if self.watching:
+            self.stream.remove(self.watching.pop(0))
+
+    def ask(self) -> None:
+        """Ask what changed, if that is due."""
+        if self.stream.is_due(self.store.seen):
+            self.stream.is_asking = True
+            self.asked = self.stream.question()
+
+    def read(self) -> None:
+        """Let the question be read, some time after it was asked."""
+        if self.asked is None or self.answer is not None:
+            return
+        topics, since = self.asked
+        if self.stream.destination.changes is None:
+            topics = self.store.touched(topics, since)
+        elif self.stream.is_of_same_edition(self.store.seen):
+            self.answer = Answer(self.asked, *self.store.read(topics, since), topics, is_anew=False)
+            return
+        self.answer = Answer(self.asked, *self.store.read(topics), topics, is_anew=True)
+
+    def reply(self) -> None:
+        """Let what was read come back, and be told."""
+        if self.answer is not None:
+            (_, since), told, seen, topics, is_anew = self.answer
+            tellings: list[Telling] = (
+                self.stream.asked_anew(told, seen, topics)
+                if is_anew
+                else self.stream.moved(told, seen, since)
+            )
+            for change, clients in tellings:
+                for client in clients:
+                    client.take(change)
+            self.asked, self.answer, self.stream.is_asking = None, None, False
+        self.take()
+
+    def take(self) -> None:
+        """Let every client take what waits."""
+        for client in self.watching:
+            change = client.hand_over()
+            if change is not None:
+                self.states[client] = folded(self.states[client], change)
+
+    def settle(self) -> None:
+        """Let all come that is on its way, and ask until nothing more is due."""
+        while self.joining:
+            self.arrive()
+        for _ in range(4):
+            self.read()
+            self.reply()
+            self.ask()
+        assert self.asked is None, "a stream comes to rest"
+
+    def assert_told(self) -> None:
+        """Every client has the state of the store."""
+        for client in self.watching:
+            told, _ = self.store.read([client.topic])
+            pieces = told.rows.get(client.topic, {})
+            assert self.states[client] == {key: piece.text for key, piece in pieces.items()}
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), TOPICS, st.sampled_from("kl"), st.none() | st.integers(0, 9)),
+        st.tuples(st.just("join"), TOPICS),
+        st.tuples(st.just("arrive"), st.integers(0, 3)),
+        st.sampled_from([("ask",), ("read",), ("reply",), ("take",), ("leave",)]),
+    ),
+    max_size=40,
+)
+
+
+class TestAStream:
+    """Joins, questions and answers in any order."""
+
+    @pytest.mark.parametrize("destination", [WITH_CHANGES, ASKED_ANEW])
+    @given(steps=STEPS)
+    def test_leaves_nothing_out(
+        self, destination: Destination, steps: list[tuple[object, ...]]
+    ) -> None:
+        """Snapshots may be older or newer than the answers they come with."""
+        assert_all_told(steps, destination)
+
+    @given(steps=STEPS, rebuilt=st.integers(0, 40))
+    def test_leaves_no_row_of_tables_before_a_rebuild(
+        self, steps: list[tuple[object, ...]], rebuilt: int
+    ) -> None:
+        """Whoever joined around it."""
+        assert_all_told([*steps[:rebuilt], ("rebuild",), *steps[rebuilt:]])
+
+    @pytest.mark.parametrize(
+        "rest",
+        [
+            [("arrive", 0), ("read",), ("reply",)],
+            [("read",), ("arrive", 0), ("reply",)],
+            [("read",), ("reply",), ("arrive", 0)],
+        ],
+    )
+    def test_asks_again_for_one_whose_snapshot_is_older(
+        self, rest: list[tuple[object, ...]]
+    ) -> None:
+        """Its topic was none of the first question, and had changed as the second was asked."""
+        assert_all_told([
+            *ASKED_OF_A_ALONE,
+            ("write", B, "k", 1),
+            ("read",),
+            ("reply",),
+            ("write", B, "l", 2),
+            ("ask",),
+            *rest,
+        ])  # fmt: skip
+
+    def test_asks_again_for_one_whose_topic_was_not_asked(self) -> None:
+        """It has begun before the answer, which is of a later position."""
+        steps = [("arrive", 0), ("write", B, "k", 1), ("read",), ("reply",)]
+        assert_all_told([*ASKED_OF_A_ALONE, *steps])
+
+    def test_tells_all_of_it_to_one_that_has_rows_of_other_tables(self) -> None:
+        """The tables were made anew between its snapshot and the answer that it was not of."""
+        steps = [("rebuild",), ("read",), ("reply",), ("arrive", 0)]
+        assert_all_told([("write", B, "k", 1), *ASKED_OF_A_ALONE, *steps])
+
+
+ASKED_OF_A_ALONE: list[tuple[object, ...]] = [
+    ("join", A), ("arrive", 0), ("write", A, "k", 1), ("ask",), ("join", B),
+]  # fmt: skip
+
+
+def assert_all_told(
+    steps: Sequence[tuple[object, ...]], destination: Destination = WITH_CHANGES
+) -> None:
+    """Take the steps; in the end every client has the state of the store."""
+    world = World(destination)
+    for name, *arguments in steps:
+        getattr(world, str(name))(*arguments)
+    world.settle()
+    world.assert_told()
