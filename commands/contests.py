@@ -36,10 +36,11 @@ class AnnounceContest(Command, frozen=True, tag="announce_contest"):
 
 
 class EnterContest(Command, frozen=True, tag="enter_contest"):
-    """Take part with a portfolio; its owner is the participant."""
+    """Take part with a portfolio; its owner is the participant, and none but `participant`."""
 
     contest: str
     portfolio: str
+    participant: str | None = None
 
 
 class WithdrawEntry(Command, frozen=True, tag="withdraw_entry"):
@@ -92,6 +93,7 @@ def enter_contest(issued: Issued, command: EnterContest, view: View) -> Decision
         contest=command.contest,
         name=command.portfolio,
         closed=_closed_of(announced, view),
+        only=command.participant,
     )
     return _told(issued, stream, entered, version=len(entry))
 

@@ -32,7 +32,7 @@ class Role(StrEnum):
     RISK = "risk"
     """Decides limits, overrides and alert rules, halts trading and lets it go on; sees all."""
     STEWARD = "steward"
-    """Announces contests and disqualifies who breaks their rules; takes part in none."""
+    """Announces contests, enters and withdraws others, disqualifies who breaks the rules."""
     AUDITOR = "auditor"
     """Sees everything of the tenant, outcomes of commands too; changes nothing."""
     VIEWER = "viewer"
@@ -76,6 +76,7 @@ class Action(StrEnum):
     TAKE_ALERT = "take_alert"
     ANNOUNCE_CONTEST = "announce_contest"
     ENTER_CONTEST = "enter_contest"
+    ENTER_FOR_OTHERS = "enter_for_others"
     DISQUALIFY_ENTRANT = "disqualify_entrant"
     ASK_OUTCOME = "ask_outcome"
     READ_PORTFOLIOS = "read_portfolios"
@@ -128,7 +129,7 @@ PERMITTED: dict[Role, frozenset[Action]] = {
         Action.CAPTURE_PROPOSED, Action.OPEN_PORTFOLIO, Action.MOVE_CASH, Action.REGISTER_SOURCE,
         Action.ASK_OUTCOME, Action.MANAGE_PORTFOLIO, Action.BOOK_CHARGE, Action.EXCHANGE_PROPOSED,
         Action.CLOSE_PORTFOLIO, Action.TRANSFER_LOTS, Action.PROPOSE_OVERRIDE, Action.TAKE_ALERT,
-        Action.ENTER_CONTEST,
+        Action.ENTER_FOR_OTHERS,
     },
     Role.TRADER: _ALL_QUERIES | {
         Action.CAPTURE_PROPOSED, Action.EXCHANGE_PROPOSED, Action.PROPOSE_OVERRIDE,
@@ -151,8 +152,8 @@ PERMITTED: dict[Role, frozenset[Action]] = {
         Action.DECLARE_ALERT_RULE, Action.TAKE_ALERT,
     },
     Role.STEWARD: frozenset({
-        Action.ANNOUNCE_CONTEST, Action.DISQUALIFY_ENTRANT, Action.READ_CONTESTS,
-        Action.ASK_OUTCOME,
+        Action.ANNOUNCE_CONTEST, Action.ENTER_FOR_OTHERS, Action.DISQUALIFY_ENTRANT,
+        Action.READ_CONTESTS, Action.ASK_OUTCOME,
     }),
     Role.AUDITOR: _OVERSIGHT | {Action.ASK_OUTCOME},
     Role.VIEWER: _PORTFOLIO_QUERIES,

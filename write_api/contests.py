@@ -9,7 +9,7 @@ import msgspec
 from commands.command import Command
 from commands.contests import AnnounceContest, DisqualifyEntrant, EnterContest, WithdrawEntry
 from domain.contests.terms import UNIVERSE_MAX, ContestTerms, Metric, Window, last_day_of
-from gateway.access import Action
+from gateway.access import Action, permits, require
 from gateway.decoding import (
     BodyFault,
     BodyFaulty,
@@ -27,6 +27,7 @@ from write_api.portfolio_bodies import Subject
 
 CONTEST = PathParameter("contest", r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,63}\Z", "The contest's name.")
 COUNT_MAX = 1_000_000
+_FOR_OTHERS = Action.ENTER_FOR_OTHERS
 
 
 class ContestBody(Body, frozen=True, kw_only=True):
@@ -93,10 +94,13 @@ def _announcement(_: Call, body: ContestBody) -> Command:
 
 
 def _entry(call: Call, body: EntryBody) -> Command:
-    return EnterContest(call.named(CONTEST), body.portfolio)
+    participant = None if permits(call.principal, _FOR_OTHERS) else call.principal.subject
+    return EnterContest(call.named(CONTEST), body.portfolio, participant)
 
 
 def _withdrawal(call: Call, body: EntryWithdrawalBody) -> Command:
+    if body.participant != call.principal.subject:
+        require(call.principal, _FOR_OTHERS)
     return WithdrawEntry(call.named(CONTEST), body.participant)
 
 
@@ -119,21 +123,23 @@ CONTESTS: Sequence[Control] = (
         "/v1/contests/{contest}/entries",
         "enter_contest",
         "Take part in a contest with a portfolio",
-        (Action.ENTER_CONTEST,),
+        (Action.ENTER_CONTEST, _FOR_OTHERS),
         EntryBody,
         _entry,
         "The participant is the portfolio's owner, with one portfolio at a time. Before the first "
-        "session has closed (else `contest_begun`), in the contest's currency and calendar.",
+        "session has closed (else `contest_begun`), in the contest's currency and calendar. A "
+        "`trader` enters a portfolio of their own only (else `portfolio_not_own`).",
         parts=(CONTEST,),
     ),
     Control(
         "/v1/contests/{contest}/withdrawals",
         "withdraw_entry",
         "Take part in a contest no longer",
-        (Action.ENTER_CONTEST,),
+        (Action.ENTER_CONTEST, _FOR_OTHERS),
         EntryWithdrawalBody,
         _withdrawal,
-        "Before the last session has closed (else `contest_over`).",
+        "Before the last session has closed (else `contest_over`). A `trader` withdraws nobody but "
+        "themselves (else `role_missing`).",
         parts=(CONTEST,),
     ),
     Control(

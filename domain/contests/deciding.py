@@ -122,20 +122,24 @@ def enter(
     contest: str,
     name: str,
     closed: date | None,
+    only: str | None = None,
 ) -> ContestEntered | None:
     """Decide an entry of the portfolio `name`; None where just that stands.
 
-    `entry` is what was told of its owner in this contest.
+    `entry` is what was told of its owner in this contest. `only` is who may take part by it.
 
     Raises:
         Conflict: `participant_already_entered` with another portfolio.
         Rejection: `contest_unknown`, `portfolio_unknown`, `portfolio_closed`, `portfolio_unowned`,
-            `participant_disqualified`, `contest_begun`, `currency_mismatch`, `calendar_mismatch`
-            or `outside_universe`.
+            `portfolio_not_own`, `participant_disqualified`, `contest_begun`, `currency_mismatch`,
+            `calendar_mismatch` or `outside_universe`.
     """
     known = _require_announced(announced, contest)
     held = require_portfolio(portfolio, name)
     wanted = ContestEntered(contest, owner_of(held, name), name)
+    if only is not None and wanted.participant != only:
+        message = f"{name} is another's: they enter it, or somebody who may enter for others."
+        raise Rejection("portfolio_not_own", message)
     last = entry[-1] if entry else None
     if isinstance(last, ContestEntered):
         if last == wanted:

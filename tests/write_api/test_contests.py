@@ -48,6 +48,27 @@ class TestAContest:
             assert (status, first["outcome"]) == (201, "accepted")
             assert post(client, path, body)[1] == first | {"replayed": True}
 
+    def test_is_entered_and_left_by_a_trader_for_themselves_only(
+        self, client: Client, address: str, tenant: str
+    ) -> None:
+        """A rival's portfolio is not entered, and a rival not withdrawn."""
+        swiss(client)
+        assert post(client, "/v1/contests", MARCH)[0] == 201
+        entries, withdrawals = (
+            f"/v1/contests/march-2034/{each}" for each in ("entries", "withdrawals")
+        )
+        bern, leaving = {"portfolio": "bern"}, {"participant": "user-7"}
+        with client_of(address, token(tenant, "trader", subject="user-8")) as rival:
+            answer = rival.post(entries, json=bern, headers=key())
+            assert_problem(answer, 422, "portfolio_not_own")
+            assert post(client, entries, bern)[0] == 201
+            answer = rival.post(withdrawals, json=leaving, headers=key())
+            assert_problem(answer, 403, "role_missing")
+        with client_of(address, token(tenant, "trader", subject="user-7")) as own:
+            assert own.post(withdrawals, json=leaving, headers=key()).status_code == 201
+            assert own.post(entries, json=bern, headers=key()).status_code == 201
+        assert post(lambda: client("steward"), withdrawals, leaving)[0] == 201
+
     def test_of_another_tenant_is_not_there(self, client: Client, address: str) -> None:
         """Its name is free, and entering it is refused."""
         assert post(client, "/v1/contests", MARCH)[0] == 201

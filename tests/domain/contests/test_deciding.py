@@ -89,10 +89,11 @@ def entered(
     held: Portfolio | None = None,
     name: str = "alpha",
     closed: date = BEFORE,
+    only: str | None = None,
 ) -> ContestEntered | None:
     """Enter a portfolio, after what was told of its owner."""
     return deciding.enter(
-        known, entry, held or portfolio(), contest="march", name=name, closed=closed
+        known, entry, held or portfolio(), contest="march", name=name, closed=closed, only=only
     )
 
 
@@ -181,8 +182,8 @@ class TestEntering:
     """One portfolio for its owner, before the first session has closed."""
 
     def test_is_for_the_owner(self) -> None:
-        """Whoever sends the command."""
-        assert entered() == ENTERED
+        """Whoever sends the command, if they may enter for others."""
+        assert entered() == entered(only="user-7") == ENTERED
 
     def test_the_same_again_is_told_once(self) -> None:
         """Also when it has begun."""
@@ -197,6 +198,8 @@ class TestEntering:
         [
             ((), {"known": None}, "contest_unknown"),
             ((), {"held": portfolio(owner=None)}, "portfolio_unowned"),
+            ((), {"only": "user-8"}, "portfolio_not_own"),
+            ((ENTERED,), {"only": "user-8"}, "portfolio_not_own"),
             ((), {"held": portfolio(currency="EUR")}, "currency_mismatch"),
             ((), {"held": portfolio(calendar="XLON")}, "calendar_mismatch"),
             ((), {"closed": BEGUN}, "contest_begun"),
