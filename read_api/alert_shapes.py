@@ -54,7 +54,7 @@ class AlertRule(Shaped, frozen=True):
 
 
 class AlertContributor(Shaped, frozen=True):
-    """What makes most of the figure: in base currency, or a count."""
+    """What makes most of the figure: in the alert's `currency`, or a count, or a quantity."""
 
     contributor: str
     amount: Amount
@@ -67,7 +67,9 @@ class Alert(Shaped, frozen=True):
     watches it any more: then without `ended_actual`), `resolved` by a person, `retracted` (a
     restatement removed the cause: `ended_actual` is what the figure was). `limit` is what `actual`
     was above, `headroom` the difference, so below zero; the figure was beyond it `since`. `since`,
-    `raised_at` and `ended_at` are business times. It was judged by the log up to `as_of`.
+    `raised_at` and `ended_at` are business times. It was judged by the log up to `as_of`, in
+    the version `calculation`; `currency` is that of whatever is money: the contributors' amounts,
+    and what an `exposure` is; null where nothing is.
     """
 
     alert: UUID
@@ -86,6 +88,8 @@ class Alert(Shaped, frozen=True):
     actual: Amount
     headroom: Amount
     contributors: tuple[AlertContributor, ...]
+    calculation: str
+    currency: str | None
     since: datetime
     raised_at: datetime
     as_of: int

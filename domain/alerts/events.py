@@ -2,6 +2,8 @@
 
 `as_of` is the log position at which a rule was judged, `at` the business time there. What a rule
 leads to follows from the log up to `as_of` alone, so it can be decided again and compared.
+`calculation` is the version of the evaluation that gave the figures; `currency` is that of whatever
+in an event is money, absent where nothing is.
 """
 
 from datetime import datetime
@@ -44,9 +46,13 @@ class AlertSubject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class Contributor(msgspec.Struct, frozen=True, gc=False):
-    """What makes most of a figure: an instrument, a rule that refused; by its `amount`.
+    """What makes most of a figure: an instrument, a rule that refused, a portfolio that holds.
 
-    Of a portfolio's value, loss or exposure it is in the base currency; else it is a count.
+    `amount` is, for the kinds `exposure`, `leverage` and `concentration`, the instrument's signed
+    value; for `drawdown` and `loss_on_day` what was lost on it, below zero: both in the event's
+    `currency`. For `trade_burst` it counts the trades in an instrument, for `refusals` those that
+    a rule refused; for `price_stale` it is the quantity that a portfolio holds. The other kinds
+    name none.
     """
 
     contributor: str
@@ -72,10 +78,12 @@ class AlertRaised(Event, frozen=True):
     actual: Decimal
     headroom: Decimal
     contributors: tuple[Contributor, ...]
+    calculation: str
     since: datetime
     at: datetime
     as_of: int
     market_position: int
+    currency: str | None = None
 
 
 class AlertEscalated(Event, frozen=True):
@@ -93,9 +101,11 @@ class AlertCleared(Event, frozen=True):
     """The figure was at or below the level that clears; `actual` absent: nobody watches it now."""
 
     alert: UUID
+    calculation: str
     at: datetime
     as_of: int
     actual: Decimal | None = None
+    currency: str | None = None
 
 
 class AlertRetracted(Event, frozen=True):
@@ -106,8 +116,10 @@ class AlertRetracted(Event, frozen=True):
 
     alert: UUID
     actual: Decimal
+    calculation: str
     at: datetime
     as_of: int
+    currency: str | None = None
 
 
 class AlertAcknowledged(Event, frozen=True):

@@ -141,7 +141,8 @@ class TenantWatch:
         found = self.watches.get(key)
         if found is None:
             figure = self._figure(rule.terms, subject)
-            found = self.watches[key] = Watch(self.tenant, rule, subject, figure)
+            currency = self._currency(rule.terms, subject)
+            found = self.watches[key] = Watch(self.tenant, rule, subject, figure, currency)
         return found
 
     @property
@@ -252,6 +253,11 @@ class TenantWatch:
             if rule.terms.scope.instrument in {None, instrument}:
                 subject = AlertSubject(instrument=instrument)
                 self._concerned.add(self.watch(rule, subject))
+
+    def _currency(self, terms: AlertTerms, subject: AlertSubject) -> str | None:
+        if terms.kind not in OF_VALUE or subject.portfolio is None:
+            return None
+        return self._holders[subject.portfolio].held.opened.base_currency
 
     def _figure(self, terms: AlertTerms, subject: AlertSubject) -> Figure:
         if terms.kind in FALLS:

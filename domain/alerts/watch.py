@@ -21,8 +21,11 @@ from domain.alerts.events import (
 )
 from domain.alerts.figures import Evidence, Figure, Measured
 from domain.alerts.highs import Restate
-from domain.alerts.terms import AlertTerms
+from domain.alerts.terms import AlertKind, AlertTerms
 from domain.identity import derive
+
+CALCULATION = "alerts 1"
+"""The evaluation that figures of alerts are by: raised with whatever gives another figure."""
 
 
 class Place(NamedTuple):
@@ -37,16 +40,23 @@ class Watch:
     """A rule on a subject, and the alert that it has open, if any.
 
     It `is_muted` from when somebody resolved its alert until the figure clears. The `evidence` of
-    the last alert is kept when that has ended: a restatement may still retract it.
+    the last alert is kept when that has ended: a restatement may still retract it. `currency` is
+    that in which its subject is valued, if it is.
     """
 
     def __init__(
-        self, tenant: str, rule: AlertRuleDeclared, subject: AlertSubject, figure: Figure
+        self,
+        tenant: str,
+        rule: AlertRuleDeclared,
+        subject: AlertSubject,
+        figure: Figure,
+        currency: str | None = None,
     ) -> None:
         self.tenant = tenant
         self.rule = rule
         self.subject = subject
         self.figure = figure
+        self._currency = currency
         self.alert: UUID | None = None
         self.due: datetime | None = None
         self._since: datetime | None = None
@@ -66,6 +76,11 @@ class Watch:
     @property
     def _terms(self) -> AlertTerms:
         return self.rule.terms
+
+    @property
+    def _currency_of_actual(self) -> str | None:
+        """That of the figure and its levels: all but one are fractions, counts or seconds."""
+        return self._currency if self._terms.kind is AlertKind.EXPOSURE else None
 
     def judge(self, place: Place) -> list[JudgedEvent]:
         """Judge the figure as it stands, and what is due by now."""
@@ -92,7 +107,8 @@ class Watch:
         alert, self.alert, self.due = self.alert, None, None
         if alert is None:
             return []
-        return [AlertCleared(alert=alert, at=place.at, as_of=place.position)]
+        at, as_of = place.at, place.position
+        return [AlertCleared(alert=alert, calculation=CALCULATION, at=at, as_of=as_of)]
 
     def restate(self, restate: Restate, place: Place) -> list[JudgedEvent]:
         """Retract the last alert if, as is known now, there was no cause for it."""
@@ -105,8 +121,16 @@ class Watch:
         self._evidence = None
         if alert == self.alert:
             self.alert, self._since = None, None
-        at, as_of = place.at, place.position
-        return [AlertRetracted(alert=alert, actual=actual, at=at, as_of=as_of)]
+        return [
+            AlertRetracted(
+                alert=alert,
+                actual=actual,
+                calculation=CALCULATION,
+                at=place.at,
+                as_of=place.position,
+                currency=self._currency_of_actual,
+            )
+        ]
 
     def _judge(self, measured: Measured, place: Place) -> list[JudgedEvent]:
         terms, actual = self._terms, measured.actual
@@ -115,8 +139,16 @@ class Watch:
             if not has_cleared:
                 return []
             alert, self.alert, self._since = self.alert, None, None
-            at, as_of = place.at, place.position
-            return [AlertCleared(alert=alert, actual=actual, at=at, as_of=as_of)]
+            return [
+                AlertCleared(
+                    alert=alert,
+                    calculation=CALCULATION,
+                    at=place.at,
+                    as_of=place.position,
+                    actual=actual,
+                    currency=self._currency_of_actual,
+                )
+            ]
         if self._is_muted:
             self._is_muted = not has_cleared
             return []
@@ -148,10 +180,12 @@ class Watch:
             actual=measured.actual,
             headroom=terms.raise_above - measured.actual,
             contributors=measured.contributors(),
+            calculation=CALCULATION,
             since=since,
             at=place.at,
             as_of=place.position,
             market_position=place.market_position,
+            currency=self._currency,
         )
 
     def _escalate(self, place: Place) -> list[JudgedEvent]:

@@ -114,9 +114,13 @@ def text_of(delivery: Delivery) -> str:
     """Write what is known of it, a line each."""
     told = json.loads(delivery.content)
     raised = told["raised"]
-    names = ("actual", "raise_above", "headroom", "clear_at", "since", "at", "alert", "version")
+    names = ("actual", "raise_above", "headroom", "clear_at", "currency", "since", "at", "alert")
     lines = [subject_of(delivery), ""]
-    lines += [f"{name}: {raised[name]}" for name in names]
+    lines += [
+        f"{name}: {raised[name]}"
+        for name in (*names, "version", "calculation")
+        if raised.get(name) is not None
+    ]
     lines += [f"{each['contributor']}: {each['amount']}" for each in raised["contributors"]]
     lines += ["", f"log position: {delivery.position}", f"occurrence: {delivery.occurrence}"]
     return "\n".join(lines) + "\n"

@@ -36,7 +36,7 @@ class Alerts:
     """What is watched, what was raised, and who took it on."""
 
     name = "alerts"
-    calculation_version = 1
+    calculation_version = 2
     event_types: frozenset[type[Event]] = frozenset({
         AlertRuleDeclared, AlertRuleRetired, AlertRaised, AlertEscalated, AlertAcknowledged,
         AlertCleared, AlertResolved, AlertRetracted,
@@ -154,6 +154,8 @@ def _raised(decoded: Decoded, event: AlertRaised) -> AlertRow:
         actual=event.actual,
         headroom=event.headroom,
         contributors=_json.encode(event.contributors).decode(),
+        calculation=event.calculation,
+        currency=event.currency,
         since=event.since,
         raised_at=event.at,
         as_of=event.as_of,

@@ -45,6 +45,8 @@ CREATE TABLE {schema}.alerts (
     actual numeric NOT NULL,
     headroom numeric NOT NULL,
     contributors text NOT NULL,
+    calculation text NOT NULL,
+    currency text,
     since timestamptz NOT NULL,
     raised_at timestamptz NOT NULL,
     as_of bigint NOT NULL,
@@ -122,6 +124,8 @@ class AlertRow(msgspec.Struct, frozen=True, gc=False):
     actual: Decimal
     headroom: Decimal
     contributors: str
+    calculation: str
+    currency: str | None
     since: datetime
     raised_at: datetime
     as_of: int

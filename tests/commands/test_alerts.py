@@ -21,6 +21,7 @@ from domain.alerts.events import (
     Contributor,
 )
 from domain.alerts.terms import AlertKind, AlertLevel, AlertScope, AlertStep
+from domain.alerts.watch import CALCULATION
 from domain.identity import MARKET_TENANT
 from domain.market import Close
 from domain.money import Money
@@ -80,6 +81,7 @@ class TestRaising:
         assert raised.since == raised.at == at(2)
         assert raised.as_of == raised.market_position
         assert (raised.level, raised.channels) == (AlertLevel.WARNING, ("desk",))
+        assert (raised.calculation, raised.currency) == (CALCULATION, "USD")
 
     def test_stays_until_the_level_that_clears(self, desk: Desk, log: Log) -> None:
         """Between the levels it is neither cleared nor raised again."""

@@ -170,8 +170,8 @@ GOLDEN: dict[str, Command] = {
     "5aebb2d602162eedf589aeccbbe0cd5df10606dff58b8f4d222db539ac403de2": ResolveAlert(
         alert=ALERT, reason="hedged"
     ),
-    "ed38113743ff30a56abdbd8d95755b28811a6efc1cbec08ecb65070298f08fa5": TellAlert(
-        AlertCleared(alert=ALERT, at=AT, as_of=1_400)
+    "7d9b1e635f3099fb1ccf06092165cdc82f73ca4b867b1605bdbd72e75254cb8a": TellAlert(
+        AlertCleared(calculation="alerts 1", alert=ALERT, at=AT, as_of=1_400)
     ),
     "eb21bfff097166e46ffba7a092ecdc701af44d7ce8a79f775e14eaf1c31cec00": RequestAlertDelivery(
         alert=ALERT, told_position=1_300, channel="head"

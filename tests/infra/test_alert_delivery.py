@@ -161,6 +161,7 @@ def raise_alert(log: Log, number: int, *channels: str) -> AlertRaised:
         actual=Decimal("0.75"),
         headroom=Decimal("-0.05"),
         contributors=(),
+        calculation="alerts 1",
         since=NOON,
         at=NOON,
         as_of=1,
@@ -222,7 +223,7 @@ class TestAWebhook:
             sending = delivering(hooked(url))
             posted.status = 503
             raised = raise_alert(log, 1, "desk")
-            told(log, AlertCleared(alert=raised.alert, at=NOON, as_of=2), 2)
+            told(log, AlertCleared(calculation="alerts 1", alert=raised.alert, at=NOON, as_of=2), 2)
             sending.settle()
             assert sending.rows() == [("desk", "raised", "due", 1), ("desk", "cleared", "due", 0)]
 

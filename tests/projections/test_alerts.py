@@ -60,6 +60,7 @@ def raised(number: int) -> AlertRaised:
         actual=Decimal(3),
         headroom=Decimal(-1),
         contributors=(),
+        calculation="alerts 1",
         since=NOON,
         at=NOON,
         as_of=number,
@@ -75,9 +76,9 @@ def later(number: int, choice: int) -> AlertEvent:
             alert=alert, step=1, level=AlertLevel.CRITICAL, channels=("head",), at=at, as_of=9
         ),
         AlertAcknowledged(alert=alert, acknowledged_by="two"),
-        AlertCleared(alert=alert, at=at, as_of=9, actual=Decimal(1)),
+        AlertCleared(calculation="alerts 1", alert=alert, at=at, as_of=9, actual=Decimal(1)),
         AlertResolved(alert=alert, resolved_by="two", reason="hedged"),
-        AlertRetracted(alert=alert, actual=Decimal("1.5"), at=at, as_of=9),
+        AlertRetracted(calculation="alerts 1", alert=alert, actual=Decimal("1.5"), at=at, as_of=9),
     )[choice]
 
 

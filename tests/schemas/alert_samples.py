@@ -78,10 +78,12 @@ ALERT_SAMPLES: dict[str, tuple[Event, ...]] = {
                 Contributor("AAPL", Decimal("3000.5")),
                 Contributor("MSFT", Decimal(-1000)),
             ),
+            calculation="alerts 1",
             since=AT,
             at=AT,
             as_of=1_200,
             market_position=1_198,
+            currency="USD",
         ),
         AlertRaised(
             alert=ALERT,
@@ -96,6 +98,7 @@ ALERT_SAMPLES: dict[str, tuple[Event, ...]] = {
             actual=Decimal(11),
             headroom=Decimal(-1),
             contributors=(),
+            calculation="alerts 1",
             since=AT,
             at=AT,
             as_of=1_200,
@@ -114,8 +117,15 @@ ALERT_SAMPLES: dict[str, tuple[Event, ...]] = {
     ),
     "alert.acknowledged.v1": (AlertAcknowledged(alert=ALERT, acknowledged_by="subject-2"),),
     "alert.cleared.v1": (
-        AlertCleared(alert=ALERT, at=AT, as_of=1_400, actual=Decimal("0.55")),
-        AlertCleared(alert=ALERT, at=AT, as_of=1_400),
+        AlertCleared(
+            alert=ALERT,
+            calculation="alerts 1",
+            at=AT,
+            as_of=1_400,
+            actual=Decimal(2900),
+            currency="USD",
+        ),
+        AlertCleared(alert=ALERT, calculation="alerts 1", at=AT, as_of=1_400),
     ),
     "alert.resolved.v1": (AlertResolved(alert=ALERT, resolved_by="subject-2", reason="hedged"),),
     "alert.delivery_requested.v1": (
@@ -123,5 +133,17 @@ ALERT_SAMPLES: dict[str, tuple[Event, ...]] = {
             alert=ALERT, told_position=1_300, channel="head", requested_by="subject-2"
         ),
     ),
-    "alert.retracted.v1": (AlertRetracted(alert=ALERT, actual=Decimal("0.5"), at=AT, as_of=1_500),),
+    "alert.retracted.v1": (
+        AlertRetracted(
+            alert=ALERT,
+            actual=Decimal("2950.5"),
+            calculation="alerts 1",
+            at=AT,
+            as_of=1_500,
+            currency="USD",
+        ),
+        AlertRetracted(
+            alert=ALERT, actual=Decimal("0.5"), calculation="alerts 1", at=AT, as_of=1_500
+        ),
+    ),
 }

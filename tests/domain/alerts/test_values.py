@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.alerts.events import AlertRaised
+from domain.alerts.events import AlertCleared, AlertRaised
 from domain.alerts.terms import AlertKind
 from domain.held import BookTotals
 from domain.lots import Fill, Side
@@ -64,6 +64,28 @@ def invested() -> Story:
     story.tell(deposited("1000", "1000"))
     story.tell(bought("AAPL", 100, "10"))
     return story
+
+
+class TestAnExposure:
+    """What is money says in which currency."""
+
+    def test_is_in_the_base_currency(self) -> None:
+        """When it is raised, and when it clears; a fraction that clears is in none."""
+        story = invested()
+        story.rule(AlertKind.EXPOSURE, "1050", "1000")
+        story.rule(AlertKind.LOSS_ON_DAY, "0.05", "0.01")
+        story.mark(0, AAPL="10")
+        story.mark(60, AAPL="11")
+        story.mark(120, AAPL="9")
+        story.mark(180, AAPL="10")
+
+        found = [(type(each), getattr(each, "currency", None)) for each in story.judged]
+        assert found == [
+            (AlertRaised, "USD"),
+            (AlertCleared, "USD"),
+            (AlertRaised, "USD"),
+            (AlertCleared, None),
+        ]
 
 
 class TestLossOnTheDay:
