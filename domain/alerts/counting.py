@@ -11,6 +11,7 @@ from domain.alerts.figures import Figure, Measured, ToldFigure, WindowFigure
 from domain.alerts.terms import AlertKind, AlertTerms
 from domain.alerts.watch import Watch
 from domain.event import Event
+from domain.rules.proposal import CLOCK_SKEW
 from domain.trade import (
     Capture,
     Intent,
@@ -50,7 +51,8 @@ class Counting:
     """Folds what a tenant's trades tell; `latest` is the newest instant at which one was done.
 
     A trade counts in a window at its time; a proposed one without at the business time at which it
-    came. An executed one that has a date only counts in none: it is no news.
+    came. An executed one that has a date only counts in none: it is no news. No time is taken to be
+    later than when the trade came, clocks apart; and what was refused moves no time.
     """
 
     def __init__(self, watch_of: WatchOf) -> None:
@@ -71,12 +73,14 @@ class Counting:
     def fold(self, event: CountedEvent, rules_of: RulesOf, now: datetime | None) -> Iterator[Watch]:
         """Fold one event; give the watches it concerns."""
         if isinstance(event, TradeCaptured):
-            yield from self._in_window(
-                AlertKind.TRADE_BURST, event.capture, (event.capture.instrument,), rules_of, now
-            )
+            at = _done_at(event)
+            if at is not None:
+                self.latest = at if self.latest is None else max(at, self.latest)
+            names = [event.capture.instrument]
+            yield from self._in_window(AlertKind.TRADE_BURST, event, names, rules_of, now)
         elif isinstance(event, TradeRefused):
             rules = [each.rule for each in event.breaches] or ["refused"]
-            yield from self._in_window(AlertKind.REFUSALS, event.capture, rules[:1], rules_of, now)
+            yield from self._in_window(AlertKind.REFUSALS, event, rules, rules_of, now)
         for kind, portfolio in self._note_standing(event):
             for rule in rules_of(kind):
                 if rule.terms.scope.portfolio in {None, portfolio}:
@@ -92,15 +96,13 @@ class Counting:
     def _in_window(
         self,
         kind: AlertKind,
-        capture: Capture,
-        names: tuple[str, ...] | list[str],
+        event: TradeCaptured | TradeRefused,
+        names: list[str],
         rules_of: RulesOf,
         now: datetime | None,
     ) -> Iterator[Watch]:
-        at = capture.executed_at
-        if at is not None:
-            self.latest = at if self.latest is None else max(at, self.latest)
-        elif capture.intent is Intent.PROPOSED:
+        capture, at = event.capture, _done_at(event)
+        if at is None and capture.intent is Intent.PROPOSED:
             at = now
         if at is None:
             return
@@ -148,6 +150,14 @@ class Counting:
         owners = self._portfolios[rule.terms.kind].values()
         watch.figure.measured = Measured(Decimal(sum(each == portfolio for each in owners)))
         return watch
+
+
+def _done_at(event: TradeCaptured | TradeRefused) -> datetime | None:
+    """Give when a trade was done, at most when it came: a mistyped time is none to wait for."""
+    at, received_at = event.capture.executed_at, event.received_at
+    if at is None or received_at is None:
+        return at
+    return min(at, received_at + CLOCK_SKEW)
 
 
 def _subject(kind: AlertKind, terms: AlertTerms, capture: Capture) -> AlertSubject:

@@ -3,10 +3,12 @@
 None is told of what cannot be said: an incomplete valuation, nothing to divide by, no mark.
 """
 
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 from domain.alerts.events import CONTRIBUTORS_MAX, Contributor
@@ -168,12 +170,13 @@ class WindowFigure:
     def __init__(self, terms: AlertTerms) -> None:
         assert terms.window_seconds is not None, "its kind has a window"
         self._length = timedelta(seconds=terms.window_seconds)
-        self._counted: deque[tuple[datetime, str]] = deque(maxlen=COUNTED_MAX)
+        self._counted: deque[tuple[datetime, str]] = deque()
 
     def count(self, at: datetime, name: str) -> None:
-        """Count something; what comes late counts at the newest instant counted."""
-        newest = self._counted[-1][0] if self._counted else at
-        self._counted.append((max(at, newest), name))
+        """Count something at its own instant, however late it comes."""
+        insort(self._counted, (at, name), key=itemgetter(0))
+        if len(self._counted) > COUNTED_MAX:
+            self._counted.popleft()
 
     def now(self, at: datetime) -> Measured | None:
         """Count what lies less than the window back."""

@@ -68,6 +68,7 @@ class TenantWatch:
                 watch, at = self._open.get(event.alert), self._at()
                 if watch is not None and at is not None:
                     watch.tell(event, at)
+                    self._await(watch)
                     self._concerned.add(watch)
             case PortfolioOpened():
                 self._holders[event.portfolio] = Holder(self.tenant, event, self._market)
@@ -127,8 +128,8 @@ class TenantWatch:
             alert, before = watch.alert, watch.due
             yield from watch.judge(place)
             self._note_alert(watch, alert)
-            if watch.due is not None and watch.due != before:
-                heapq.heappush(self._dues, (watch.due, next(self._sequence), watch))
+            if watch.due != before:
+                self._await(watch)
 
     @property
     def is_watching(self) -> bool:
@@ -151,6 +152,11 @@ class TenantWatch:
         while self._dues and self._dues[0][2].due != self._dues[0][0]:
             heapq.heappop(self._dues)
         return self._dues[0][0] if self._dues else None
+
+    def _await(self, watch: Watch) -> None:
+        """Note when a watch is to be judged next though nothing happens."""
+        if watch.due is not None:
+            heapq.heappush(self._dues, (watch.due, next(self._sequence), watch))
 
     def _note_alert(self, watch: Watch, before: UUID | None) -> None:
         """Note whose alert is open now."""

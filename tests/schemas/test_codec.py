@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.alerts.terms import AlertStep, AlertTerms
 from domain.block import Block
+from domain.contests.terms import ContestTerms
 from domain.event import Event
 from domain.figures import StruckFigure
 from domain.limits.terms import LimitTerms
@@ -153,7 +155,8 @@ class TestTheLargestEvent:
 
     def test_has_a_documented_count_for_every_list(self) -> None:
         """A list without a bound would grow with history."""
-        kinds: list[type] = [*EVENT_NAMES, Block, Capture, Fill, LimitTerms, StruckFigure, Transfer]
+        parts = (AlertStep, AlertTerms, Block, Capture, ContestTerms, Fill, LimitTerms)
+        kinds: list[type] = [*EVENT_NAMES, *parts, StruckFigure, Transfer]
         lists = {
             (kind, name)
             for kind in kinds

@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from domain.alerts.declaring import check_terms
-from domain.alerts.events import AlertRaised, AlertSubject, Contributor
+from domain.alerts.events import AlertAcknowledged, AlertRaised, AlertSubject, Contributor
 from domain.alerts.terms import AlertKind, AlertLevel, AlertScope, AlertStep, AlertTerms
 from domain.rejection import Breach, Rejection
 from domain.trade import (
@@ -56,6 +57,51 @@ class TestABurst:
         assert raised(story).subject == AlertSubject(portfolio="growth")
         assert raised(story).contributors == (Contributor("AAPL", Decimal(3)),)
 
+    def test_counts_what_comes_late_at_its_own_time(self) -> None:
+        """Two of twenty seconds ago are no burst now, whatever was done since."""
+        story = Story()
+        story.rule(AlertKind.TRADE_BURST, "2", "0", window_seconds=10)
+        for number, seconds in enumerate((20, 1, 2)):
+            story.tell(captured(number, seconds))
+        assert story.words == []
+
+        story.tell(captured(3, 19), captured(4, 18))
+
+        assert story.words == ["raised"]
+        assert story.watching.due == NOON + timedelta(seconds=28)
+
+    def test_of_a_mistyped_time_counts_when_it_came(self) -> None:
+        """A trade of tomorrow moves business time to when it came, and no further."""
+        story = Story()
+        story.rule(AlertKind.TRADE_BURST, "0", "0", window_seconds=10)
+        mistyped = replace(captured(1, 86_400), received_at=NOON)
+        story.tell(mistyped)
+        assert raised(story).at == NOON + timedelta(seconds=5)
+
+        story.time(15)
+
+        assert story.words == ["raised", "cleared"]
+
+    def test_resolved_by_a_person_clears_in_time_all_the_same(self) -> None:
+        """What a person tells does not lose when it is due: it is raised again behind it."""
+        story = Story()
+        story.rule(
+            AlertKind.TRADE_BURST,
+            "0",
+            "0",
+            window_seconds=10,
+            steps=(
+                AlertStep(level=AlertLevel.WARNING),
+                AlertStep(level=AlertLevel.CRITICAL, after_seconds=5),
+            ),
+        )
+        story.tell(captured(1, 1))
+
+        story.tell(AlertAcknowledged(alert=raised(story).alert, acknowledged_by="two"))
+        story.time(11)
+
+        assert story.words == ["raised", "cleared"]
+
     def test_of_a_source_counts_that_one_only(self) -> None:
         """Over its portfolios."""
         story = Story()
@@ -99,6 +145,25 @@ class TestRefusals:
 
         assert raised(story).subject == AlertSubject(source="oms")
         assert raised(story).contributors == (Contributor("insufficient_cash", Decimal(2)),)
+
+    def test_move_no_business_time(self) -> None:
+        """What was refused was never done."""
+        story = Story()
+        story.rule(AlertKind.REFUSALS, "0", "0", window_seconds=60)
+        breaches = (Breach("time_from_the_future", "Not yet."),)
+        refused = TradeRefused(
+            trade_id=trade(1),
+            capture=capture("t-1", 86_400),
+            market_position=1,
+            breaches=breaches,
+            received_at=NOON,
+        )
+        story.tell(refused)
+        assert raised(story).at == NOON
+
+        story.time(65)
+
+        assert story.words == ["raised", "cleared"]
 
 
 class TestWhatStands:
