@@ -4,7 +4,9 @@ What it decides follows from the figure at each judging, from business time, and
 told of its alert; nothing else.
 """
 
+from collections import deque
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
@@ -27,6 +29,9 @@ from domain.identity import derive
 CALCULATION = "alerts 1"
 """The evaluation that figures of alerts are by: raised with whatever gives another figure."""
 
+EVIDENCE_MAX = 8
+"""Alerts of a watch, the last ones, that a restatement may retract."""
+
 
 class Place(NamedTuple):
     """Where in the log a rule is judged, at which business time, by the newest of which prices."""
@@ -36,11 +41,19 @@ class Place(NamedTuple):
     market_position: int
 
 
+class _Raised(NamedTuple):
+    """An alert, the level that it was beyond, and what it was raised on."""
+
+    alert: UUID
+    raise_above: Decimal
+    evidence: Evidence
+
+
 class Watch:
     """A rule on a subject, and the alert that it has open, if any.
 
-    It `is_muted` from when somebody resolved its alert until the figure clears. The `evidence` of
-    the last alert is kept when that has ended: a restatement may still retract it. `currency` is
+    It `is_muted` from when somebody resolved its alert until the figure clears. The evidence of the
+    last alerts is kept when they have ended: a restatement may still retract each. `currency` is
     that in which its subject is valued, if it is.
     """
 
@@ -64,7 +77,7 @@ class Watch:
         self._stepped_at: datetime | None = None
         self._is_acknowledged = False
         self._is_muted = False
-        self._evidence: tuple[UUID, Evidence] | None = None
+        self._raised: deque[_Raised] = deque(maxlen=EVIDENCE_MAX)
 
     @property
     def order(self) -> tuple[str, str, str, str, str]:
@@ -111,26 +124,26 @@ class Watch:
         return [AlertCleared(alert=alert, calculation=CALCULATION, at=at, as_of=as_of)]
 
     def restate(self, restate: Restate, place: Place) -> list[JudgedEvent]:
-        """Retract the last alert if, as is known now, there was no cause for it."""
-        if self._evidence is None:
-            return []
-        alert, evidence = self._evidence
-        actual = evidence.restate(restate)
-        if actual is None or actual > self._terms.raise_above:
-            return []
-        self._evidence = None
-        if alert == self.alert:
-            self.alert, self._since = None, None
-        return [
-            AlertRetracted(
-                alert=alert,
-                actual=actual,
-                calculation=CALCULATION,
-                at=place.at,
-                as_of=place.position,
-                currency=self._currency_of_actual,
+        """Retract those of the last alerts for which, as is known now, there was no cause."""
+        events: list[JudgedEvent] = []
+        for raised in tuple(self._raised):
+            actual = raised.evidence.restate(restate)
+            if actual is None or actual > raised.raise_above:
+                continue
+            self._raised.remove(raised)
+            if raised.alert == self.alert:
+                self.alert, self._since = None, None
+            events.append(
+                AlertRetracted(
+                    alert=raised.alert,
+                    actual=actual,
+                    calculation=CALCULATION,
+                    at=place.at,
+                    as_of=place.position,
+                    currency=self._currency_of_actual,
+                )
             )
-        ]
+        return events
 
     def _judge(self, measured: Measured, place: Place) -> list[JudgedEvent]:
         terms, actual = self._terms, measured.actual
@@ -166,7 +179,8 @@ class Watch:
         self.alert = derive("alert", *self.order, str(place.position))
         self._step, self._stepped_at, self._is_acknowledged = 0, place.at, False
         evidence = self.figure.evidence()
-        self._evidence = None if evidence is None else (self.alert, evidence)
+        if evidence is not None:
+            self._raised.append(_Raised(self.alert, terms.raise_above, evidence))
         return AlertRaised(
             alert=self.alert,
             alert_rule=rule.alert_rule,

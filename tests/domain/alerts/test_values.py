@@ -4,13 +4,20 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domain.alerts.events import AlertCleared, AlertRaised
 from domain.alerts.terms import AlertKind
 from domain.held import BookTotals
 from domain.lots import Fill, Side
 from domain.money import ONE, ZERO, Money, share
-from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked
+from domain.portfolio.events import (
+    CashDeposited,
+    CashWithdrawn,
+    Reason,
+    TradeBooked,
+    TradeUnbooked,
+)
 from tests.domain.alerts.story import NOON, Story, trade
 
 
@@ -86,6 +93,61 @@ class TestAnExposure:
             (AlertRaised, "USD"),
             (AlertCleared, None),
         ]
+
+
+class TestARetraction:
+    """A trade that is taken out again."""
+
+    def unbook(self, slip: TradeBooked) -> TradeUnbooked:
+        """Take a buy out."""
+        return TradeUnbooked(
+            portfolio="growth",
+            instrument=slip.instrument,
+            currency="USD",
+            fill=slip.fill,
+            reason=Reason.BUSTED,
+            totals=BookTotals(quantity=Decimal(100), cost=Decimal(1_000)),
+            cash_change=-slip.cash_change,
+            cash_after=ZERO,
+        )
+
+    def slipped(self) -> tuple[Story, TradeBooked]:
+        """Of 150 units that are held 50 are a slip."""
+        story = invested()
+        story.mark(0, AAPL="10")
+        slip = bought("AAPL", 50, "10", cash_after="-500")
+        fill = replace(slip.fill, trade_id=trade(2))
+        slip = replace(
+            slip, fill=fill, totals=BookTotals(quantity=Decimal(150), cost=Decimal(1_500))
+        )
+        story.tell(slip)
+        return story, slip
+
+    def test_is_of_every_alert_without_a_cause(self) -> None:
+        """Also of one that has ended, where another came behind it."""
+        story, slip = self.slipped()
+        story.rule(AlertKind.EXPOSURE, "1050", "800")
+        story.mark(1, AAPL="5")
+        story.mark(2, AAPL="10")
+        assert story.words == ["raised", "cleared", "raised"]
+
+        story.tell(self.unbook(slip))
+
+        assert story.words[3:] == ["retracted", "retracted"]
+        assert {each.alert for each in story.judged[3:]} == {
+            each.alert for each in story.judged[:3]
+        }
+
+    def test_goes_by_the_level_that_it_was_raised_at(self) -> None:
+        """A later version of the rule asks for more: what was beyond its own level had a cause."""
+        story, slip = self.slipped()
+        story.rule(AlertKind.EXPOSURE, "900", "800")
+        story.rule(AlertKind.EXPOSURE, "1200", "1100")
+        assert story.words == ["raised"]
+
+        story.tell(self.unbook(slip))
+
+        assert story.words == ["raised", "cleared"]
 
 
 class TestLossOnTheDay:
