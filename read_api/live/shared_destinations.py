@@ -69,7 +69,7 @@ def shared_destinations() -> Sequence[Destination]:
             "system",
             "How far each read model is folded, and those being rebuilt",
             None,
-            (Action.READ_MARKET,),
+            (Action.READ_SYSTEM,),
             system,
             spread=Spread.ALL,
             pause_seconds=SYSTEM_PAUSE_SECONDS,

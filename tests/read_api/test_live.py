@@ -198,10 +198,12 @@ class TestWhatIsAskedAnew:
         assert list(watcher.states["all"].values()) == [json.loads(line) for line in lines]
 
     def test_the_system_says_how_far_it_is(self, addresses: Addresses, teller: NewTeller) -> None:
-        """Every read model; a deposit moves them all."""
+        """Every read model; a deposit moves them all. Only to roles that read the system."""
         tenant = new_tenant()
         owner = funded(teller, tenant)
         with watching(addresses.read, token(tenant, "viewer")) as watcher:
+            assert watcher.subscribe("s", "system")["code"] == "role_missing"
+        with watching(addresses.read, token(tenant, "auditor")) as watcher:
             assert {"positions", "cash"} <= watcher.subscribe("s", "system")["rows"].keys()
             last = owner.tell(f"{OWN}/deposits", amount="1", currency="USD", value_date=DAY)
             watcher.until_state("s", lambda rows: rows["cash"]["position"] >= last["position"])
