@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Generic, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from projections.asking import PAGE_ROWS_MAX, Answered
 
 _CHECKSUM_BYTES = 6
 _CURSOR_TEXT_MAX = 1_000
+_EXPONENT_MAX = 100
 
 Row = TypeVar("Row")
 Key = TypeVar("Key")
@@ -63,7 +65,11 @@ def read_cursor(question: str, cursor: str, kind: type[Key]) -> Key:
             raise CursorInvalid("The cursor does not belong to this question.")
         if b"\\u0000" in payload:
             raise CursorInvalid("The cursor holds a text that no row can have.")
-        return msgspec.json.decode(payload, type=kind)
+        key = msgspec.json.decode(payload, type=kind)
+        for value in key if isinstance(key, tuple) else (key,):
+            if isinstance(value, Decimal) and not _is_written(value):
+                raise CursorInvalid("The cursor holds a number that no row can have.")
+        return key
     except (binascii.Error, ValueError) as error:
         raise CursorInvalid("The cursor is not one that was given out.") from error
 
@@ -103,6 +109,12 @@ def read_place(question: str, cursor: str | None) -> tuple[int | None, int]:
         CursorInvalid: the cursor is not of this question.
     """
     return (None, 0) if cursor is None else read_cursor(question, cursor, tuple[int, int])
+
+
+def _is_written(number: Decimal) -> bool:
+    """Say whether a row could have a number: one that the database can compare with its own."""
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and abs(exponent) <= _EXPONENT_MAX
 
 
 def _checksum(question: str, payload: bytes) -> bytes:
