@@ -200,11 +200,15 @@ def valkey_server(server_data: DataDirectory) -> Iterator[EmbeddedValkey]:
 
 
 @pytest.fixture
-def valkey(valkey_server: EmbeddedValkey) -> str:
-    """The address of an empty Valkey."""
+def valkey(valkey_server: EmbeddedValkey) -> Iterator[str]:
+    """The address of an empty Valkey; whatever was put there is gone afterwards.
+
+    All logs of a session carry one id: the session's own board would be taken for another's.
+    """
     with redis.Redis.from_url(valkey_server.url) as client:
         client.flushall()
-    return valkey_server.url
+        yield valkey_server.url
+        client.flushall()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.read_api.watching import watching
 NAME = "CONTEST.A"
 CUP = "/v1/contests/madrid"
 DAYS = ("2019-07-01", "2019-07-02", "2019-07-03")
+PATIENCE_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,13 @@ def told(teller: NewTeller, tenant: str) -> tuple[Teller, dict[str, Any]]:
             "/v1/sessions", calendar="XMAD", session=on, starts_at=f"{on}T07:00:00Z",
             ends_at=f"{on}T15:30:00Z", closes=[{"instrument": NAME, "price": price}],
         )  # fmt: skip
-    return owner, {"min_position": last["position"], "wait_seconds": 30}
+    asked = {"min_position": last["position"], "wait_seconds": 30}
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    # While the processes of the session start, the board is made: it says so, and to ask again.
+    while owner.read.get(f"{CUP}/ranks", params=asked).status_code == 503:
+        assert time.monotonic() < deadline, "there is no board"
+        time.sleep(0.1)
+    return owner, asked
 
 
 def ranks(answer: dict[str, Any]) -> list[tuple[int, str, str]]:
