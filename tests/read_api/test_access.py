@@ -107,7 +107,8 @@ SHARED = {
 }  # fmt: skip
 LISTS = {
     "/v1/portfolios", "/v1/trades", "/v1/trades/held", "/v1/refusals", "/v1/exceptions",
-    "/v1/sectors?currency=USD", "/v1/alerts", "/v1/alerts/counts", "/v1/alert-deliveries", TRIAL, "/v1/alert-rules",
+    "/v1/sectors?currency=USD",
+    "/v1/alerts", "/v1/alerts/counts", "/v1/alert-deliveries", TRIAL, "/v1/alert-rules",
     "/v1/trading-states", "/v1/overrides", "/v1/breaches", "/v1/limits",
     "/v1/sources/desk-1/outcomes", "/v1/sources/desk-1/state", "/v1/sources/desk-1/control-totals",
     "/v1/contests", "/v1/contests/none/strikes",
