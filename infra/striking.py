@@ -91,11 +91,6 @@ class Apart(Generic[DueT]):
     ) -> None:
         self._end()
 
-    @property
-    def process_id(self) -> int | None:
-        """The process that makes figures now."""
-        return None if self._process is None else self._process.pid
-
     def __call__(self, *asked: object) -> DueT | None:
         """Tell what is due; None while that cannot be told, and when all is to stop."""
         try:

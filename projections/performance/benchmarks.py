@@ -5,20 +5,18 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import psycopg
 
-from domain.benchmark import BenchmarkDeclared, BenchmarkKind, Constituent, Rebalancing
+from domain.benchmark import BenchmarkKind, Constituent, Rebalancing
 from domain.statistics.benchmarks import drifting_weights, is_restored
 from domain.statistics.measured import Floats
 from projections.asking import PAGE_ROWS_MAX, Readable, ask, snapshot
 from projections.paging import Page, page_of, read_cursor
 from projections.performance.price_arrays import PriceHistory
 from projections.performance.price_history import price_history
-from projections.performance.tables import BENCHMARK_COLUMNS, NULL, copy_lines, moment, text
 
 NAME = "performance"
 _VERSIONS = """
@@ -65,33 +63,6 @@ class Weighted(NamedTuple):
     weights: Floats
     returns: Floats
     total: Floats
-
-
-class Benchmarks:
-    """The versions told that are not yet written; no two are of one name and number."""
-
-    def __init__(self, schema: str) -> None:
-        self._table = f"{schema}.benchmarks"
-        self._lines: list[str] = []
-
-    def add(self, event: BenchmarkDeclared, position: int) -> None:
-        """Take a version."""
-        self._lines.append(_line(event, position))
-
-    def flush(self, cursor: psycopg.Cursor[Any]) -> None:
-        """Write what came since the last time."""
-        if self._lines:
-            copy_lines(cursor, self._table, BENCHMARK_COLUMNS, self._lines)
-            self._lines = []
-
-
-def _line(event: BenchmarkDeclared, position: int) -> str:
-    constituents = msgspec.json.encode(event.constituents, order="deterministic").decode()
-    return (
-        f"{text(event.benchmark)}\t{event.version}\t{moment(event.from_date)}\t{event.currency}\t"
-        f"{text(event.calendar)}\t{event.kind}\t{event.rebalancing or NULL}\t"
-        f"{text(constituents)}\t{position}\n"
-    )
 
 
 def benchmarks_of(

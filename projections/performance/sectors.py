@@ -3,48 +3,22 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import psycopg
 from numpy.typing import NDArray
 
-from domain.instrument import InstrumentRegistered, SectorAssigned
 from domain.limits.scope import UNCLASSIFIED
 from projections.performance.history import History
 from projections.performance.price_arrays import EPOCH
 from projections.performance.series import Days, day_of
-from projections.performance.tables import NULL, moment, text, upsert_lines
 
 Places: TypeAlias = NDArray[np.int64]
 
 CASH = "Cash"
 """Cash is a sector of its own, of all currencies."""
 
-COLUMNS = "instrument, from_date, sector, position"
 _OF = "instrument, from_date, sector FROM {schema}.sectors WHERE instrument = ANY(%s)"
-
-
-class Sectors:
-    """What was told of sectors and is not yet written."""
-
-    def __init__(self, schema: str) -> None:
-        self._table = f"{schema}.sectors"
-        self._told: dict[tuple[str, date], str] = {}
-
-    def add(self, event: InstrumentRegistered | SectorAssigned, position: int) -> None:
-        """Take a registration, whose sector holds from ever, or an assignment."""
-        since = date.min if isinstance(event, InstrumentRegistered) else event.from_date
-        sector = NULL if event.sector is None else text(event.sector)
-        line = f"{text(event.instrument)}\t{moment(since)}\t{sector}\t{position}\n"
-        self._told[event.instrument, since] = line
-
-    def flush(self, cursor: psycopg.Cursor[Any]) -> None:
-        """Write what came since the last time."""
-        if self._told:
-            lines = list(self._told.values())
-            upsert_lines(cursor, self._table, COLUMNS, lines, key="instrument, from_date")
-            self._told = {}
 
 
 class SectorsByDate:

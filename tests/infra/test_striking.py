@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, timedelta
@@ -77,3 +79,9 @@ def test_every_session_is_struck_once_though_the_writer_is_killed(
     wait_until(lambda: len(struck(owner)) == SESSIONS)
     assert [item["nav"] for item in struck(owner)] == ["1000"] * SESSIONS
     assert up.end(signal.SIGTERM)[0] == 0
+
+
+def test_the_writer_does_not_load_what_statistics_need() -> None:
+    """The process beside it does: it costs memory and time at every start."""
+    asked = "import sys, infra.process_write; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
