@@ -8,14 +8,13 @@ session and the edition, so whoever asks again meets the receipt of the first.
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from typing import NamedTuple
 from uuid import UUID
 
-from commands.command import Issued, Outcome
+from commands.command import Issued
 from commands.contests import StrikeRanks
 from commands.desk import Desk
-from commands.reactions.owing import reacting
+from commands.reactions.owing import FoundDue, reacting
 from domain.contests.events import RanksStruck, ResultStruck
 from domain.identity import derive
 from eventstore.log import Log
@@ -56,26 +55,20 @@ class RanksAtSessionEnd:
     """Asks what is due, and has the desk tell it, a few at a time."""
 
     def __init__(self, desk: Desk, log: Log, ask_due: AskDue) -> None:
-        self._desk = desk
+        self._asking = FoundDue(desk)
         self._log = log
         self._ask_due = ask_due
         self._held: Held = {}
-        self._told_at = 0
-        self._asked: list[Future[Outcome]] = []
 
     def look(self) -> None:
         """Note what was decided; once all is, look what is due, and ask for it."""
-        for asked in self._asked:
-            if asked.done():
-                self._told_at = max(self._told_at, asked.result().position or 0)
-        self._asked = [asked for asked in self._asked if not asked.done()]
-        if self._asked:
+        if not self._asking.is_decided():
             return
         found = self._ask_due(self._held, ASKED_MAX)
-        if found is None or found.position < self._told_at:
+        if found is None or found.position < self._asking.told_at:
             return  # What was told is not folded yet: it would be found due again.
         self._held = found.held
-        self._asked = [self._desk.submit(self._issue(each)) for each in found.due]
+        self._asking.ask(map(self._issue, found.due))
 
     def _issue(self, due: Due) -> Issued:
         (cause,) = self._log.read(due.cause - 1, 1)

@@ -1,7 +1,7 @@
 """What a reaction owes: commands asked of the desk until they are decided, a few at a time."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
@@ -128,3 +128,27 @@ class Owing(Generic[Target, Cause]):
                 del self._asked[target]
                 if asked.result().status not in UNDECIDED and self._owed[target] == cause:
                     del self._owed[target]
+
+
+class FoundDue:
+    """Asks for what a read model was found to lack, all of it before it is looked at again.
+
+    What the log tells since `told_at` may not be folded yet: a look at less would find it due anew.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.told_at = 0
+        self._desk = desk
+        self._asked: list[Future[Outcome]] = []
+
+    def is_decided(self) -> bool:
+        """Note what was decided; say whether all is."""
+        for asked in self._asked:
+            if asked.done():
+                self.told_at = max(self.told_at, asked.result().position or 0)
+        self._asked = [asked for asked in self._asked if not asked.done()]
+        return not self._asked
+
+    def ask(self, issued: Iterable[Issued]) -> None:
+        """Ask for what is due; what is not decided is found again by the next look."""
+        self._asked = [self._desk.submit(each) for each in issued]

@@ -7,16 +7,15 @@ follows from the closing and the portfolio, so whoever asks again meets the rece
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import NamedTuple
 from uuid import UUID
 
 import structlog
 
-from commands.command import Issued, Outcome
+from commands.command import Issued
 from commands.desk import Desk
 from commands.metrics import UNSTRUCK
-from commands.reactions.owing import reacting
+from commands.reactions.owing import FoundDue, reacting
 from commands.striking import StrikeFigures
 from domain.figures import FiguresStruck
 from domain.identity import derive
@@ -57,21 +56,15 @@ class FiguresAtSessionEnd:
     """Asks what is due, and has the desk tell it, a few at a time."""
 
     def __init__(self, desk: Desk, log: Log, ask_due: AskDue) -> None:
-        self._desk = desk
+        self._asking = FoundDue(desk)
         self._log = log
         self._ask_due = ask_due
         self._behind = 0
-        self._told_at = 0
-        self._asked: list[Future[Outcome]] = []
         self._cause: RecordedEvent | None = None
 
     def look(self) -> None:
         """Note what was decided; once all is, look what is due, and ask for it."""
-        for asked in self._asked:
-            if asked.done():
-                self._told_at = max(self._told_at, asked.result().position or 0)
-        self._asked = [asked for asked in self._asked if not asked.done()]
-        if self._asked:
+        if not self._asking.is_decided():
             return
         found = self._ask_due(self._behind, ASKED_MAX)
         if found is None:
@@ -79,12 +72,12 @@ class FiguresAtSessionEnd:
         for failed in found.failed:
             UNSTRUCK.inc()
             _log.error("striking.failed", portfolio=failed)
-        if found.position < self._told_at:
+        if found.position < self._asking.told_at:
             return  # What was told is not folded yet: it would be found due again.
         if not found.failed:  # Else others may be due behind those, which filled the look.
             first = min((each.struck.closed_at - 1 for each in found.due), default=found.position)
             self._behind = min(first, found.position)
-        self._asked = [self._desk.submit(self._issue(each)) for each in found.due]
+        self._asking.ask(map(self._issue, found.due))
 
     def _issue(self, due: Due) -> Issued:
         struck = due.struck
