@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from time import perf_counter, process_time
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 import numpy as np
 import psycopg
 import redis
 
+from benchmarks.folded_tables import FoldedTables
 from domain.contests.events import ContestAnnounced, ContestEntered
 from domain.contests.terms import ContestTerms, Metric, Window
 from domain.event import Event
@@ -21,19 +22,15 @@ from domain.market import Close, SessionClosed
 from domain.money import ZERO, Money
 from domain.portfolio.events import CashDeposited, PortfolioOpened, TradeBooked
 from projections.asking import Readable
-from projections.checkpoint import Checkpoint, create_checkpoint
 from projections.leaderboard.board import Keeper
 from projections.leaderboard.reading import Reader
-from projections.performance.model import PerformanceModel
-from projections.read_model import Decoded
 from read_api.contest_shapes import leaderboard
 
-TENANT, CONTEST, CALENDAR, SCHEMA = "benchmark", "cup", "24/7", "performance"
+TENANT, CONTEST, CALENDAR = "benchmark", "cup", "24/7"
 FIRST = date(2024, 3, 1)
 NAMES = [f"N{number:02}" for number in range(20)]
 TOP = 100
 MILLISECONDS = 1e3
-MODEL = PerformanceModel()
 Progress = Callable[[int, int], None]
 
 
@@ -52,7 +49,7 @@ def run(
         psycopg.connect(conninfo, autocommit=True) as connection,
         redis.Redis.from_url(redis_url) as client,
     ):
-        tables = _Tables(connection)
+        tables = FoldedTables(connection)
         tables.tell(TENANT, *_opening(portfolios, sessions))
         for number in range(sessions - 1):
             tables.tell(MARKET_TENANT, _closed(number))
@@ -130,35 +127,6 @@ class _Timed:
     def processor_at(self, part: float) -> float:
         """Give a quantile, in milliseconds of this process's processor time."""
         return round(float(np.quantile([each[1] for each in self._took], part)) * MILLISECONDS, 2)
-
-
-class _Tables:
-    """The tables of `performance`, folded by hand, with the checkpoint that goes with them."""
-
-    def __init__(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
-        self._connection = connection
-        self._position = 0
-        connection.execute(f"CREATE SCHEMA {SCHEMA}".encode())
-        connection.execute(MODEL.ddl(SCHEMA).encode())
-        self._fold = MODEL.new_fold(SCHEMA)
-        with connection.transaction(), connection.cursor() as cursor:
-            checkpoint = Checkpoint(0, 0, None, MODEL.calculation_version, uuid4())
-            create_checkpoint(cursor, SCHEMA, checkpoint)
-
-    def tell(self, tenant: str, *events: Event) -> None:
-        """Fold events in one batch."""
-        now = datetime(2024, 3, 1, tzinfo=UTC)
-        batch = [
-            Decoded(position, tenant, now, event, UUID(int=position))
-            for position, event in enumerate(events, start=self._position + 1)
-        ]
-        self._position += len(batch)
-        with self._connection.transaction(), self._connection.cursor() as cursor:
-            self._fold.fold(cursor, batch)
-            cursor.execute(
-                "UPDATE performance.checkpoint SET position = %s, market_position = %s",
-                (self._position, self._position),
-            )
 
 
 def _opening(portfolios: int, sessions: int) -> Iterator[Event]:

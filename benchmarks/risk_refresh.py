@@ -3,11 +3,12 @@
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from time import perf_counter, process_time
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import numpy as np
 import psycopg
 
+from benchmarks.folded_tables import SCHEMA, FoldedTables
 from domain.event import Event
 from domain.held import BookTotals
 from domain.identity import MARKET_TENANT
@@ -17,19 +18,10 @@ from domain.money import ZERO, Money
 from domain.portfolio.events import CashDeposited, PortfolioOpened, TradeBooked
 from domain.statistics.measured import Floats
 from projections.asking import Readable
-from projections.checkpoint import Checkpoint, create_checkpoint
-from projections.performance.model import PerformanceModel
 from projections.performance.risk import risk_of
-from projections.read_model import Decoded
 
-TENANT, PORTFOLIO, CALENDAR, SCHEMA = "benchmark", "book", "XNYS", "performance"
+TENANT, PORTFOLIO, CALENDAR = "benchmark", "book", "XNYS"
 MILLISECONDS = 1e3
-MODEL = PerformanceModel()
-
-_MOVE = f"""
-UPDATE {SCHEMA}.checkpoint SET position = %s,
-    market_position = CASE WHEN %s THEN %s ELSE market_position END
-"""  # noqa: S608 - the schema is ours
 
 
 def refreshes(
@@ -43,14 +35,14 @@ def refreshes(
     """Fold the closes and a portfolio, then trade and ask in turns; milliseconds of the asking."""
     held = names[:: max(1, len(names) // positions)][:positions]
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        tables = _Tables(connection)
+        tables, readable = FoldedTables(connection), Readable(connection)
         tables.tell(TENANT, *_opening(held, sessions[0]))
         tables.tell(
             MARKET_TENANT, *(_closed(*each, names) for each in zip(sessions, closes, strict=True))
         )
         connection.execute(f"ANALYZE {SCHEMA}.marks".encode())
         started = perf_counter()
-        tables.ask()
+        _ask(readable)
         first = perf_counter() - started
         asked, used = [], []
         for number in range(trades):
@@ -59,7 +51,7 @@ def refreshes(
                 TENANT, _bought(name, 1 + number % 3, sessions[-1] + timedelta(days=1), number)
             )
             started, processor = perf_counter(), process_time()
-            tables.ask()
+            _ask(readable)
             asked.append((perf_counter() - started) * MILLISECONDS)
             used.append((process_time() - processor) * MILLISECONDS)
     return {
@@ -72,37 +64,11 @@ def refreshes(
     }
 
 
-class _Tables:
-    """The tables of one read model, folded by hand, with the checkpoint that goes with them."""
-
-    def __init__(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
-        self._connection = connection
-        self._position = 0
-        connection.execute(f"CREATE SCHEMA {SCHEMA}".encode())
-        connection.execute(MODEL.ddl(SCHEMA).encode())
-        self._fold = MODEL.new_fold(SCHEMA)
-        with connection.transaction(), connection.cursor() as cursor:
-            checkpoint = Checkpoint(0, 0, None, MODEL.calculation_version, uuid4())
-            create_checkpoint(cursor, SCHEMA, checkpoint)
-
-    def tell(self, tenant: str, *events: Event) -> None:
-        """Fold events in one batch."""
-        now = datetime(2018, 2, 8, tzinfo=UTC)
-        batch = [
-            Decoded(position, tenant, now, event, UUID(int=position))
-            for position, event in enumerate(events, start=self._position + 1)
-        ]
-        self._position += len(batch)
-        is_market = tenant == MARKET_TENANT
-        with self._connection.transaction(), self._connection.cursor() as cursor:
-            self._fold.fold(cursor, batch)
-            cursor.execute(_MOVE.encode(), (self._position, is_market, self._position))
-
-    def ask(self) -> None:
-        """Ask for the portfolio's risk."""
-        found = risk_of(Readable(self._connection), tenant=TENANT, portfolio=PORTFOLIO).row
-        assert found is not None, "the portfolio is there"
-        assert found.figures["value_at_risk_monte_carlo_1d_99"].value, "and has a figure"
+def _ask(readable: Readable) -> None:
+    """Ask for the portfolio's risk."""
+    found = risk_of(readable, tenant=TENANT, portfolio=PORTFOLIO).row
+    assert found is not None, "the portfolio is there"
+    assert found.figures["value_at_risk_monte_carlo_1d_99"].value, "and has a figure"
 
 
 def _opening(held: list[str], on: date) -> list[Event]:
