@@ -74,8 +74,8 @@ class WholeSystem:
         return self._opened.enter_context(Client.to(url, token=token))
 
 
-def pms(*arguments: str) -> Ended:
-    """Run the command line to its end."""
+def pms(*arguments: str, seconds: float = COMMAND_SECONDS) -> Ended:
+    """Run the command line to its end, which must come within so many seconds."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith("PMS_")}
     ended = subprocess.run(
         [sys.executable, "-m", "infra.cli", *arguments],
@@ -83,7 +83,7 @@ def pms(*arguments: str) -> Ended:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=COMMAND_SECONDS,
+        timeout=seconds,
         check=False,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)

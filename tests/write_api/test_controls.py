@@ -17,7 +17,6 @@ from tests.gateway.serving import assert_problem, client_of, now, token
 from tests.write_api.conftest import Client, key, trade
 
 TERMS: dict[str, object] = {"rule": "price_far_from_mark", "scope": {}, "maximum": "0.05"}
-SOON = (now() + timedelta(hours=1)).isoformat()
 
 Person = Callable[..., httpx.Client]
 
@@ -56,10 +55,15 @@ def assigned(
     return officer.post("/v1/trading-states", json=body, headers=key())
 
 
+def in_an_hour() -> str:
+    """Give an expiry as of the call: a suite may run for longer than an hour before it."""
+    return (now() + timedelta(hours=1)).isoformat()
+
+
 def override(wanted: dict[str, object], **changes: object) -> dict[str, object]:
     """Give an override of a trade as callers send it."""
     content = {name: value for name, value in wanted.items() if name != "intent"}
-    own = {"rules": ["insufficient_cash"], "expires_at": SOON, "reason": "known_event"}
+    own = {"rules": ["insufficient_cash"], "expires_at": in_an_hour(), "reason": "known_event"}
     return content | own | changes
 
 
@@ -191,7 +195,7 @@ class TestAnOverride:
         (told,) = written_log.read_stream(stream)
         event = decode(told.event_type, told.data)
         assert isinstance(event, OverrideProposed)
-        stale = {"proposed_at": SOON}
+        stale = {"proposed_at": in_an_hour()}
         refused = person("two").post(path, json=stale, headers=key())
         assert_problem(refused, 409, "proposal_stale")
         body = {"proposed_at": event.proposed_at.isoformat()}
