@@ -4,9 +4,10 @@ A holding changes with bookings alone; its value with the price too, and with wh
 read one (a session, a term, a corporate action).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,6 +15,7 @@ from domain.lots import CostBasis
 from domain.money import ONE, share
 from projections.asking import Readable, ask
 from projections.changed import CHANGES_MAX, Changed, Owner, ask_of_owners
+from projections.positions.in_force import TODAY, in_force
 from projections.positions.queries import BASIS, VALUED, PositionView, position_view
 from projections.positions.tables import PortfolioRow
 
@@ -42,6 +44,47 @@ _TOUCHED = """
     ) AS facts WHERE changed_position > %(after)s GROUP BY instrument
 ) AS touched
 """
+_VALUED_ALONE = (
+    "positions.tenant, 0, "
+    + VALUED
+    + """JOIN {owned} USING (tenant, portfolio)
+WHERE quantity <> 0 AND instrument = ANY(%(instruments)s)
+"""
+)
+_BOOKED = """
+positions.tenant, positions.portfolio, positions.instrument, {basis}, positions.currency,
+    positions.quantity, positions.cost, positions.fees, positions.realised_gross,
+    positions.realised_net, positions.traded_price, positions.traded_at, positions.traded_date,
+    positions.first_date, positions.changed_position
+FROM unnest(%(tenants)s::text[], %(portfolios)s::text[], %(after)s::bigint[])
+    AS owned (tenant, portfolio, after)
+JOIN {schema}.positions USING (tenant, portfolio)
+JOIN {schema}.portfolios USING (tenant, portfolio)
+WHERE positions.changed_position > owned.after
+""".replace("{basis}", BASIS)
+_PRICED = (
+    """
+wanted.instrument, {symbol}, {sector}, instruments.asset_class, prices.price, prices.at,
+    prices.source, calendars.ends_at, instruments.suspended_at IS NOT NULL,
+    coalesce(instruments.delisted_on <= {today}, false), instruments.calendar, prices.position,
+    facts.told, facts.is_split
+FROM unnest(%(instruments)s::text[], %(after)s::bigint[]) AS wanted (instrument, after)
+LEFT JOIN {schema}.instruments USING (instrument)
+LEFT JOIN {schema}.calendars ON calendars.calendar = instruments.calendar
+LEFT JOIN {schema}.prices USING (instrument)
+CROSS JOIN LATERAL (
+    SELECT greatest(
+        0, instruments.changed_position, prices.changed_position, calendars.changed_position,
+        (SELECT max(changed_position) FROM {schema}.terms
+            WHERE terms.instrument = wanted.instrument), max(actions.changed_position)
+    ) AS told, coalesce(bool_or(kind IN ('split', 'stock_dividend')), false) AS is_split
+    FROM {schema}.actions WHERE actions.instrument = wanted.instrument
+) AS facts
+WHERE facts.told > wanted.after
+""".replace("{symbol}", in_force("symbol"))
+    .replace("{sector}", in_force("sector"))
+    .replace("{today}", TODAY)
+)
 _VALUED_CHANGED = (
     "positions.tenant, greatest(positions.changed_position, touched.told) AS told_position,"
     + VALUED
@@ -102,11 +145,96 @@ def values_of(readable: Readable, owners: Sequence[Owner], *, after: int | None)
         found = ask_of_owners(
             readable, "positions", _VALUED_CHANGED, owners, limit=CHANGES_MAX, after=after
         )
-    valued: list[tuple[Any, ...]] = []
-    for tenant, told, *values in found.rows:
-        view: PositionView = position_view(values)
-        valued.append(((tenant, view.portfolio), view, told))
-    return found._replace(rows=valued)
+    return found._replace(rows=list(_views(found.rows)))
+
+
+class Booked(NamedTuple):
+    """What a portfolio holds of an instrument and last traded it at, without a price of others."""
+
+    tenant: str
+    portfolio: str
+    instrument: str
+    cost_basis: str
+    currency: str
+    quantity: Decimal
+    cost: Decimal
+    fees: Decimal
+    realised_gross: Decimal
+    realised_net: Decimal
+    traded_price: Decimal | None
+    traded_at: datetime | None
+    traded_date: date | None
+    first_date: date
+    changed_position: int
+
+
+class Priced(NamedTuple):
+    """What values every position in an instrument; `told` is its last change.
+
+    Where it `is_split`, the units of a position are to be asked of each, too (`valued_alone`).
+    """
+
+    instrument: str
+    symbol: str | None
+    sector: str | None
+    asset_class: str | None
+    price: Decimal | None
+    price_at: datetime | None
+    price_source: str | None
+    session_end: datetime | None
+    is_suspended: bool
+    is_delisted: bool
+    calendar: str | None
+    mark_position: int | None
+    told: int
+    is_split: bool
+
+
+def booked_of(readable: Readable, owners: Mapping[Owner, int]) -> Changed:
+    """Give rows of `Booked`, closed or not, of owners: what changed behind each's position.
+
+    Raises:
+        ReadModelMissing: there are no tables yet.
+    """
+    answered = ask(
+        readable,
+        "positions",
+        _BOOKED,
+        {
+            "tenants": [tenant for tenant, _ in owners],
+            "portfolios": [portfolio for _, portfolio in owners],
+            "after": list(owners.values()),
+        },
+    )
+    return Changed(*answered)
+
+
+def priced_of(readable: Readable, instruments: Mapping[str, int]) -> list[Priced]:
+    """Give what values positions in instruments: of those touched behind each's position."""
+    wanted = {"instruments": list(instruments), "after": list(instruments.values())}
+    return [Priced(*row) for row in ask(readable, "positions", _PRICED, wanted).rows]
+
+
+def view_of(booked: Booked, priced: Priced) -> PositionView:
+    """Value a position in an instrument that was never split."""
+    return position_view(
+        (
+            booked.portfolio, booked.instrument, priced.symbol, priced.sector, priced.asset_class,
+            *booked[3:10], priced.price, priced.price_at, priced.price_source, priced.session_end,
+            *booked[10:13], priced.is_suspended, priced.is_delisted, booked.changed_position,
+            priced.calendar, booked.first_date, None, priced.mark_position,
+        )
+    )  # fmt: skip
+
+
+def valued_alone(
+    readable: Readable, owners: Sequence[Owner], instruments: Sequence[str]
+) -> list[tuple[Owner, PositionView]]:
+    """Give owners with their open positions in some instruments at their values."""
+    found = ask_of_owners(
+        readable, "positions", _VALUED_ALONE, owners, instruments=list(instruments)
+    )
+    return [(owner, view) for owner, view, _ in _views(found.rows)]
 
 
 def portfolios_changed(readable: Readable, tenants: Sequence[str], *, after: int = 0) -> Changed:
@@ -116,6 +244,12 @@ def portfolios_changed(readable: Readable, tenants: Sequence[str], *, after: int
     )
     rows = [(PortfolioRow(*values),) for values in answered.rows]
     return Changed(answered.position, answered.market_position, list(rows))
+
+
+def _views(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Owner, PositionView, int]]:
+    for tenant, told, *values in rows:
+        view = position_view(values)
+        yield (tenant, view.portfolio), view, told
 
 
 def _holding(row: tuple[Any, ...]) -> Holding:

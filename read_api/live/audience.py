@@ -206,7 +206,7 @@ class Audience:
         if question is None:
             return
         destination, (topics, since) = stream.destination, question
-        changes, touched = destination.changes, destination.touched
+        changes, touched = stream.changes, destination.touched
         if changes is not None:
             with contextlib.suppress(TooMuchChanged):
                 told, seen = await self._ask(

@@ -77,7 +77,8 @@ class Destination(NamedTuple):
     `pattern` is such as `portfolios/{portfolio}/positions`. `model` is the read model whose
     checkpoint is its position: it is asked when that one moves; without one, time and again.
     `snapshot` gives all rows of some topics, `changes` those that changed behind a position,
-    `touched` the topics that may have; they run in a thread, at most `busy_part` of the time.
+    `touched` the topics that may have; `follow` makes what a stream asks in place of `changes`,
+    with a memory of its own. They run in a thread, at most `busy_part` of the time.
     `admit` raises a `Problem` where the actions do not say enough. Where `is_of_portfolio`, one
     that the tenant does not have is refused. The rows of a `is_log` never change: whoever resumes
     goes on, whatever was rebuilt meanwhile; each of its topics is asked alone.
@@ -89,6 +90,7 @@ class Destination(NamedTuple):
     actions: tuple[Action, ...]
     snapshot: Snapshot
     changes: Changes | None = None
+    follow: Callable[[], Changes] | None = None
     touched: Touched | None = None
     spread: Spread = Spread.HOME
     pause_seconds: float = 0.0

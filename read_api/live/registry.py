@@ -14,11 +14,12 @@ from read_api import shaping
 from read_api.alerts import alert_shaped
 from read_api.live.destinations import Destination, Row, Spread, Told, Topic
 from read_api.live.shared_destinations import shared_destinations
+from read_api.live.values import ValuesFollowed
 from read_api.live.worth import worth_destinations
 from read_api.resources import day_shaped, trade_shaped
 from read_api.shaping import Amount, Quotient, Shaped, shaped
 
-VALUES_PAUSE_SECONDS = 0.25
+VALUES_PAUSE_SECONDS = 0.1
 
 
 class HeldPosition(Shaped, frozen=True):
@@ -68,6 +69,7 @@ def _booked_destinations() -> Sequence[Destination]:
             (Action.READ_POSITIONS,),
             values,
             values,
+            follow=ValuesFollowed,
             pause_seconds=VALUES_PAUSE_SECONDS,
         ),
         Destination(f"{own}/cash", "Cash, by currency", "cash", (Action.READ_CASH,), cash, cash),

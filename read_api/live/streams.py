@@ -66,6 +66,7 @@ class Stream:
         self.destination = destination
         self.partitions = partitions
         self.key = key
+        self.changes = destination.changes if destination.follow is None else destination.follow()
         model = destination.model
         self.schemas = [] if model is None else [model + each.suffix for each in partitions]
         self.topics: dict[Topic, set[Subscription]] = {}
