@@ -39,7 +39,10 @@ class Audience(NamedTuple):
 
 
 class Push(NamedTuple):
-    """A row that came: the position of its last change, and when, since the epoch."""
+    """A row that came with a later change: the position of that one, and when, since the epoch.
+
+    What a mark alone moved, behind the booking it was told with before, is none.
+    """
 
     changed_position: int
     received_at: float
@@ -161,6 +164,7 @@ class _Crowd:
         is_stomp: bool,
     ) -> None:
         positions: dict[str, int] = {}
+        changed: dict[tuple[str, str], int] = {}
         try:
             async for data in connection:
                 now = time.time()
@@ -186,8 +190,9 @@ class _Crowd:
                         everyone.set()
                     continue
                 pushes = self._pushes[name]
-                for row in told.rows.values():
-                    if row is not None:
+                for key, row in told.rows.items():
+                    if row is not None and row.changed_position > changed.get((name, key), 0):
+                        changed[name, key] = row.changed_position
                         pushes.append(Push(row.changed_position, now))
             self._lost += 1
         except Exception:
