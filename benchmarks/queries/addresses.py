@@ -11,15 +11,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from benchmarks.universe import SOURCE, portfolio_name
+from benchmarks.universe import portfolio_name
 
-BENCHMARK = "universe"
-LIMIT = "universe"
 NEEDED: Mapping[str, Mapping[str, str]] = {
     "/v1/portfolios/{portfolio}/risk/stress": {"market": "-0.1"},
     "/v1/market/history": {"name": "{instrument}"},
+    "/v1/sectors": {"currency": "{currency}"},
+    "/v1/portfolios/{portfolio}/cash/explain": {"currency": "{currency}"},
+    "/v1/portfolios/{portfolio}/realised/explain": {"trade_id": "{trade_id}"},
+    "/v1/contests/{contest}/proof": {"participant": "{participant}"},
+    "/v1/contests/{contest}/struck-ranks": {"session": "{contest_session}"},
 }
-"""What a query needs that its document does not list; `{instrument}` is some instrument's name."""
+"""What a query needs that its document does not list, with names that are filled in."""
 
 _ALTERNATIVES = re.compile(r"\^\(([^()]+)\)(?:\$|\\Z)")
 
@@ -32,13 +35,21 @@ class Address(NamedTuple):
     required: Mapping[str, tuple[str, ...]]
 
 
+class Trade(NamedTuple):
+    """A trade to ask for, in its portfolio."""
+
+    trade_id: str
+    portfolio: str
+
+
 class Known(NamedTuple):
-    """What there is to ask for: portfolios by number, what each holds, and some trades."""
+    """What there is to ask for: portfolios by number, what each holds, sales, and other names."""
 
     portfolios: int
     positions: int
     instruments: Sequence[str]
-    trades: Sequence[str]
+    sales: Sequence[Trade]
+    names: Mapping[str, str]
 
     def instrument_of(self, portfolio: int, place: int) -> str:
         """Name what a portfolio holds in a place."""
@@ -63,13 +74,12 @@ def addresses(document: Mapping[str, Any]) -> list[Address]:
 def fill(address: Address, known: Known, draw: random.Random) -> str | None:
     """Write the target of one request; None where a name is asked for that nothing here has."""
     number = draw.randrange(known.portfolios)
+    sale = draw.choice(known.sales)
     values = {
-        "portfolio": portfolio_name(number),
+        **known.names,
+        "portfolio": sale.portfolio if "trade_id" in address.required else portfolio_name(number),
         "instrument": known.instrument_of(number, draw.randrange(known.positions)),
-        "trade_id": draw.choice(known.trades),
-        "source": SOURCE,
-        "benchmark": BENCHMARK,
-        "limit": LIMIT,
+        "trade_id": sale.trade_id,
     }
     if not values.keys() >= set(address.parts) or not all(address.required.values()):
         return None

@@ -5,28 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from benchmarks.history import issue
-from benchmarks.queries.addresses import BENCHMARK
-from benchmarks.universe import (
-    CALENDAR,
-    CURRENCY,
-    Prices,
-    Size,
-    drawn_prices,
-    file_prices,
-    portfolio_name,
-    write_commands,
-    write_universe,
-)
-from commands.benchmarks import DeclareBenchmark
-from commands.portfolio_commands import AssignBenchmark
-from domain.benchmark import BenchmarkKind, Constituent
-from domain.identity import MARKET_TENANT
+from benchmarks.queries.furnishing import contest_days, furnished
+from benchmarks.universe import Size, drawn_prices, file_prices, write_commands, write_universe
 from eventstore.partitions import WHOLE
 from eventstore.tables import create_log
 from infra.child_processes import service_account
@@ -36,7 +19,6 @@ from infra.read_models import READ_MODELS
 from infra.rebuilding import processors, rebuild_shares, shares_of
 
 TOLD = "universe.json"
-SHARES = Decimal(100)
 
 Say = Callable[[str], None]
 Watch = Callable[[str, int, int], None]
@@ -61,7 +43,7 @@ def prepare(
             database.app_conninfo, size=size, prices=prices,
             progress=lambda done, total: watch("writing", done, total),
         )  # fmt: skip
-        events = write_commands(database.app_conninfo, _benchmarked(size, prices))
+        events = write_commands(database.app_conninfo, furnished(size, prices))
         written = time.perf_counter()
         say(f"folding {events:,} events")
         shares = shares_of(READ_MODELS, [WHOLE], processes=processors())
@@ -72,24 +54,10 @@ def prepare(
         "instruments": len(prices.closes[0]),
         "names": list(prices.closes[0]),
         "sessions": len(prices.days),
+        "contest_session": contest_days(prices)[-1].isoformat(),
         "events": events,
         "written_seconds": round(written - began, 1),
         "folded_seconds": round(folded - written, 1),
     }
     told.write_text(json.dumps(result))
     return result
-
-
-def _benchmarked(size: Size, prices: Prices) -> list[Any]:
-    """Declare a benchmark of every instrument, and compare every portfolio with it."""
-    first: date = prices.days[0]
-    constituents = tuple(Constituent(name, SHARES) for name in sorted(prices.closes[0]))
-    declared = DeclareBenchmark(
-        benchmark=BENCHMARK, from_date=first, currency=CURRENCY, calendar=CALENDAR,
-        kind=BenchmarkKind.FIXED_SHARES, constituents=constituents,
-    )  # fmt: skip
-    assigned = [
-        issue(AssignBenchmark(portfolio_name(number), BENCHMARK, first))
-        for number in range(size.portfolios)
-    ]
-    return [issue(declared, tenant=MARKET_TENANT), *assigned]

@@ -30,7 +30,8 @@ from benchmarks.history import TENANT
 from benchmarks.pipeline.pacing import Pace
 from benchmarks.pipeline.sending import LANES, Doors, Order, Sender
 from benchmarks.pipeline.trial import accepted_between
-from benchmarks.queries.addresses import LIMIT, Known, addresses, fill
+from benchmarks.queries import furnishing
+from benchmarks.queries.addresses import Known, Trade, addresses, fill
 from benchmarks.queries.asking import Answer, Asker, Door, Figures, Wanted, figures, problems
 from benchmarks.queries.costing import Cost, costs
 from benchmarks.queries.preparing import Watch, prepare
@@ -131,10 +132,11 @@ class Measuring:
         self._write_limit()
         self._wait_until_level()
         self._addresses = addresses(self._client.get("/openapi.json").raise_for_status().json())
-        trades = self._client.get("/v1/trades", params={"limit": TRADES_KNOWN})
+        sales = self._items("/v1/trades", limit=TRADES_KNOWN, side="sell", status="booked")
         self._known = Known(
             told["portfolios"], told["positions"], told["names"],
-            [each["trade_id"] for each in trades.raise_for_status().json()["items"]],
+            [Trade(each["trade_id"], each["portfolio"]) for each in sales],
+            furnishing.names(told) | {"alert": self._raised()},
         )  # fmt: skip
         address = urlsplit(system.read_url)
         assert address.hostname is not None, "a running system is reached by host and port"
@@ -178,6 +180,20 @@ class Measuring:
             | {"system": platform.platform(), "python": platform.python_version()},
             "check": self._check(phases, missing, accepted),
         }
+
+    def _raised(self) -> str:
+        """Wait for the alert that the furniture's rule raises, and name it."""
+        deadline = time.monotonic() + LEVEL_SECONDS_MAX
+        while not (found := self._items("/v1/alerts")):
+            if time.monotonic() > deadline:
+                raise OperatorError("No alert is raised.")
+            time.sleep(LOOK_SECONDS)
+        return str(found[0]["alert"])
+
+    def _items(self, path: str, **asked: str | int) -> list[dict[str, Any]]:
+        found = self._client.get(path, params=asked).raise_for_status().json()
+        items: list[dict[str, Any]] = found["items"]
+        return items
 
     def _phase(self, what: str, *, rounds: int | None = None) -> list[Answer]:
         if self._stop.is_set():
@@ -254,8 +270,8 @@ class Measuring:
     def _write_limit(self) -> None:
         """Set a limit, by one person and another, so that there is one to be asked about."""
         terms = {"rule": "trade_quantity_exceeded", "maximum": "1000000000", "scope": {}}
-        self._post("/v1/limits", {"limit": LIMIT, "terms": terms}, "proposer")
-        self._post(f"/v1/limits/{LIMIT}/approvals", {"version": 1}, "approver")
+        self._post("/v1/limits", {"limit": furnishing.NAMED, "terms": terms}, "proposer")
+        self._post(f"/v1/limits/{furnishing.NAMED}/approvals", {"version": 1}, "approver")
 
     def _post(self, path: str, body: Mapping[str, Any], subject: str) -> None:
         headers = {

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.queries.addresses import Known, addresses, fill
+from benchmarks.queries.addresses import Known, Trade, addresses, fill
 from benchmarks.queries.asking import Answer, figures, percentile, problems
 from benchmarks.queries.costing import seconds_of
 from benchmarks.universe import Size, drawn_prices
 
-KNOWN = Known(2, 3, ("A", "B", "C", "D"), ("trade-1",))
+KNOWN = Known(2, 3, ("A", "B", "C", "D"), (Trade("trade-1", "P001"),), {"source": "desk"})
 
 
 def parameter(name: str, where: str, **schema: object) -> dict[str, Any]:
