@@ -70,7 +70,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
                 args=(settings.app_conninfo, office, partial(react, desk, log), ending),
                 name=office,
             )
-            for office, react in _reactions(settings).items()
+            for office, react in reactions_of(settings).items()
         ]
         for reaction in reactions:
             reaction.start()
@@ -96,11 +96,15 @@ def run(settings: Settings, stop: threading.Event) -> None:
                 _end_at_once()
 
 
-def _reactions(settings: Settings) -> dict[str, React]:
+def reactions_of(settings: Settings) -> dict[str, React]:
+    """Give the reactions of a write process, by the office that one process holds at a time."""
     conninfo, count = settings.app_conninfo, partition_count(settings)
+    struck: dict[str, React] = {}
+    if settings.strike_figures:
+        struck["striking"] = partial(strike_apart, conninfo=conninfo, partition_count=count)
     return {
         **REACTIONS,
-        "striking": partial(strike_apart, conninfo=conninfo, partition_count=count),
+        **struck,
         "contests": partial(rank_apart, conninfo=conninfo, partition_count=count),
     }
 

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     """How long one may take nothing of what is sent to it before it is cut off."""
     live_heartbeat_seconds: float = Field(default=10.0, ge=1)
     """How often one is sent a sign of life; STOMP clients say it themselves."""
+    strike_figures: bool = True
+    """Whether a portfolio's figures are told when a session closes; switched on later, all that is
+    due is told then, as of then."""
     delivery_port: Port = 0
     alert_channels: Path | None = None
     """The file that says where alerts are delivered; without it none are."""

@@ -104,7 +104,8 @@ def _directory(kept: Path | None) -> Iterator[Path]:
 
 def _of_its_own(settings: Settings) -> Settings:
     given = ("postgres_owner", "postgres_app", "redis_url", "kafka_bootstrap")
-    return settings.model_copy(update=dict.fromkeys(given))
+    # Striking a history of years, read in a moment ago, is no part of a day's work.
+    return settings.model_copy(update=dict.fromkeys(given) | {"strike_figures": False})
 
 
 class Measuring:

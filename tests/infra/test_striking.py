@@ -12,7 +12,10 @@ from typing import Any
 
 import psutil
 import pytest
+from pydantic import SecretStr
 
+from infra.process_write import reactions_of
+from infra.settings import load_settings
 from infra.striking import NICENESS
 from tests.infra.test_settlement import Caller
 from tests.infra.up import Up, wait_until
@@ -85,3 +88,15 @@ def test_the_writer_does_not_load_what_statistics_need() -> None:
     """The process beside it does: it costs memory and time at every start."""
     asked = "import sys, infra.process_write; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
+
+
+def test_a_writer_may_be_told_to_strike_no_figures() -> None:
+    """Contests are ranked nevertheless."""
+    given = {"postgres_app": SecretStr("postgresql://nowhere"), "build": "test"}
+    offices = {
+        strikes: reactions_of(load_settings(strike_figures=strikes, **given)).keys()
+        for strikes in (True, False)
+    }
+
+    assert offices[True] - offices[False] == {"striking"}
+    assert "contests" in offices[False]
