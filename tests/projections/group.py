@@ -21,6 +21,8 @@ from tests.projections.topic import HandmadeTopic
 class Held:
     """A feed that can be made to sleep, whole or in one partition, as a stopped process would."""
 
+    is_log = False
+
     def __init__(self, feed: KafkaFeed) -> None:
         self._feed = feed
         self.asleep: set[int] = set()

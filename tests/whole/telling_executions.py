@@ -1,4 +1,7 @@
-"""What a desk is told of the real executions, in whatever order: a tenant for each cost basis."""
+"""What a desk is told of the real executions, in whatever order: a tenant for each cost basis.
+
+First in, first out is told all of them; the others a part, which meets all the same cases.
+"""
 
 import csv
 import gzip
@@ -29,7 +32,14 @@ from domain.money import Money
 from domain.trade import Capture
 from tests.commands.scenes import issue, register
 from tests.domain.blotter import Bust
-from tests.domain.executions import DAYS_LATE, SESSION_SECONDS, Arrival, Row, opening_of
+from tests.domain.executions import (
+    DAYS_LATE,
+    EXECUTIONS,
+    SESSION_SECONDS,
+    Arrival,
+    Row,
+    opening_of,
+)
 from tests.domain.scenes import DESK, FUND
 
 OPENING_CASH = Money(Decimal(100_000), "USD")
@@ -42,6 +52,10 @@ def tenant_of(basis: CostBasis) -> str:
     """Name the tenant whose portfolio is kept by a cost basis."""
     return f"desk-{basis.value}"
 
+
+TOLD_OF_OTHERS = 2_500
+TOLD = {basis: EXECUTIONS if basis is CostBasis.FIFO else TOLD_OF_OTHERS for basis in CostBasis}
+"""How many of the executions, from the first on, a cost basis is told of."""
 
 TENANTS = {basis: tenant_of(basis) for basis in CostBasis}
 
@@ -84,7 +98,8 @@ class Telling:
         for window, coming in groupby(arrived, key=lambda each: int(each.at // DAYS_LATE)):
             for _, message in coming:
                 for basis, tenant in TENANTS.items():
-                    yield issue(self._told(message, basis, tenant), tenant=tenant)
+                    if _is_among(_name_of(message), TOLD[basis]):
+                        yield issue(self._told(message, basis, tenant), tenant=tenant)
             until = date.fromordinal((window + 1) * DAYS_LATE)
             over = [session for session in sessions if session < until]
             yield from self._ends(over)
@@ -146,5 +161,16 @@ class Telling:
         if basis is not CostBasis.SPECIFIC:
             return capture
         kept = {name: getattr(capture, name) for name in capture.__struct_fields__}
-        names = [trade_id(tenant, DESK, each, None) for each in self._named[capture.external_id]]
+        named = self._named[capture.external_id]
+        told = [each for each in named if _is_among(each, TOLD[basis])]
+        names = [trade_id(tenant, DESK, each, None) for each in told]
         return Capture(**(kept | {"closes": tuple(names)}))
+
+
+def _name_of(message: Capture | Amend | Bust) -> str:
+    return message.capture.external_id if isinstance(message, Amend) else message.external_id
+
+
+def _is_among(external_id: str, executions: int) -> bool:
+    """Say whether a fill is of the first so many executions."""
+    return int(external_id.partition("-")[0]) < executions
