@@ -22,6 +22,9 @@ from projections.checkpoint import Checkpoint
 class Feed(Protocol):
     """What a projector folds. Used by one thread."""
 
+    is_log: bool
+    """Whether it is the log itself: what it gives is there, and of what is not, a hint comes."""
+
     def begin(self, connection: Connection) -> None:
         """Take note of a new connection to the database, which the projector lends."""
 
@@ -58,6 +61,7 @@ class LogFeed:
     """The log itself: the whole of it, or the partitions given, for every projector alike."""
 
     has_begun = True
+    is_log = True
 
     def __init__(self, log: Log, partitions: Sequence[Partition] = (WHOLE,)) -> None:
         self._log = log

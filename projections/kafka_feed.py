@@ -24,6 +24,8 @@ _UNREADABLE = (*UNREADABLE, SchemaNotFound, MalformedValue)
 class KafkaFeed:
     """Reads the partitions that the group gives this projector, of `partition_count` in all."""
 
+    is_log = False
+
     def __init__(self, reader: GroupReader, decoder: AvroDecoder, *, partition_count: int) -> None:
         self._reader = reader
         self._ask_at = 0.0

@@ -50,7 +50,7 @@ REBUILD_PAUSE_SECONDS = 1.0
 RACE_PAUSE_MAX_SECONDS = 2.0
 HEAD_SECONDS = 1.0
 OBSERVE_SECONDS = 0.2
-BUSY_EVENTS_PER_SECOND = 1_500
+BUSY_EVENTS_PER_SECOND = 3_000
 GATHERED_EVENTS_MAX = 2_000
 GATHER_SECONDS = 0.05
 
@@ -99,6 +99,7 @@ class Projector:
         self._lost_races = 0
         self._passed = self._passed_before = 0
         self._is_busy = False
+        self._was_short = False
         self._rebuilds = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rebuild")
         self._logger = structlog.get_logger(__name__)
         self._take_partitions()
@@ -163,7 +164,13 @@ class Projector:
             elif self._is_busy and 0 < self._passed - passed < GATHERED_EVENTS_MAX:
                 # Under load fewer and larger batches cost less; alone, an event waits for nobody.
                 stop.wait(GATHER_SECONDS)
-            self._feed.wait(0.0 if has_moved else POLL_SECONDS)
+            may_be_more = has_moved and not (self._feed.is_log and self._is_level())
+            self._feed.wait(0.0 if may_be_more else POLL_SECONDS)
+
+    def _is_level(self) -> bool:
+        """Say whether every live model stood at the log's end when that was read last."""
+        live = (each for each in self._standings if each.state is State.LIVE)
+        return self._was_short and all(each.position == self._head for each in live)
 
     def _take_partitions(self) -> None:
         """Begin with the partitions that became ours, and forget those that are no more."""
@@ -263,6 +270,8 @@ class Projector:
         types = frozenset[type]().union(*(each.model.event_types for each in group))
         if not is_behind:
             batch = self._feed.read(partition, checkpoint, limit=limit, event_types=types)
+            # The last command may have been left out; half a batch is none that was cut.
+            self._was_short = batch is None or 2 * batch.size <= limit
         else:
             # Stopping exactly where the foremost stand lets a model that caught up join them.
             after = checkpoint.position
@@ -270,8 +279,11 @@ class Projector:
                 self._log, partition, after=after, limit=limit, until=front, event_types=types
             )
         if batch is not None and batch.position > self._head:
-            # Kafka may hold what a log restored to an older state has lost.
-            self._head = self._log.require_not_behind(batch.position)
+            if is_behind or self._feed.is_log:
+                self._head = batch.position
+            else:
+                # Kafka may hold what a log restored to an older state has lost.
+                self._head = self._log.require_not_behind(batch.position)
         return batch
 
     def _commit(self, connection: Connection, group: Group, batch: Batch) -> bool:
