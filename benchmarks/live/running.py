@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from benchmarks.live.watchers import BOOKED, WATCHED, Audience, Push, Seen, Watchers
+from benchmarks.live.breaching import declare_rules
+from benchmarks.live.watchers import ALERTS, BOOKED, WATCHED, Audience, Push, Seen, Watchers
 from benchmarks.pipeline.costs import Processors, microseconds_per_trade
 from benchmarks.pipeline.lags import Listener
 from benchmarks.pipeline.load import PORTFOLIOS
@@ -50,6 +51,7 @@ class Wish(NamedTuple):
     batch_trades: int
     clients: int
     idle: int
+    alert_rules: int
 
 
 def run(wish: Wish, *, say: Say, stop: threading.Event) -> dict[str, Any]:
@@ -75,6 +77,7 @@ def _measure(
 ) -> dict[str, Any]:
     say("opening portfolios and a market")
     doors = open_market(system)
+    declare_rules(system.write_url, doors, rules=wish.alert_rules)
     sender = stack.enter_context(Sender(doors))
     models = {model.name: [model.name] for model in READ_MODELS}
     listener = stack.enter_context(Listener(system.redis_url, models))
@@ -133,7 +136,7 @@ def _result(
         (each for answer in answers for each in answer.recorded), key=lambda each: each.position
     )
     behind = began_at + WARM_UP_SECONDS
-    late = {name: lateness(seen.pushes[name], recorded, behind) for name in WATCHED}
+    late = {name: lateness(pushes, recorded, behind) for name, pushes in seen.pushes.items()}
     booked = [each for name in BOOKED for each in late[name]]
     waits = [each.answered - each.due for each in answers if each.due >= WARM_UP_SECONDS]
     folded = [point.seconds for point in listener.lags("trades", recorded) if point.at >= behind]
@@ -144,6 +147,8 @@ def _result(
         "benchmark": "live",
         **_percentiles("", booked),
         "by_destination": {name: _percentiles("", late[name]) for name in WATCHED},
+        "alerts": len(late[ALERTS]),
+        **_percentiles("breach_to_socket_", late[ALERTS]),
         "stages": {
             **_percentiles("answer_", waits),
             **_percentiles("projector_", folded),

@@ -1,7 +1,7 @@
 """The audience, in a process of its own: clients of both dialects that note when rows come.
 
 Half of the clients speak STOMP, half JSON; each watches one portfolio. Beside them are one that
-watches everything, one that reads nothing, and many that are idle.
+watches alerts, one that watches everything, one that reads nothing, and many that are idle.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from benchmarks.pipeline.load import PORTFOLIOS
 
 BOOKED = ("positions", "cash", "trades")
 WATCHED = (*BOOKED, "pnl")
+ALERTS = "alerts"
 CONNECTING_AT_ONCE = 20
 READY, END = "ready", "end"
 
@@ -49,7 +50,10 @@ class Push(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What the audience saw: pushes of booked rows by destination, messages, and bytes."""
+    """What the audience saw: pushes of rows by destination, messages, and bytes.
+
+    Of an alert it is its first push, with the position that it was judged as of.
+    """
 
     pushes: dict[str, list[Push]]
     messages: int
@@ -62,6 +66,7 @@ class Seen(NamedTuple):
 
 class _Row(msgspec.Struct):
     changed_position: int
+    as_of: int = 0
 
 
 class _Message(msgspec.Struct):
@@ -102,7 +107,7 @@ def serve(pipe: Connection, audience: Audience) -> None:
 class _Crowd:
     def __init__(self, audience: Audience) -> None:
         self._audience = audience
-        self._pushes: dict[str, list[Push]] = {name: [] for name in WATCHED}
+        self._pushes: dict[str, list[Push]] = {name: [] for name in (*WATCHED, ALERTS)}
         self._messages = self._bytes = self._glutton_messages = self._lost = self._went_back = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._sockets: list[ClientConnection] = []
@@ -113,7 +118,7 @@ class _Crowd:
         gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
         firsts = [self._one(number, gate) for number in range(self._audience.clients)]
         firsts += [self._idle(gate) for _ in range(self._audience.idle)]
-        await asyncio.gather(*firsts)
+        await asyncio.gather(*firsts, self._alerted(gate))
         if self._audience.has_glutton:
             await self._glutton()
         if self._audience.has_stalled:
@@ -209,6 +214,22 @@ class _Crowd:
             self._lost += 1
 
         self._tasks.append(asyncio.create_task(drain()))
+
+    async def _alerted(self, gate: asyncio.Semaphore) -> None:
+        connection = await self._connect(gate, None)
+        await _subscribe(connection, [(ALERTS, ALERTS)], is_stomp=False)
+
+        async def note() -> None:
+            raised: set[str] = set()
+            async for data in connection:
+                now = time.time()
+                for key, row in _read(data).rows.items():
+                    if row is not None and key not in raised:
+                        raised.add(key)
+                        self._pushes[ALERTS].append(Push(row.as_of, now))
+            self._lost += 1
+
+        self._tasks.append(asyncio.create_task(note()))
 
     async def _glutton(self) -> None:
         """Watch everything there is, through one socket."""

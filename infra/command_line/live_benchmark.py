@@ -23,6 +23,9 @@ def live(
         int, typer.Option("--clients", min=1, help="WebSocket clients, half of them STOMP.")
     ] = 200,
     idle: Annotated[int, typer.Option("--idle", min=0, help="Idle clients beside them.")] = 1_000,
+    rules: Annotated[
+        int, typer.Option("--alert-rules", min=0, help="Rules that every portfolio breaches once.")
+    ] = 4,
 ) -> None:
     """From the acceptance of a trade to the push on 200 sockets, while others disturb.
 
@@ -30,7 +33,7 @@ def live(
     """
     benchmark: Any = importlib.import_module("benchmarks.live.running")
     span = seconds if minutes is None else 60 * minutes
-    wish = benchmark.Wish(span, rate, batch, clients, idle)
+    wish = benchmark.Wish(span, rate, batch, clients, idle, rules)
     with stop_signals() as stop:
         result: dict[str, Any] = benchmark.run(wish, say=say, stop=stop)
     conclude(result)
