@@ -1,8 +1,9 @@
 """Alerts: what the log tells is judged by its tenants' rules, and what they lead to is told.
 
 What is judged follows from the log alone (`domain.alerts.watching`), so a leader that begins folds
-the past, leaves out what the log tells already, and goes on. Until somewhere a rule is declared
-nothing is read but rules. An alert's events are told one by one, those of several at once.
+the past, leaves out what the log tells already, and goes on; where another evaluation judged, what
+it told stands (`domain.alerts.following`). Until somewhere a rule is declared nothing is read but
+rules. An alert's events are told one by one, those of several at once.
 """
 
 import threading
@@ -20,7 +21,9 @@ from commands.command import Issued, Outcome, Status
 from commands.desk import Desk
 from commands.reactions.owing import UNDECIDED, keep_looking, reacting
 from commands.reactions.time import reaching
+from domain.alerts import watch
 from domain.alerts.events import AlertEscalated, JudgedEvent
+from domain.alerts.following import Floors
 from domain.alerts.watching import RULE_EVENTS, WATCHED_EVENTS, Judged, Told, Watching
 from domain.identity import MARKET_TENANT, derive
 from domain.instrument import InstrumentEvent
@@ -68,6 +71,7 @@ class AlertsByRules:
         self._log = log
         self._clock = clock
         self._tenants: set[str] = set()
+        self._floors = Floors(watch.CALCULATION)
         self._watching = Watching()
         self._cause: RecordedEvent | None = None
         self._position = 0
@@ -80,7 +84,8 @@ class AlertsByRules:
     def load(self) -> int:
         """Fold the past and give the position reached; what is owed is told by `take`."""
         head = self._log.head().position
-        self._tenants = {each.tenant for each in self._read(_RULES, head)}
+        for each in self._read(_RULES | _JUDGED, head):
+            self._is_of_the_past(each)
         if self._tenants:
             self._begin(head)
             self._owe(self._watching.judge())
@@ -89,11 +94,11 @@ class AlertsByRules:
 
     def take(self, recorded: list[RecordedEvent]) -> None:
         """Fold new events, if any, and have told what they lead to."""
+        until = max((each.position for each in recorded if self._is_of_the_past(each)), default=0)
+        if until:
+            self._begin(until)
         for each in recorded:
-            if each.event_type in _RULES and each.tenant not in self._tenants:
-                self._tenants.add(each.tenant)
-                self._begin(each.position)
-            else:
+            if each.position > until:
                 self._fold(each)
         self._position = max(self._position, self.reads.reached)
         if self.reads.is_level:
@@ -106,13 +111,35 @@ class AlertsByRules:
         """Whether nothing is owed."""
         return not self._asked and not any(self._owed.values())
 
+    def _is_of_the_past(self, recorded: RecordedEvent) -> bool:
+        """Say whether it changes what is to be folded of the past.
+
+        That is the first rule of a tenant, and what a leader with another evaluation still told.
+        """
+        if recorded.event_type in _RULES and recorded.tenant not in self._tenants:
+            self._tenants.add(recorded.tenant)
+            return True
+        return recorded.event_type in _JUDGED and self._floors.see(
+            recorded.tenant, _judged(recorded)
+        )
+
     def _begin(self, until: int) -> None:
-        """Fold the past of all tenants with rules anew: another one has its first."""
-        self._watching, self._cause = Watching(), None
+        """Fold the past of all tenants with rules anew."""
+        self._watching, self._cause = Watching(self._told_by_others(until)), None
         self._owed.clear()
         self.reads.event_types = WATCHING
         for each in self._read(WATCHING, until):
             self._fold(each)
+
+    def _told_by_others(self, until: int) -> dict[str, list[JudgedEvent]]:
+        """Read, by tenant, what is told of alerts up to where another evaluation judged."""
+        told: defaultdict[str, list[JudgedEvent]] = defaultdict(list)
+        if self._floors.of:
+            for each in self._read(_JUDGED, until):
+                event = _judged(each)
+                if event.as_of <= self._floors.of.get(each.tenant, 0):
+                    told[each.tenant].append(event)
+        return told
 
     def _read(self, event_types: frozenset[str], until: int) -> Iterator[RecordedEvent]:
         for after in range(0, until, POSITIONS_PER_READ):
@@ -175,6 +202,12 @@ class AlertsByRules:
         now = self._clock()
         if due <= now:
             self._asked_time = self._desk.submit(reaching(due, now))
+
+
+def _judged(recorded: RecordedEvent) -> JudgedEvent:
+    event = decode(recorded.event_type, recorded.data)
+    assert isinstance(event, JudgedEvent), "it is of such a type"
+    return event
 
 
 def command_id_of(judged: Judged) -> UUID:

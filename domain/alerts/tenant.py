@@ -23,6 +23,7 @@ from domain.alerts.events import (
     JudgedEvent,
 )
 from domain.alerts.figures import AgeFigure, FallFigure, Figure, ToldFigure, ValueFigure
+from domain.alerts.following import Following
 from domain.alerts.holder import Holder
 from domain.alerts.market import WatchedMarket
 from domain.alerts.struck import value_at_risk
@@ -41,7 +42,9 @@ FALLS = frozenset({AlertKind.DRAWDOWN, AlertKind.LOSS_ON_DAY})
 class TenantWatch:
     """Folds what a tenant's log tells, and judges its rules."""
 
-    def __init__(self, tenant: str, market: WatchedMarket) -> None:
+    def __init__(
+        self, tenant: str, market: WatchedMarket, told: Iterable[JudgedEvent] = ()
+    ) -> None:
         self.tenant = tenant
         self.rules = AlertRules()
         self.watches: dict[tuple[str, AlertSubject], Watch] = {}
@@ -55,6 +58,7 @@ class TenantWatch:
         self._open: dict[UUID | None, Watch] = {}
         self._dues: list[tuple[datetime, int, Watch]] = []
         self._sequence = itertools.count()
+        self._following: Following | None = Following(told)
 
     def fold(self, event: Event) -> None:
         """Fold one event of the tenant's."""
@@ -113,10 +117,10 @@ class TenantWatch:
         at = self._at()
         if at is None:
             return
-        place = Place(position, at, self._market.position)
-        for watch in self._ended:
-            yield from watch.end(place)
-        self._ended = []
+        is_told = self._is_told(position)
+        place = Place(position, at, self._market.position, is_told)
+        if not is_told:
+            yield from self._end_watches(place)
         yield from self._restate(place)
         self._follow(at)
         while self._dues and self._dues[0][0] <= at:
@@ -130,6 +134,8 @@ class TenantWatch:
             self._note_alert(watch, alert)
             if watch.due != before:
                 self._await(watch)
+        if is_told:
+            self._take_told(place)
 
     @property
     def is_watching(self) -> bool:
@@ -152,6 +158,38 @@ class TenantWatch:
         while self._dues and self._dues[0][2].due != self._dues[0][0]:
             heapq.heappop(self._dues)
         return self._dues[0][0] if self._dues else None
+
+    def _is_told(self, position: int) -> bool:
+        """Say whether another evaluation judged up to there; behind it all is judged once."""
+        if self._following is None:
+            return False
+        if position <= self._following.floor:
+            return True
+        if self._following.floor:
+            self._concerned.update(self.watches.values())
+        self._following = None
+        return False
+
+    def _take_told(self, place: Place) -> None:
+        """Take what another evaluation decided up to here."""
+
+        def watch_of(alert_rule: str, subject: AlertSubject) -> Watch | None:
+            rule = self.rules.in_force.get(alert_rule)
+            return None if rule is None else self.watch(rule, subject)
+
+        assert self._following is not None, "it is told"
+        for watch, before in self._following.take(place.position, place.at, watch_of):
+            self._note_alert(watch, before)
+            self._await(watch)
+
+    def _end_watches(self, place: Place) -> Iterator[JudgedEvent]:
+        """Have what is watched no longer clear."""
+        self._concerned.difference_update(self._ended)
+        for watch in self._ended:
+            alert = watch.alert
+            yield from watch.end(place)
+            self._note_alert(watch, alert)
+        self._ended = []
 
     def _await(self, watch: Watch) -> None:
         """Note when a watch is to be judged next though nothing happens."""
@@ -192,7 +230,6 @@ class TenantWatch:
         for key in [key for key in self.watches if key[0] == alert_rule]:
             watch = self.watches.pop(key)
             self._concerned.discard(watch)
-            self._open.pop(watch.alert, None)
             self._ended.append(watch)
 
     def _hold(self, event: Event) -> None:

@@ -1,7 +1,8 @@
 """One rule watching one subject: when an alert is raised, escalated, cleared or retracted.
 
 What it decides follows from the figure at each judging, from business time, and from what persons
-told of its alert; nothing else.
+told of its alert; nothing else. How its alert stands is the fold of what was decided: of what
+another evaluation decided just so.
 """
 
 from collections import deque
@@ -34,11 +35,15 @@ EVIDENCE_MAX = 8
 
 
 class Place(NamedTuple):
-    """Where in the log a rule is judged, at which business time, by the newest of which prices."""
+    """Where in the log a rule is judged, at which business time, by the newest of which prices.
+
+    Where it `is_told` what was decided up to there, nothing is decided.
+    """
 
     position: int
     at: datetime
     market_position: int
+    is_told: bool = False
 
 
 class _Raised(NamedTuple):
@@ -98,10 +103,11 @@ class Watch:
     def judge(self, place: Place) -> list[JudgedEvent]:
         """Judge the figure as it stands, and what is due by now."""
         events: list[JudgedEvent] = []
-        measured = self.figure.now(place.at)
-        if measured is not None:
-            events += self._judge(measured, place)
-        events += self._escalate(place)
+        measured = self._measure(place.at)
+        if not place.is_told:
+            if measured is not None:
+                events += self._decide(measured, place)
+            events += self._escalate(place)
         self.due = self._next_due(place.at)
         return events
 
@@ -117,72 +123,92 @@ class Watch:
 
     def end(self, place: Place) -> list[JudgedEvent]:
         """Watch no longer: an open alert clears."""
-        alert, self.alert, self.due = self.alert, None, None
-        if alert is None:
-            return []
-        at, as_of = place.at, place.position
-        return [AlertCleared(alert=alert, calculation=CALCULATION, at=at, as_of=as_of)]
+        self.due = None
+        return [] if self.alert is None else [self._clear(self.alert, None, place)]
+
+    def take(self, event: JudgedEvent, at: datetime) -> None:
+        """Take what another evaluation decided as how its alert stands."""
+        self._apply(event)
+        self.due = self._next_due(at)
 
     def restate(self, restate: Restate, place: Place) -> list[JudgedEvent]:
         """Retract those of the last alerts for which, as is known now, there was no cause."""
         events: list[JudgedEvent] = []
         for raised in tuple(self._raised):
             actual = raised.evidence.restate(restate)
-            if actual is None or actual > raised.raise_above:
+            if place.is_told or actual is None or actual > raised.raise_above:
                 continue
-            self._raised.remove(raised)
-            if raised.alert == self.alert:
-                self.alert, self._since = None, None
-            events.append(
-                AlertRetracted(
-                    alert=raised.alert,
-                    actual=actual,
-                    calculation=CALCULATION,
-                    at=place.at,
-                    as_of=place.position,
-                    currency=self._currency_of_actual,
-                )
+            retracted = AlertRetracted(
+                alert=raised.alert,
+                actual=actual,
+                calculation=CALCULATION,
+                at=place.at,
+                as_of=place.position,
+                currency=self._currency_of_actual,
             )
+            self._apply(retracted)
+            events.append(retracted)
         return events
 
-    def _judge(self, measured: Measured, place: Place) -> list[JudgedEvent]:
-        terms, actual = self._terms, measured.actual
-        has_cleared = actual <= terms.clear_at
-        if self.alert is not None:
-            if not has_cleared:
-                return []
-            alert, self.alert, self._since = self.alert, None, None
-            return [
-                AlertCleared(
-                    alert=alert,
-                    calculation=CALCULATION,
-                    at=place.at,
-                    as_of=place.position,
-                    actual=actual,
-                    currency=self._currency_of_actual,
+    def _apply(self, event: JudgedEvent) -> None:
+        """Fold what was decided."""
+        match event:
+            case AlertRaised():
+                self.alert, self._since, self._is_muted = event.alert, event.since, False
+                self._step, self._stepped_at, self._is_acknowledged = 0, event.at, False
+                self._keep_evidence(event)
+                return
+            case AlertRetracted():
+                self._raised = deque(
+                    (each for each in self._raised if each.alert != event.alert), EVIDENCE_MAX
                 )
-            ]
-        if self._is_muted:
-            self._is_muted = not has_cleared
-            return []
-        if actual <= terms.raise_above:
+        if event.alert != self.alert:
+            return
+        if isinstance(event, AlertEscalated):
+            self._step, self._stepped_at = event.step, self._escalation_due() or event.at
+        else:
+            self.alert, self._since = None, None
+
+    def _measure(self, at: datetime) -> Measured | None:
+        """Measure the figure, and note since when it is beyond, or that it has cleared."""
+        measured = self.figure.now(at)
+        if measured is None or self.alert is not None:
+            return measured
+        if self._is_muted and measured.actual > self._terms.clear_at:
+            return measured
+        self._is_muted = False
+        if measured.actual <= self._terms.raise_above:
             self._since = None
+        elif self._since is None:
+            self._since = at
+        return measured
+
+    def _decide(self, measured: Measured, place: Place) -> list[JudgedEvent]:
+        terms = self._terms
+        if self.alert is not None:
+            has_cleared = measured.actual <= terms.clear_at
+            return [self._clear(self.alert, measured.actual, place)] if has_cleared else []
+        since, lasting = self._since, timedelta(seconds=terms.lasting_seconds)
+        if since is None or place.at - since < lasting:
             return []
-        if self._since is None:
-            self._since = place.at
-        if place.at - self._since < timedelta(seconds=terms.lasting_seconds):
-            return []
-        return [self._raise(measured, self._since, place)]
+        return [self._raise(measured, since, place)]
+
+    def _clear(self, alert: UUID, actual: Decimal | None, place: Place) -> AlertCleared:
+        cleared = AlertCleared(
+            alert=alert,
+            calculation=CALCULATION,
+            at=place.at,
+            as_of=place.position,
+            actual=actual,
+            currency=None if actual is None else self._currency_of_actual,
+        )
+        self._apply(cleared)
+        return cleared
 
     def _raise(self, measured: Measured, since: datetime, place: Place) -> AlertRaised:
         terms, rule = self._terms, self.rule
-        self.alert = derive("alert", *self.order, str(place.position))
-        self._step, self._stepped_at, self._is_acknowledged = 0, place.at, False
-        evidence = self.figure.evidence()
-        if evidence is not None:
-            self._raised.append(_Raised(self.alert, terms.raise_above, evidence))
-        return AlertRaised(
-            alert=self.alert,
+        raised = AlertRaised(
+            alert=derive("alert", *self.order, str(place.position)),
             alert_rule=rule.alert_rule,
             version=rule.version,
             kind=terms.kind,
@@ -201,23 +227,33 @@ class Watch:
             market_position=place.market_position,
             currency=self._currency,
         )
+        self._apply(raised)
+        return raised
+
+    def _keep_evidence(self, raised: AlertRaised) -> None:
+        """Keep what it was raised on, unless the figure says here that it was not beyond."""
+        evidence = self.figure.evidence()
+        if evidence is None:
+            return
+        measured = self.figure.now(raised.at)
+        if measured is not None and measured.actual > raised.raise_above:
+            self._raised.append(_Raised(raised.alert, raised.raise_above, evidence))
 
     def _escalate(self, place: Place) -> list[JudgedEvent]:
         events: list[JudgedEvent] = []
         while (due := self._escalation_due()) is not None and due <= place.at:
             assert self.alert is not None, "only what is open escalates"
-            self._step, self._stepped_at = self._step + 1, due
-            step = self._terms.steps[self._step]
-            events.append(
-                AlertEscalated(
-                    alert=self.alert,
-                    step=self._step,
-                    level=step.level,
-                    channels=step.channels,
-                    at=place.at,
-                    as_of=place.position,
-                )
+            step = self._terms.steps[self._step + 1]
+            escalated = AlertEscalated(
+                alert=self.alert,
+                step=self._step + 1,
+                level=step.level,
+                channels=step.channels,
+                at=place.at,
+                as_of=place.position,
             )
+            self._apply(escalated)
+            events.append(escalated)
         return events
 
     def _escalation_due(self) -> datetime | None:

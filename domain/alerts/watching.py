@@ -5,7 +5,7 @@ told: between a trade taken out and its amended form nothing is judged. So what 
 depend on where a batch ends, nor on when it is decided. Tenants without rules are only folded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, get_args
 from uuid import UUID
@@ -62,11 +62,17 @@ _WATCHED = frozenset((*WATCHED_EVENTS, *get_args(InstrumentEvent), *get_args(Mar
 
 
 class Watching:
-    """Folds a log, or the parts of it that belong to some tenants and to the market."""
+    """Folds a log, or the parts of it that belong to some tenants and to the market.
 
-    def __init__(self) -> None:
+    `told` is, by tenant, all that the log tells of alerts up to the last position that another
+    evaluation judged (see `following`).
+    """
+
+    def __init__(self, told: Mapping[str, Sequence[JudgedEvent]] | None = None) -> None:
         self.market = WatchedMarket()
         self.tenants: dict[str, TenantWatch] = {}
+        self._told = dict(told or {})
+        self._concerned: set[str] = set()
         self._command: UUID | None = None
         self._position = 0
 
@@ -81,8 +87,10 @@ class Watching:
         self._command, self._position = told.command_id, told.position
         if told.tenant == MARKET_TENANT:
             self._fold_shared(told.event)
+            self._concerned.update(self.tenants)
         else:
             self._tenant(told.tenant).fold(told.event)
+            self._concerned.add(told.tenant)
         return judged
 
     def judge(self) -> list[Judged]:
@@ -99,7 +107,8 @@ class Watching:
         return min((each for each in dues if each is not None), default=None)
 
     def _judge(self) -> Iterator[Judged]:
-        for name in sorted(self.tenants):
+        concerned, self._concerned = self._concerned, set()
+        for name in sorted(concerned):
             tenant = self.tenants[name]
             if tenant.is_watching:
                 for event in tenant.judge(self._position):
@@ -108,7 +117,7 @@ class Watching:
     def _tenant(self, name: str) -> TenantWatch:
         tenant = self.tenants.get(name)
         if tenant is None:
-            tenant = self.tenants[name] = TenantWatch(name, self.market)
+            tenant = self.tenants[name] = TenantWatch(name, self.market, self._told.pop(name, ()))
         return tenant
 
     def _fold_shared(self, event: Event) -> None:

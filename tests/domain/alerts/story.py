@@ -1,5 +1,6 @@
 """A log told by hand, event by event, and what its rules lead to."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,10 +23,13 @@ NOON = datetime(2024, 1, 8, 12, tzinfo=UTC)
 
 
 class Story:
-    """Tells events, each a command of its own unless told together; gathers what is judged."""
+    """Tells events, each a command of its own unless told together; gathers what is judged.
 
-    def __init__(self) -> None:
-        self.watching = Watching()
+    `told` is what another evaluation judged of it before.
+    """
+
+    def __init__(self, told: Sequence[JudgedEvent] = ()) -> None:
+        self.watching = Watching({ACME: told})
         self.judged: list[JudgedEvent] = []
         self.position = 0
         self._at = NOON

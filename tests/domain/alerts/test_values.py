@@ -1,12 +1,13 @@
 """Rules judged by what a portfolio is worth: by hand, and by a law on any path of prices."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from domain.alerts.events import AlertCleared, AlertRaised
+from domain.alerts.events import AlertCleared, AlertRaised, JudgedEvent
 from domain.alerts.terms import AlertKind
 from domain.held import BookTotals
 from domain.lots import Fill, Side
@@ -65,9 +66,9 @@ def withdrawn(amount: str, balance: str) -> CashWithdrawn:
     )
 
 
-def invested() -> Story:
+def invested(told: Sequence[JudgedEvent] = ()) -> Story:
     """1,000 in cash became 100 units at 10."""
-    story = Story()
+    story = Story(told)
     story.tell(deposited("1000", "1000"))
     story.tell(bought("AAPL", 100, "10"))
     return story
