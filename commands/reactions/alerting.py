@@ -24,10 +24,11 @@ from commands.reactions.time import reaching
 from domain.alerts import watch
 from domain.alerts.events import AlertEscalated, JudgedEvent
 from domain.alerts.following import Floors
+from domain.alerts.market import told_time
 from domain.alerts.watching import RULE_EVENTS, WATCHED_EVENTS, Judged, Told, Watching
 from domain.identity import MARKET_TENANT, derive
 from domain.instrument import InstrumentEvent
-from domain.market import BusinessTimeReached, MarketEvent, MarketMarked, SessionClosed
+from domain.market import MarketEvent
 from eventstore.envelope import RecordedEvent
 from eventstore.following import ReadChosen
 from eventstore.log import Log
@@ -157,8 +158,8 @@ class AlertsByRules:
         told = Told(recorded.position, recorded.tenant, recorded.command_id, event)
         self._owe(self._watching.fold(told))
         self._cause = recorded
-        if isinstance(event, MarketMarked | SessionClosed | BusinessTimeReached):
-            at = event.ends_at if isinstance(event, SessionClosed) else event.at
+        at = told_time(event)
+        if at is not None:
             self._is_live = recorded.recorded_at - at <= LIVE_WITHIN
 
     def _owe(self, judged: list[Judged]) -> None:

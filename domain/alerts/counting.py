@@ -66,6 +66,11 @@ class Counting:
         return type(event) in _COUNTED
 
     @staticmethod
+    def told_time(event: Event) -> datetime | None:
+        """Say up to when business time comes with an event of the tenant's, if it tells that."""
+        return _done_at(event) if isinstance(event, TradeCaptured) else None
+
+    @staticmethod
     def figure(terms: AlertTerms) -> Figure:
         """Make the figure of a rule that counts, or is told."""
         return ToldFigure() if terms.window_seconds is None else WindowFigure(terms)
@@ -73,7 +78,7 @@ class Counting:
     def fold(self, event: CountedEvent, rules_of: RulesOf, now: datetime | None) -> Iterator[Watch]:
         """Fold one event; give the watches it concerns."""
         if isinstance(event, TradeCaptured):
-            at = _done_at(event)
+            at = self.told_time(event)
             if at is not None:
                 self.latest = at if self.latest is None else max(at, self.latest)
             names = [event.capture.instrument]

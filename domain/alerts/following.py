@@ -33,10 +33,15 @@ class Following:
         self._watches: dict[UUID, Watch] = {}
 
     def take(
-        self, position: int, at: datetime, watch_of: WatchOf
+        self, position: int, at: datetime, watch_of: WatchOf, *, before: datetime | None = None
     ) -> Iterator[tuple[Watch, UUID | None]]:
-        """Take what was decided up to a position; give each watch, with what it had open before."""
+        """Take what was decided up to a position, and to before an instant, if one is given.
+
+        Gives each watch, with what it had open before.
+        """
         while self._told and self._told[0].as_of <= position:
+            if before is not None and self._told[0].at >= before:
+                return
             event = self._told.popleft()
             if isinstance(event, AlertRaised):
                 watch = watch_of(event.alert_rule, event.subject)
@@ -44,9 +49,9 @@ class Following:
                     self._watches[event.alert] = watch
             watch = self._watches.get(event.alert)
             if watch is not None:
-                before = watch.alert
+                open_before = watch.alert
                 watch.take(event, at)
-                yield watch, before
+                yield watch, open_before
 
 
 class Floors:

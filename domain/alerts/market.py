@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
+from domain.event import Event
 from domain.instrument import (
     CorporateActionDeclared,
     CorporateActionReversed,
@@ -12,9 +13,25 @@ from domain.instrument import (
     WrittenDown,
 )
 from domain.limits.exposure import Valuing
-from domain.market import CloseCorrected, MarketEvent, MarketMarked, SessionClosed
+from domain.market import (
+    BusinessTimeReached,
+    CloseCorrected,
+    MarketEvent,
+    MarketMarked,
+    SessionClosed,
+)
 from domain.marking import Market
 from domain.portfolio.overdue import Acting
+
+
+def told_time(event: Event) -> datetime | None:
+    """Say up to when business time comes with an event of the market's, if it tells that."""
+    match event:
+        case MarketMarked() | BusinessTimeReached():
+            return event.at
+        case SessionClosed():
+            return event.ends_at
+    return None
 
 
 class WatchedMarket:

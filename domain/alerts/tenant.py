@@ -112,6 +112,26 @@ class TenantWatch:
                 holder.restating.append(event)
                 self._moved.add(name)
 
+    def fall_due(self, position: int, told_times: Iterable[datetime]) -> Iterator[JudgedEvent]:
+        """Judge what is due up to the time that is told next, as all stands before that is folded.
+
+        What is due at that very instant is judged as it stood before it, and once more behind it.
+        """
+        now = self._at()
+        until = max(told_times, default=now)
+        if now is None or until is None or until < now:
+            return
+        place = Place(position, now, self._market.position, self._is_told(position))
+        while self._dues and self._dues[0][0] <= until:
+            at, _, watch = heapq.heappop(self._dues)
+            if watch.due == at:
+                place = place._replace(at=at)
+                yield from self._judge_one(watch, place, as_it_stood=at == until)
+                if at == until:
+                    self._concerned.add(watch)
+        if place.is_told:
+            self._take_told(place, before=until)
+
     def judge(self, position: int) -> Iterator[JudgedEvent]:
         """Judge what was concerned since the last time, and what is due by now."""
         at = self._at()
@@ -129,11 +149,7 @@ class TenantWatch:
                 self._concerned.add(watch)
         concerned, self._concerned = self._concerned, set()
         for watch in sorted(concerned, key=lambda each: each.order):
-            alert, before = watch.alert, watch.due
-            yield from watch.judge(place)
-            self._note_alert(watch, alert)
-            if watch.due != before:
-                self._await(watch)
+            yield from self._judge_one(watch, place)
         if is_told:
             self._take_told(place)
 
@@ -159,6 +175,15 @@ class TenantWatch:
             heapq.heappop(self._dues)
         return self._dues[0][0] if self._dues else None
 
+    def _judge_one(
+        self, watch: Watch, place: Place, *, as_it_stood: bool = False
+    ) -> Iterator[JudgedEvent]:
+        alert, before = watch.alert, watch.due
+        yield from watch.judge(place, as_it_stood=as_it_stood)
+        self._note_alert(watch, alert)
+        if watch.due != before:
+            self._await(watch)
+
     def _is_told(self, position: int) -> bool:
         """Say whether another evaluation judged up to there; behind it all is judged once."""
         if self._following is None:
@@ -170,16 +195,17 @@ class TenantWatch:
         self._following = None
         return False
 
-    def _take_told(self, place: Place) -> None:
-        """Take what another evaluation decided up to here."""
+    def _take_told(self, place: Place, *, before: datetime | None = None) -> None:
+        """Take what another evaluation decided up to here, and to before an instant, if any."""
 
         def watch_of(alert_rule: str, subject: AlertSubject) -> Watch | None:
             rule = self.rules.in_force.get(alert_rule)
             return None if rule is None else self.watch(rule, subject)
 
         assert self._following is not None, "it is told"
-        for watch, before in self._following.take(place.position, place.at, watch_of):
-            self._note_alert(watch, before)
+        taken = self._following.take(place.position, place.at, watch_of, before=before)
+        for watch, open_before in taken:
+            self._note_alert(watch, open_before)
             self._await(watch)
 
     def _end_watches(self, place: Place) -> Iterator[JudgedEvent]:

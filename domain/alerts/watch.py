@@ -27,7 +27,7 @@ from domain.alerts.highs import Restate
 from domain.alerts.terms import AlertKind, AlertTerms
 from domain.identity import derive
 
-CALCULATION = "alerts 1"
+CALCULATION = "alerts 2"
 """The evaluation that figures of alerts are by: raised with whatever gives another figure."""
 
 EVIDENCE_MAX = 8
@@ -77,6 +77,7 @@ class Watch:
         self._currency = currency
         self.alert: UUID | None = None
         self.due: datetime | None = None
+        self._measured: Measured | None = None
         self._since: datetime | None = None
         self._step = 0
         self._stepped_at: datetime | None = None
@@ -100,10 +101,10 @@ class Watch:
         """That of the figure and its levels: all but one are fractions, counts or seconds."""
         return self._currency if self._terms.kind is AlertKind.EXPOSURE else None
 
-    def judge(self, place: Place) -> list[JudgedEvent]:
-        """Judge the figure as it stands, and what is due by now."""
+    def judge(self, place: Place, *, as_it_stood: bool = False) -> list[JudgedEvent]:
+        """Judge the figure as it stands, or stood when judged last, and what is due by now."""
         events: list[JudgedEvent] = []
-        measured = self._measure(place.at)
+        measured = self._measured if as_it_stood else self._measure(place.at)
         if not place.is_told:
             if measured is not None:
                 events += self._decide(measured, place)
@@ -171,7 +172,7 @@ class Watch:
 
     def _measure(self, at: datetime) -> Measured | None:
         """Measure the figure, and note since when it is beyond, or that it has cleared."""
-        measured = self.figure.now(at)
+        self._measured = measured = self.figure.now(at)
         if measured is None or self.alert is not None:
             return measured
         if self._is_muted and measured.actual > self._terms.clear_at:

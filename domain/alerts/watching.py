@@ -1,7 +1,8 @@
 """Watching a log: which alerts the rules of its tenants lead to, decided from its events alone.
 
-Events are told in log order. What one command led to is judged together, once its last event is
-told: between a trade taken out and its amended form nothing is judged. So what is decided does not
+Events are told in log order. What one command led to is folded and judged together, once its last
+event is told: between a trade taken out and its amended form nothing is judged. What is due by the
+time that it tells is judged before it is folded: as it stood then. So what is decided does not
 depend on where a batch ends, nor on when it is decided. Tenants without rules are only folded.
 """
 
@@ -10,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple, get_args
 from uuid import UUID
 
-from domain.alerts.counting import CountedEvent
+from domain.alerts.counting import CountedEvent, Counting
 from domain.alerts.events import (
     AlertAcknowledged,
     AlertResolved,
@@ -18,7 +19,7 @@ from domain.alerts.events import (
     AlertRuleRetired,
     JudgedEvent,
 )
-from domain.alerts.market import WatchedMarket
+from domain.alerts.market import WatchedMarket, told_time
 from domain.alerts.tenant import TenantWatch
 from domain.event import Event
 from domain.figures import FiguresStruck
@@ -72,33 +73,31 @@ class Watching:
         self.market = WatchedMarket()
         self.tenants: dict[str, TenantWatch] = {}
         self._told = dict(told or {})
-        self._concerned: set[str] = set()
-        self._command: UUID | None = None
-        self._position = 0
+        self._command: list[Told] = []
 
     def fold(self, told: Told) -> list[Judged]:
-        """Fold one event; give what the command before it led to, if this is of another one.
+        """Take one event; give what the command before it led to, if this is of another one.
 
         What is not watched changes nothing, not even the position that a judging is of.
         """
         if type(told.event) not in _WATCHED:
             return []
-        judged = self.judge() if told.command_id != self._command else []
-        self._command, self._position = told.command_id, told.position
-        if told.tenant == MARKET_TENANT:
-            self._fold_shared(told.event)
-            self._concerned.update(self.tenants)
-        else:
-            self._tenant(told.tenant).fold(told.event)
-            self._concerned.add(told.tenant)
+        is_another = self._command and told.command_id != self._command[0].command_id
+        judged = self.judge() if is_another else []
+        self._command.append(told)
         return judged
 
     def judge(self) -> list[Judged]:
-        """Judge what the last command concerns; there must be no more events of it."""
-        if self._command is None:
-            return []
-        self._command = None
-        return list(self._judge())
+        """Fold the last command, and judge what it concerns; there must be no more events of it."""
+        command, self._command = self._command, []
+        return list(self._judge(command)) if command else []
+
+    @property
+    def reached(self) -> datetime | None:
+        """How far business time has come by what was taken."""
+        times = (told_time(each.event) for each in self._command)
+        known = (self.market.reached, *times)
+        return max((each for each in known if each is not None), default=None)
 
     @property
     def due(self) -> datetime | None:
@@ -106,13 +105,27 @@ class Watching:
         dues = (tenant.due for tenant in self.tenants.values())
         return min((each for each in dues if each is not None), default=None)
 
-    def _judge(self) -> Iterator[Judged]:
-        concerned, self._concerned = self._concerned, set()
-        for name in sorted(concerned):
-            tenant = self.tenants[name]
+    def _judge(self, command: list[Told]) -> Iterator[Judged]:
+        position = command[-1].position
+        owners = {each.tenant for each in command}
+        concerned = {self._tenant(each) for each in owners if each != MARKET_TENANT}
+        if MARKET_TENANT in owners:
+            concerned.update(self.tenants.values())
+        in_order = sorted(concerned, key=lambda each: each.tenant)
+        for tenant in in_order:
             if tenant.is_watching:
-                for event in tenant.judge(self._position):
-                    yield Judged(name, event)
+                times = _told_times(command, tenant.tenant)
+                yield from (
+                    Judged(tenant.tenant, each) for each in tenant.fall_due(position, times)
+                )
+        for each in command:
+            if each.tenant == MARKET_TENANT:
+                self._fold_shared(each)
+            else:
+                self._tenant(each.tenant).fold(each.event)
+        for tenant in in_order:
+            if tenant.is_watching:
+                yield from (Judged(tenant.tenant, each) for each in tenant.judge(position))
 
     def _tenant(self, name: str) -> TenantWatch:
         tenant = self.tenants.get(name)
@@ -120,13 +133,24 @@ class Watching:
             tenant = self.tenants[name] = TenantWatch(name, self.market, self._told.pop(name, ()))
         return tenant
 
-    def _fold_shared(self, event: Event) -> None:
+    def _fold_shared(self, told: Told) -> None:
+        event = told.event
         assert isinstance(event, InstrumentEvent | MarketEvent), "nothing else is shared"
         before = self.market.days
-        concerned = self.market.fold(event, self._position)
+        concerned = self.market.fold(event, told.position)
         for tenant in self.tenants.values():
             if self.market.days is not before:
                 tenant.begin_day()
             tenant.move(concerned, rates=self.market.rates_moved)
             if isinstance(event, CloseCorrected):
                 tenant.restate_all(event)
+
+
+def _told_times(command: list[Told], tenant: str) -> list[datetime]:
+    """Give up to when the events of a command let business time come for a tenant."""
+    times = [
+        told_time(each.event) if each.tenant == MARKET_TENANT else Counting.told_time(each.event)
+        for each in command
+        if each.tenant in {MARKET_TENANT, tenant}
+    ]
+    return [each for each in times if each is not None]

@@ -99,13 +99,13 @@ def try_rule(
 
     for recorded in _history(readable, tenant, stands.position):
         count += 1
-        reached = watching.market.reached
+        reached = watching.reached
         if not is_declared and (since is None or (reached is not None and reached >= since)):
             is_declared = True
             fold(recorded.position - 1, tenant, derive(TRIAL), rule)
         event = decode(recorded.event_type, recorded.data)
         fold(recorded.position, recorded.tenant, recorded.command_id, event)
-        reached = watching.market.reached
+        reached = watching.reached
         if until is not None and reached is not None and reached > until:
             break
     _take(hits, watching.judge())
