@@ -53,6 +53,15 @@ _OF_TENANTS: LiteralString = (
     f"{_EVENTS}tenant = ANY(%s) AND event_type = ANY(%s) AND position > %s AND position <= %s"
     " ORDER BY position LIMIT %s"
 )
+_COUNT_OF_TENANTS: LiteralString = (
+    "SELECT count(*), max(position) FROM (SELECT position FROM log.events WHERE"
+    " tenant = ANY(%s) AND event_type = ANY(%s) AND position > %s AND position <= %s"
+    " ORDER BY position LIMIT %s) AS first"
+)
+_LAST_OF_TENANTS: LiteralString = (
+    f"{_EVENTS}tenant = ANY(%s) AND event_type = ANY(%s) AND position <= %s"
+    " ORDER BY position DESC LIMIT 1"
+)
 _BY_VERSION: LiteralString = "stream_version > %s ORDER BY stream_version LIMIT %s"
 _STREAM: LiteralString = f"{_EVENTS}stream_id = %s AND {_BY_VERSION}"
 _STREAM_UNTIL: LiteralString = (
@@ -224,6 +233,31 @@ def read_of_tenants(
     """Read some tenants' events of some types behind `after`, up to `until`, in order."""
     parameters = (list(tenants), list(event_types), after, until, limit)
     return _fetch(connection, _OF_TENANTS, parameters)
+
+
+def count_of_tenants(
+    connection: Connection,
+    tenants: Iterable[str],
+    event_types: Iterable[str],
+    *,
+    after: int,
+    until: int,
+    limit: int,
+) -> tuple[int, int]:
+    """Count what `read_of_tenants` would read; and give the position of its last, 0 for none."""
+    parameters = (list(tenants), list(event_types), after, until, limit)
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(_COUNT_OF_TENANTS, parameters).fetchone()
+    assert row is not None, "a count is one row"
+    return row[0], row[1] or 0
+
+
+def read_last_of_tenants(
+    connection: Connection, tenants: Iterable[str], event_types: Iterable[str], *, until: int
+) -> RecordedEvent | None:
+    """Read the last of some tenants' events of some types up to position `until`."""
+    found = _fetch(connection, _LAST_OF_TENANTS, (list(tenants), list(event_types), until))
+    return found[0] if found else None
 
 
 def read_stream(

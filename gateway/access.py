@@ -73,6 +73,7 @@ class Action(StrEnum):
     PROPOSE_OVERRIDE = "propose_override"
     DECIDE_OVERRIDE = "decide_override"
     DECLARE_ALERT_RULE = "declare_alert_rule"
+    TRY_ALERT_RULE = "try_alert_rule"
     TAKE_ALERT = "take_alert"
     ANNOUNCE_CONTEST = "announce_contest"
     ENTER_CONTEST = "enter_contest"
@@ -149,7 +150,7 @@ PERMITTED: dict[Role, frozenset[Action]] = {
     Role.RISK: _OVERSIGHT | {
         Action.PROPOSE_LIMIT, Action.DECIDE_LIMIT, Action.HALT_TRADING, Action.LOOSEN_TRADING,
         Action.PROPOSE_OVERRIDE, Action.DECIDE_OVERRIDE, Action.ASK_OUTCOME,
-        Action.DECLARE_ALERT_RULE, Action.TAKE_ALERT,
+        Action.DECLARE_ALERT_RULE, Action.TRY_ALERT_RULE, Action.TAKE_ALERT,
     },
     Role.STEWARD: frozenset({
         Action.ANNOUNCE_CONTEST, Action.ENTER_FOR_OTHERS, Action.DISQUALIFY_ENTRANT,

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from threading import BoundedSemaphore
 from typing import Annotated
 
 import msgspec
@@ -15,13 +16,16 @@ from gateway.decoding import Instant, Name, Number, not_negative
 from gateway.interface import Call, Endpoint
 from gateway.problem import Problem
 from projections.alerts.trying import Hit, Tried, try_rule
-from projections.asking import Readable
+from projections.asking import HistoryTooLong, Readable
 from read_api import alert_shapes as shapes
 from read_api.asking import Asked, Asking
 from read_api.declaring import query
 from read_api.shaping import plain, shaped
 
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=31 * 86_400)]
+TRIALS_MAX = 1
+"""At a time, of a process: each folds for seconds, and the others' questions wait beside it."""
+
 STEPS = (AlertStep(level=AlertLevel.INFO),)
 
 
@@ -43,15 +47,25 @@ class TrialAsked(Asked, kw_only=True):
 
 def trial_endpoint(asking: Asking) -> Endpoint:
     """Give the address."""
+    free = BoundedSemaphore(TRIALS_MAX)
 
     async def handle(call: Call) -> Response:
         asked: TrialAsked = call.parameters
         terms, tenant = _terms(asked), call.principal.tenant
 
         def answer(readable: Readable) -> shapes.AlertTrial:
-            return _shaped(
-                try_rule(readable, tenant=tenant, terms=terms, since=asked.since, until=asked.until)
-            )
+            # In the thread that folds: who asked may have left before it ends.
+            if not free.acquire(blocking=False):
+                raise _too_many()
+            try:
+                tried = try_rule(
+                    readable, tenant=tenant, terms=terms, since=asked.since, until=asked.until
+                )
+            except HistoryTooLong as error:
+                raise _too_long(error.facts_max) from None
+            finally:
+                free.release()
+            return _shaped(tried)
 
         one = asking.any_partition
         return await asking.answer(call, "alerts", answer, one)
@@ -60,11 +74,28 @@ def trial_endpoint(asking: Asking) -> Endpoint:
         "/v1/alert-rules:try",
         "try_alert_rule",
         "What an alert rule would have raised, judged from the log",
-        Action.READ_ALERTS,
+        Action.TRY_ALERT_RULE,
         TrialAsked,
         shapes.AlertTrial,
         handle,
-        problems=("parameter_invalid", "history_too_long"),
+        problems=("parameter_invalid", "history_too_long", "too_many_requests"),
+    )
+
+
+def _too_many() -> Problem:
+    return Problem(
+        "too_many_requests",
+        "Another rule is being tried; ask again shortly.",
+        headers={"Retry-After": "1"},
+    )
+
+
+def _too_long(events_max: int) -> Problem:
+    return Problem(
+        "history_too_long",
+        f"A rule is tried on the first {events_max:,} events of the tenant and the market at most, "
+        "and the log tells more: give a business time `until` that comes earlier.",
+        fields=("until",),
     )
 
 

@@ -1,6 +1,7 @@
 """Trying a rule on history: what it would have raised, had it been in force, judged from the log.
 
-The log is read in bounded pages, of one tenant and the market only, up to where `alerts` stands.
+The log is read in bounded pages, of one tenant and the market only, up to where `alerts` stands;
+how much that is, is counted before any of it is folded.
 The rules that are really in force, and what persons did, take no part.
 """
 
@@ -19,14 +20,15 @@ from domain.alerts.events import (
     AlertRuleDeclared,
     AlertSubject,
 )
+from domain.alerts.market import told_time
 from domain.alerts.terms import AlertTerms
 from domain.alerts.watching import WATCHED_EVENTS, Judged, Told, Watching
 from domain.event import Event
 from domain.identity import MARKET_TENANT, derive
 from domain.instrument import InstrumentEvent
-from domain.market import MarketEvent
+from domain.market import BusinessTimeReached, MarketEvent, MarketMarked, SessionClosed
 from eventstore.envelope import RecordedEvent
-from eventstore.reading import read_of_tenants
+from eventstore.reading import count_of_tenants, read_last_of_tenants, read_of_tenants
 from projections.asking import HistoryTooLong, Readable, ask
 from schemas.catalogue import EVENT_NAMES
 from schemas.codec import decode
@@ -40,6 +42,9 @@ _READ = frozenset(
     name
     for kind in (*WATCHED_EVENTS, *get_args(InstrumentEvent), *get_args(MarketEvent))
     if not (name := EVENT_NAMES[kind]).startswith(_NOT_TRIED)
+)
+_TELLING_TIME = frozenset(
+    EVENT_NAMES[kind] for kind in (MarketMarked, SessionClosed, BusinessTimeReached)
 )
 _NOTHING = "* FROM (SELECT 1) AS nothing WHERE false"
 
@@ -97,6 +102,7 @@ def try_rule(
     def fold(position: int, of: str, command_id: UUID, event: Event) -> None:
         _take(hits, watching.fold(Told(position, of, command_id, event)))
 
+    _require_few(readable, tenant, until, stands.position)
     for recorded in _history(readable, tenant, stands.position):
         count += 1
         reached = watching.reached
@@ -112,8 +118,26 @@ def try_rule(
     return _summed(hits, count, watching, stands.position, stands.market_position)
 
 
+def _require_few(readable: Readable, tenant: str, until: datetime | None, position: int) -> None:
+    """Let pass only what ends, by position or by business time, within so many events."""
+    count, last = count_of_tenants(
+        readable.connection,
+        (tenant, MARKET_TENANT),
+        _READ,
+        after=0,
+        until=position,
+        limit=EVENTS_MAX + 1,
+    )
+    if count <= EVENTS_MAX:
+        return
+    newest = read_last_of_tenants(readable.connection, (MARKET_TENANT,), _TELLING_TIME, until=last)
+    reached = None if newest is None else told_time(decode(newest.event_type, newest.data))
+    if until is None or reached is None or reached <= until:
+        raise HistoryTooLong(EVENTS_MAX)
+
+
 def _history(readable: Readable, tenant: str, until: int) -> Iterator[RecordedEvent]:
-    after = count = 0
+    after = 0
     while True:
         recorded = read_of_tenants(
             readable.connection,
@@ -124,11 +148,8 @@ def _history(readable: Readable, tenant: str, until: int) -> Iterator[RecordedEv
             limit=EVENTS_PER_READ,
         )
         yield from recorded
-        count += len(recorded)
         if len(recorded) < EVENTS_PER_READ:
             return
-        if count >= EVENTS_MAX:
-            raise HistoryTooLong(EVENTS_MAX)
         after = recorded[-1].position
 
 

@@ -67,7 +67,7 @@ PERMITTED = {
     "/v1/alerts/counts": SEEING - {"viewer"},
     f"/v1/alerts/{UUID(int=1)}": SEEING - {"viewer"},
     "/v1/alert-deliveries": SEEING - {"viewer"},
-    TRIAL: SEEING - {"viewer"},
+    TRIAL: {"admin", "risk"},
     "/v1/alert-rules": SEEING - {"viewer"},
     "/v1/alert-rules/gearing": SEEING - {"viewer"},
     "/v1/rebuilds": OVERSEEING | {"market_data"},

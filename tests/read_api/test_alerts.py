@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from decimal import Decimal
+from threading import Event
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
 
+from domain.alerts.watching import Watching
 from domain.identity import MARKET_TENANT
 from eventstore.log import Log
 from infra.clock import now
 from infra.database import Database
+from projections.alerts.trying import Tried, try_rule
 from tests.commands.alert_scenes import Alerting
 from tests.commands.desks import desk_on
 from tests.gateway.serving import assert_problem, client_of, new_tenant, token
@@ -141,6 +146,50 @@ class TestATrial:
         assert [each["ended"] for each in once["items"]] == ["cleared"]
         bad = officer.read.get("/v1/alert-rules:try", params=rule | {"clear_at": "0.9"})
         assert_problem(bad, 400, "parameter_invalid")
+
+    RULE: ClassVar = {"kind": "concentration", "raise_above": "0.7", "clear_at": "0.6"}
+
+    def test_is_made_one_at_a_time(
+        self, person: Person, raised: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The next one may ask when it is made."""
+        officer, folding, goes_on = person("one"), Event(), Event()
+
+        def slow(*given: Any, **named: Any) -> Tried:
+            folding.set()
+            assert goes_on.wait(30)
+            return try_rule(*given, **named)
+
+        with monkeypatch.context() as patched, ThreadPoolExecutor(1) as another:
+            patched.setattr("read_api.alert_trials.try_rule", slow)
+            first = another.submit(officer.ask, "/v1/alert-rules:try", **self.RULE)
+            assert folding.wait(30)
+            refused = officer.read.get("/v1/alert-rules:try", params=self.RULE)
+            goes_on.set()
+            assert first.result()["hit_count"] >= 1
+
+        assert_problem(refused, 429, "too_many_requests")
+        assert refused.headers["Retry-After"] == "1"
+        assert officer.ask("/v1/alert-rules:try", **self.RULE)["hit_count"] >= 1
+
+    def test_of_too_much_is_refused_before_anything_is_folded(
+        self, person: Person, raised: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With an earlier end it may be little enough."""
+        officer = person("one")
+        events = officer.ask("/v1/alert-rules:try", **self.RULE)["events"]
+        monkeypatch.setattr("projections.alerts.trying.EVENTS_MAX", events - 1)
+        with monkeypatch.context() as patched:
+            patched.setattr(Watching, "fold", None)
+            refused = officer.read.get("/v1/alert-rules:try", params=self.RULE)
+            late = self.RULE | {"until": "2999-01-01T00:00:00Z"}
+            too_late = officer.read.get("/v1/alert-rules:try", params=late)
+
+        early = officer.ask("/v1/alert-rules:try", **self.RULE, until="2000-01-01T00:00:00Z")
+
+        assert assert_problem(refused, 422, "history_too_long")["fields"] == ["until"]
+        assert_problem(too_late, 422, "history_too_long")
+        assert early["events"] < events
 
 
 class TestAnAlert:
