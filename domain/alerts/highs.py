@@ -15,9 +15,8 @@ from msgspec.structs import replace
 from domain.alerts.seen import Seen
 from domain.money import ONE
 
-RECORDS_MAX = 8
-"""Highest values remembered, each higher than the one before: where a correction lowers the last
-ones, an earlier one is the highest."""
+RECORDS_MAX = 16
+"""Highest values remembered of a portfolio, beside the one of now; each keeps a whole valuation."""
 
 
 class High(msgspec.Struct, frozen=True, gc=False):
@@ -36,10 +35,19 @@ Restate = Callable[[Seen], Seen]
 
 
 class Highs:
-    """The highest values of a portfolio since it is followed, oldest and lowest first."""
+    """The highest values of a portfolio since it is followed, of one stretch each, oldest first.
+
+    Within a stretch all is valued by the same trades and closes, so what proves false is false of
+    whole stretches; and then the highest of the others is the highest, be it from before or from
+    the shadow of the false one. Where there are more than so many stretches, the two neighbours
+    closest in value become one, of the higher value. So the highest as seen is always exact; as
+    restated it is, unless what was false differed from the true value beside it by less than any
+    two other neighbours remembered: then it may be too low, by less than was false.
+    """
 
     def __init__(self) -> None:
         self.records: tuple[High, ...] = ()
+        self._closes: list[str] = []
         self._before: Decimal | None = None
         self._is_broken = False
 
@@ -56,9 +64,17 @@ class Highs:
         if is_flow or self._is_broken:
             self.records = scaled(self.records, None if self._is_broken else self._before, seen)
         self._is_broken, self._before = False, seen.nav
-        base = self.base
-        if base is None or seen.nav > base.value:
-            self.records = (*self.records, High(seen))[-RECORDS_MAX:]
+        if not self.records or not self._is_as_before(self.records[-1].seen, seen):
+            self._closes = seen.closes
+            self.records = bounded((*self.records, High(seen)))
+        elif seen.nav > self.records[-1].value:
+            self.records = (*self.records[:-1], High(seen))
+
+    def _is_as_before(self, last: Seen, seen: Seen) -> bool:
+        """Say whether it is valued by the trades and closes by which the last was."""
+        return last.facts == seen.facts and all(
+            last.quote(name) == seen.quote(name) for name in self._closes
+        )
 
     def restate(self, restate: Restate) -> None:
         """Take what was seen as it is known now."""
@@ -100,10 +116,20 @@ class DayStart:
         self._last = None if self._last is None else restate(self._last)
 
 
+def bounded(records: tuple[High, ...]) -> tuple[High, ...]:
+    """Leave out one where there are too many: of the closest neighbours before now the lower."""
+    if len(records) <= RECORDS_MAX + 1:
+        return records
+    values = [each.value for each in records[:-1]]
+    closest = min(range(1, len(values)), key=lambda place: abs(values[place] - values[place - 1]))
+    lower = closest if values[closest] < values[closest - 1] else closest - 1
+    return (*records[:lower], *records[lower + 1 :])
+
+
 def scaled(records: tuple[High, ...], before: Decimal | None, seen: Seen) -> tuple[High, ...]:
-    """Scale what was seen by a flow; without a value above zero on both sides begin anew."""
+    """Scale what was seen by a flow; nothing of it without a value above zero on both sides."""
     if before is None or before <= 0 or seen.nav <= 0:
-        return (High(seen),)
+        return ()
     return tuple(replace(each, scale=each.scale * seen.nav / before) for each in records)
 
 

@@ -28,6 +28,7 @@ class Holder:
         self.restating: list[Restating] = []
         self.is_flow = False
         self._market = market
+        self._facts = 0
         self._opened_on: dict[str, date] = {}
         self._applied: set[tuple[str, str]] = set()
 
@@ -52,6 +53,7 @@ class Holder:
         elif isinstance(event, CorporateActionUnapplied):
             self._applied.discard((event.instrument, event.terms.action.action))
         if name is not None:
+            self._facts += 1
             self._note_opening(name, event)
         return name
 
@@ -71,7 +73,9 @@ class Holder:
             base_currency=held.opened.base_currency,
             by=self._market.valuing(reached),
         )
-        return None if exposure is None else Seen.of(held, exposure, reached)
+        if exposure is None:
+            return None
+        return Seen.of(held, exposure, reached, self._facts + self._market.closings)
 
     def restate(self, seen: Seen) -> Seen:
         """Give what was seen by what is known now."""

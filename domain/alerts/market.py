@@ -39,7 +39,7 @@ class WatchedMarket:
 
     `days` is another object whenever a date may have begun, or a corporate action or a sector be
     another; `rates_moved` says whether the last event told rates, `acted` are the instruments with
-    corporate actions.
+    corporate actions. `closings` counts what told closes.
     """
 
     def __init__(self) -> None:
@@ -48,6 +48,7 @@ class WatchedMarket:
         self.acted: set[str] = set()
         self.days = object()
         self.rates_moved = False
+        self.closings = 0
 
     @property
     def reached(self) -> datetime | None:
@@ -77,6 +78,7 @@ class WatchedMarket:
         """Fold one event; name the instruments that it concerns."""
         prices, before = self.prices, self.prices.reached
         prices.position = position
+        self.closings += isinstance(event, SessionClosed | CloseCorrected)
         self.rates_moved = isinstance(event, MarketMarked) and bool(event.rates)
         if isinstance(event, InstrumentEvent):
             self.instruments.setdefault(event.instrument, Instrument()).apply(event)

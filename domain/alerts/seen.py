@@ -17,7 +17,7 @@ from domain.holding import Held
 from domain.limits.exposure import Exposure
 from domain.lots import Fill, Side
 from domain.market import CloseCorrected
-from domain.marks import Marks
+from domain.marks import Marks, Quote
 from domain.money import ONE, ZERO
 from domain.portfolio.events import TradeBooked, TradeUnbooked
 from domain.rules.valuing import HasQuantity, Valued
@@ -30,6 +30,7 @@ Rated: TypeAlias = Callable[[str], Decimal | None]
 class Seen(msgspec.Struct, frozen=True, gc=False):
     """A complete valuation: at which instant, and what was held of what.
 
+    `facts` is another number wherever it holds a trade or a close that an earlier one did not.
     `undone` are trades that were taken out of it, and may come again as amended; `unseen` those of
     its date without a time of day that came behind it, so that it holds none of them.
     """
@@ -38,14 +39,15 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     exposure: Exposure
     valued: Mapping[str, Valued]
     books: Mapping[str, HasQuantity]
+    facts: int = 0
     undone: frozenset[UUID] = frozenset()
     unseen: frozenset[UUID] = frozenset()
 
     @classmethod
-    def of(cls, held: Held, exposure: Exposure, at: datetime) -> "Seen":
+    def of(cls, held: Held, exposure: Exposure, at: datetime, facts: int) -> "Seen":
         """Keep what was valued just now."""
         assert held.valued is not None, "it was valued"
-        return cls(at, exposure, held.valued.values.copy(), held.books.copy())
+        return cls(at, exposure, held.valued.values.copy(), held.books.copy(), facts)
 
     @property
     def nav(self) -> Decimal:
@@ -56,6 +58,16 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
         """What was held of an instrument."""
         book = self.books.get(name)
         return ZERO if book is None else book.quantity
+
+    @property
+    def closes(self) -> list[str]:
+        """The names that are valued by the close of a session."""
+        return [name for name, each in self.valued.items() if each.quote and each.quote.is_close]
+
+    def quote(self, name: str) -> Quote | None:
+        """The mark by which an instrument is valued, if it is by any."""
+        valued = self.valued.get(name)
+        return None if valued is None else valued.quote
 
     def unit(self, name: str) -> Decimal | None:
         """What one unit of an instrument was worth, in base; None where none was held."""
