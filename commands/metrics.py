@@ -44,3 +44,8 @@ def answered(kind: str, outcome: str) -> Counter:
 UNSTRUCK = Counter(
     "pms_striking_failed", "Portfolios no figures are struck of: a defect, see the log"
 )
+ALERTS_LAG = Gauge(
+    "pms_alerts_lag_positions", "Log positions that are not folded by whoever judges alert rules"
+)
+ALERTS_EVALUATED = Counter("pms_alerts_evaluated", "Judgings of an alert rule on one subject")
+ALERTS_TOLD = Counter("pms_alerts_told", "What was told of alerts, by event", ["event"])

@@ -79,15 +79,16 @@ def _read_both(
 class ReadChosen:
     """Reads the events of some types only; which, may change from one reading to the next.
 
-    `reached` is the position up to which everything chosen was given; it `is_level` where that was
-    the head. Behind the first event of a type that is `heeded` nothing is given at once: it may
-    change what is chosen.
+    `reached` is the position up to which everything chosen was given, `lag` how far behind the head
+    that was; it `is_level` where it was the head. Behind the first event of a type that is `heeded`
+    nothing is given at once: it may change what is chosen.
     """
 
     def __init__(self, event_types: Collection[str], *, heeded: Collection[str] = ()) -> None:
         self.event_types = event_types
         self.heeded = heeded
         self.reached = 0
+        self.lag = 0
         self.is_level = False
 
     def __call__(
@@ -101,7 +102,7 @@ class ReadChosen:
             if each.event_type in self.heeded:
                 events, reached = events[:count], each.position
                 break
-        self.reached, self.is_level = reached, reached == head
+        self.reached, self.lag, self.is_level = reached, head - reached, reached == head
         return events, reached, self.is_level
 
 

@@ -19,6 +19,7 @@ import structlog
 from commands.alerts import TellAlert
 from commands.command import Issued, Outcome, Status
 from commands.desk import Desk
+from commands.metrics import ALERTS_EVALUATED, ALERTS_LAG, ALERTS_TOLD
 from commands.reactions.owing import UNDECIDED, keep_looking, reacting
 from commands.reactions.time import reaching
 from domain.alerts import watch
@@ -59,7 +60,7 @@ WATCHING = _SHARED | _JUDGED | {EVENT_NAMES[kind] for kind in WATCHED_EVENTS}
 class Asked(NamedTuple):
     """What the desk is asked to tell of an alert."""
 
-    alert: UUID
+    event: JudgedEvent
     issued: Issued
     future: Future[Outcome]
 
@@ -80,6 +81,7 @@ class AlertsByRules:
         self._asked: dict[UUID, Asked] = {}
         self._asked_time: Future[Outcome] | None = None
         self._is_live = False
+        self._evaluations = 0
         self.reads = ReadChosen(_RULES, heeded=_RULES)
 
     def load(self) -> int:
@@ -106,6 +108,7 @@ class AlertsByRules:
             self._owe(self._watching.judge())
         self._ask()
         self._tell_time()
+        self._count()
 
     @property
     def is_idle(self) -> bool:
@@ -128,6 +131,7 @@ class AlertsByRules:
         """Fold the past of all tenants with rules anew."""
         self._watching, self._cause = Watching(self._told_by_others(until)), None
         self._owed.clear()
+        self._evaluations = 0
         self.reads.event_types = WATCHING
         for each in self._read(WATCHING, until):
             self._fold(each)
@@ -144,6 +148,7 @@ class AlertsByRules:
 
     def _read(self, event_types: frozenset[str], until: int) -> Iterator[RecordedEvent]:
         for after in range(0, until, POSITIONS_PER_READ):
+            ALERTS_LAG.set(until - after)
             reached = min(after + POSITIONS_PER_READ, until)
             yield from self._log.read_of_types(event_types, after, reached)
 
@@ -181,8 +186,10 @@ class AlertsByRules:
                 self._owed[asked.issued.tenant].pop(command_id, None)
                 del self._asked[command_id]
             elif outcome.position is None or outcome.position <= self._position:
+                if not outcome.replayed:
+                    ALERTS_TOLD.labels(EVENT_NAMES[type(asked.event)]).inc()
                 del self._asked[command_id]
-        under_way = {each.alert for each in self._asked.values()}
+        under_way = {each.event.alert for each in self._asked.values()}
         for owed in self._owed.values():
             for command_id, (judged, cause) in owed.items():
                 if command_id in self._asked:
@@ -191,8 +198,15 @@ class AlertsByRules:
                 if alert in under_way or len(self._asked) >= ASKED_MAX:
                     break
                 issued = telling(judged, cause)
-                self._asked[command_id] = Asked(alert, issued, self._desk.submit(issued))
+                self._asked[command_id] = Asked(judged.event, issued, self._desk.submit(issued))
                 under_way.add(alert)
+
+    def _count(self) -> None:
+        """Let operators see how far this is, and how much it judges."""
+        ALERTS_LAG.set(self.reads.lag)
+        evaluations = self._watching.evaluations
+        ALERTS_EVALUATED.inc(evaluations - self._evaluations)
+        self._evaluations = evaluations
 
     def _tell_time(self) -> None:
         """Let business time come to what is due by the clock, where nothing else tells it."""

@@ -48,6 +48,7 @@ class TenantWatch:
         self.tenant = tenant
         self.rules = AlertRules()
         self.watches: dict[tuple[str, AlertSubject], Watch] = {}
+        self.evaluations = 0
         self._market = market
         self._counting = Counting(self.watch)
         self._holders: dict[str, Holder] = {}
@@ -178,6 +179,7 @@ class TenantWatch:
     def _judge_one(
         self, watch: Watch, place: Place, *, as_it_stood: bool = False
     ) -> Iterator[JudgedEvent]:
+        self.evaluations += 1
         alert, before = watch.alert, watch.due
         yield from watch.judge(place, as_it_stood=as_it_stood)
         self._note_alert(watch, alert)

@@ -100,6 +100,11 @@ class Watching:
         return max((each for each in known if each is not None), default=None)
 
     @property
+    def evaluations(self) -> int:
+        """How often a rule was judged on a subject."""
+        return sum(tenant.evaluations for tenant in self.tenants.values())
+
+    @property
     def due(self) -> datetime | None:
         """When something is to be judged next though nothing happens."""
         dues = (tenant.due for tenant in self.tenants.values())

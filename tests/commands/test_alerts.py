@@ -3,6 +3,8 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from prometheus_client import REGISTRY
+
 from commands.alerts import AcknowledgeAlert, ResolveAlert, RetireAlertRule
 from commands.command import (
     CloseSession,
@@ -287,6 +289,35 @@ class TestPersons:
         assert isinstance(cleared, AlertCleared)
         assert cleared.actual is None
         assert words(log) == ["raised", "cleared"]
+
+
+class TestMetrics:
+    """What operators see of it."""
+
+    def test_say_what_was_judged_and_told_and_how_far(self, desk: Desk, log: Log) -> None:
+        """Whatever leader told it: once."""
+
+        def seen(name: str, **labels: str) -> float:
+            return REGISTRY.get_sample_value(name, labels) or 0
+
+        told = {"event": "alert.raised.v1"}
+        before = seen("pms_alerts_told_total", **told), seen("pms_alerts_evaluated_total")
+        two_names(desk)
+        declare_rule(desk, "one-name", CONCENTRATED)
+        mark(desk, 1, AAPL=30, MSFT=10)
+        Alerting(desk, log, batch=1).settle()
+        Alerting(desk, log).settle()
+
+        assert seen("pms_alerts_told_total", **told) == before[0] + 1
+        assert seen("pms_alerts_evaluated_total") > before[1]
+        assert seen("pms_alerts_lag_positions") == 0
+        mark(desk, 2, AAPL=30, MSFT=10)
+        mark(desk, 3, AAPL=30, MSFT=10)
+        late = Alerting(desk, log, batch=1)
+        mark(desk, 4, AAPL=30, MSFT=10)
+        mark(desk, 5, AAPL=30, MSFT=10)
+        late.look()
+        assert seen("pms_alerts_lag_positions") == 1
 
 
 class TestReplay:
