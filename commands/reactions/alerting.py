@@ -123,9 +123,9 @@ class AlertsByRules:
         if recorded.event_type in _RULES and recorded.tenant not in self._tenants:
             self._tenants.add(recorded.tenant)
             return True
-        return recorded.event_type in _JUDGED and self._floors.see(
-            recorded.tenant, _judged(recorded)
-        )
+        if recorded.event_type not in _JUDGED or recorded.command_id in self._owed[recorded.tenant]:
+            return False
+        return self._floors.see(recorded.tenant, _judged(recorded))
 
     def _begin(self, until: int) -> None:
         """Fold the past of all tenants with rules anew."""

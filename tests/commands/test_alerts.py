@@ -328,6 +328,12 @@ class TestReplay:
         two_names(desk)
         declare_rule(desk, "one-name", CONCENTRATED)
         declare_rule(desk, "fall", TENTH)
+        later = AlertStep(level=AlertLevel.CRITICAL, after_seconds=20)
+        steps = (RAISE, later, later)
+        lasting = alert_terms(
+            AlertKind.CONCENTRATION, "0.7", "0.6", lasting_seconds=30, steps=steps
+        )
+        declare_rule(desk, "lasting", lasting)
         scope = AlertScope(portfolio="alpha")
         declare_rule(desk, "gross", alert_terms(AlertKind.EXPOSURE, "3500", "3000", scope=scope))
         prices = (10, 30, 20, 40, 5, 35, 10, 80, 8)
@@ -344,6 +350,7 @@ class TestReplay:
 
         live = sorted(judged_live(log), key=in_order)
         assert len(live) > 10
+        assert sum(isinstance(each.event, AlertEscalated) for each in live) > 2
         assert sorted(judged_anew(log), key=in_order) == live
 
 

@@ -110,7 +110,9 @@ class TestWhatWasTold:
         assert words(log) == ["raised", "cleared"]
         assert alerts_told(log)[-1].alert == only_raised(log).alert
 
-    def test_escalates_from_the_step_it_is_at(self, desk: Desk, log: Log) -> None:
+    def test_escalates_from_the_step_it_is_at(
+        self, desk: Desk, log: Log, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Each step once, whichever build told it."""
         before = raised_before(desk, log, STEPPED)
         mark(desk, 2, AAPL=30, MSFT=10)
@@ -119,8 +121,10 @@ class TestWhatWasTold:
             before.settle()
         assert words(log) == ["raised", "escalated"]
 
+        now = Alerting(desk, log)
+        monkeypatch.setattr(now.reaction, "_begin", None)  # What it tells is no news to it.
         done(desk, ReachTime(at=at(40)), tenant=MARKET_TENANT)  # type: ignore[arg-type]
-        Alerting(desk, log).settle()
+        now.settle()
 
         steps = [each.step for each in alerts_told(log) if isinstance(each, AlertEscalated)]
         assert steps == [1, 2]
