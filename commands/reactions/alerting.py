@@ -210,7 +210,7 @@ class AlertsByRules:
 
     def _tell_time(self) -> None:
         """Let business time come to what is due by the clock, where nothing else tells it."""
-        due, reached = self._watching.due, self._watching.market.reached
+        due, reached = self._watching.due, self._watching.reached
         is_asked = self._asked_time is not None and not self._asked_time.done()
         if due is None or not self._is_live or is_asked or (reached is not None and reached >= due):
             return
