@@ -20,7 +20,7 @@ from commands.alerts import TellAlert
 from commands.command import Issued, Outcome, Status
 from commands.desk import Desk
 from commands.metrics import ALERTS_EVALUATED, ALERTS_LAG, ALERTS_TOLD
-from commands.reactions.owing import UNDECIDED, keep_looking, reacting
+from commands.reactions.owing import LOOK_SECONDS, UNDECIDED, keep_looking, reacting
 from commands.reactions.time import reaching
 from domain.alerts import watch
 from domain.alerts.events import AlertEscalated, JudgedEvent
@@ -40,6 +40,8 @@ _log = structlog.get_logger("commands.alerts")
 ACTOR = "reaction:alerts"
 ASKED_MAX = 50
 """Alerts told at a time: trades beside them wait for so many at most."""
+
+WATCHING_REST_SECONDS = 0.02
 
 LIVE_WITHIN = timedelta(hours=1)
 """Business time is told by the clock only where the market told it so soon: a history that is being
@@ -109,6 +111,11 @@ class AlertsByRules:
         self._ask()
         self._tell_time()
         self._count()
+
+    @property
+    def rest_seconds(self) -> float:
+        """How long to rest between two looks: a breach is to find its person in 100 ms."""
+        return WATCHING_REST_SECONDS if self._tenants else LOOK_SECONDS / 2
 
     @property
     def is_idle(self) -> bool:
@@ -249,4 +256,11 @@ def run_alerts(
 ) -> None:
     """Have alerts told until `stop`: the past first, then as the log goes on."""
     reaction = AlertsByRules(desk, log, clock)
-    keep_looking(reaction, log, reaction.load(), reaction.reads, stop)
+    keep_looking(
+        reaction,
+        log,
+        reaction.load(),
+        reaction.reads,
+        stop,
+        rest_seconds=lambda: reaction.rest_seconds,
+    )

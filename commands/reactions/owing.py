@@ -74,7 +74,13 @@ def react_on(reaction: Reaction, log: Log, after: int, read: ReadOn, stop: threa
 
 
 def keep_looking(
-    reaction: Taking, log: Log, after: int, read: ReadOn, stop: threading.Event
+    reaction: Taking,
+    log: Log,
+    after: int,
+    read: ReadOn,
+    stop: threading.Event,
+    *,
+    rest_seconds: Callable[[], float] = lambda: LOOK_SECONDS / 2,
 ) -> None:
     """Let a reaction look at the log until `stop`, some times a second whatever is appended."""
     following = log.follow(
@@ -82,7 +88,7 @@ def keep_looking(
         batch_events_max=EVENTS_PER_READ,
         stop=stop,
         poll_seconds=LOOK_SECONDS,
-        rest_seconds=lambda: LOOK_SECONDS / 2,
+        rest_seconds=rest_seconds,
         read=read,
     )
     for recorded in following:
