@@ -1,5 +1,6 @@
 """Reading the board: a stretch of ranks, or what is around a participant, all of one position."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -42,10 +43,18 @@ class Board(NamedTuple):
     ranks: list[Rank]
 
 
+class Tops(NamedTuple):
+    """The first ranks of contests, all of one stand; no board where it has no such contest."""
+
+    stand: Stand
+    boards: Mapping[tuple[str, str], Board]
+
+
 class Reader:
     """Asks Redis; thread-safe."""
 
     def __init__(self, client: redis.Redis) -> None:
+        self._client = client
         self._read = client.register_script(READ)
 
     def ranks(self, tenant: str, contest: str, *, first: int, last: int) -> Board | None:
@@ -64,38 +73,70 @@ class Reader:
         """
         return self._ask(tenant, contest, reach, reach, participant)
 
-    def _ask(self, tenant: str, contest: str, first: int, last: int, who: str) -> Board | None:
-        about = about_key(tenant, contest)
+    def tops(self, contests: Sequence[tuple[str, str]], *, last: int) -> Tops:
+        """Give the first ranks of contests, by tenant and name: at least of one, asked at once.
+
+        Raises:
+            BoardMissing: there is none, not the whole of one, or Redis cannot be asked now.
+        """
         try:
-            found: list[Any] = self._read(
-                keys=[CHECKPOINT, SEEN, about],
-                args=[about.removesuffix("about"), first, last, who, PREFIX_LENGTH],
-            )
+            with self._client.pipeline(transaction=True) as together:
+                for tenant, contest in contests:
+                    keys, arguments = _asked(tenant, contest, 1, last, "")
+                    self._read(keys=keys, args=arguments, client=together)
+                answers = together.execute()
         except redis.RedisError as error:
             raise BoardMissing(type(error).__name__) from error
-        if not found:
-            raise BoardMissing
-        stand = msgspec.json.decode(found[0], type=Stand)
-        if len(found) == 2:  # noqa: PLR2004 - where it stands, and since when
-            return None
-        age, (described, *counts), mine, place, ranked, kept = found[1:7]
-        start = found[7] if len(found) == _SCRIPTED else 1
-        ranks = [_rank(row, start + number) for number, row in enumerate(ranked)]
-        pairs = zip(kept[::2], kept[1::2], strict=True)
-        ranks += [_rank(row, int(float(held))) for held, row in pairs]
-        ranks.sort(key=lambda each: (each.rank or 0, each.held_since is not None, each.participant))
-        own_place = None if place is None else int(float(place))
-        counted, held_count, entrants = map(int, counts)
-        return Board(
-            stand=stand,
-            is_stale=int(age) > STALE_SECONDS,
-            about=msgspec.json.decode(described, type=About),
-            ranked=counted,
-            held=held_count,
-            entrants=entrants,
-            own=None if mine is None else _rank(mine, own_place),
-            ranks=ranks,
-        )
+        found = dict(zip(contests, map(_board, answers), strict=True))
+        boards = {name: board for name, board in found.items() if board is not None}
+        return Tops(msgspec.json.decode(answers[0][0], type=Stand), boards)
+
+    def _ask(self, tenant: str, contest: str, first: int, last: int, who: str) -> Board | None:
+        keys, arguments = _asked(tenant, contest, first, last, who)
+        try:
+            found: list[Any] = self._read(keys=keys, args=arguments)
+        except redis.RedisError as error:
+            raise BoardMissing(type(error).__name__) from error
+        return _board(found)
+
+
+def _asked(
+    tenant: str, contest: str, first: int, last: int, who: str
+) -> tuple[list[str], list[str | int]]:
+    about = about_key(tenant, contest)
+    own = about.removesuffix("about")
+    return [CHECKPOINT, SEEN, about], [own, first, last, who, PREFIX_LENGTH]
+
+
+def _board(found: list[Any]) -> Board | None:
+    """Read an answer.
+
+    Raises:
+        BoardMissing: there is no board, or not the whole of it.
+    """
+    if not found:
+        raise BoardMissing
+    stand = msgspec.json.decode(found[0], type=Stand)
+    if len(found) == 2:  # noqa: PLR2004 - where it stands, and since when
+        return None
+    age, (described, *counts), mine, place, ranked, kept = found[1:7]
+    start = found[7] if len(found) == _SCRIPTED else 1
+    ranks = [_rank(row, start + number) for number, row in enumerate(ranked)]
+    pairs = zip(kept[::2], kept[1::2], strict=True)
+    ranks += [_rank(row, int(float(held))) for held, row in pairs]
+    ranks.sort(key=lambda each: (each.rank or 0, each.held_since is not None, each.participant))
+    own_place = None if place is None else int(float(place))
+    counted, held_count, entrants = map(int, counts)
+    return Board(
+        stand=stand,
+        is_stale=int(age) > STALE_SECONDS,
+        about=msgspec.json.decode(described, type=About),
+        ranked=counted,
+        held=held_count,
+        entrants=entrants,
+        own=None if mine is None else _rank(mine, own_place),
+        ranks=ranks,
+    )
 
 
 def _rank(row: bytes, place: int | None) -> Rank:

@@ -113,6 +113,12 @@ def last_marks(
     return page_of(question, answered, rows, limit=limit, key=lambda row: row.name)
 
 
+def is_listed(readable: Readable, *, name: str) -> bool:
+    """Say whether an instrument is registered, or a pair has had a rate."""
+    found = ask(readable, "market", "names.name FROM {schema}.names WHERE name = %s", (name,))
+    return bool(found.rows)
+
+
 def told_marks(
     readable: Readable,
     *,

@@ -20,7 +20,6 @@ from gateway.interface import not_found
 from gateway.problem import Problem
 from projections.asking import Readable, ReadModelMissing, Seen, State
 from projections.changed import TooMuchChanged
-from projections.positions.queries import portfolio_of
 from projections.reading import Reading, ReadingUnavailable, Sitting
 from read_api.live.changes import Encoded, encoded
 from read_api.live.destinations import Destination, Spread, Told, Topic
@@ -140,10 +139,7 @@ class Audience:
         destination = stream.destination
 
         def ask(readable: Readable) -> Told:
-            if destination.is_of_portfolio:
-                own = readable._replace(seen=None)
-                if portfolio_of(own, tenant=topic.tenant, portfolio=topic.names[0]).row is None:
-                    raise not_found()
+            _require_known(destination, readable, topic)
             return destination.snapshot(readable, [topic])
 
         if resumed is not None:
@@ -154,17 +150,20 @@ class Audience:
 
     async def _since(self, stream: Stream, topic: Topic, resumed: Resumed) -> First | None:
         """Ask what changed since a client was here; None where it must begin anew."""
-        changes = stream.destination.changes
+        destination, changes = stream.destination, stream.destination.changes
         if changes is None:
             return None
+
+        def ask(readable: Readable) -> Told:
+            _require_known(destination, readable, topic)
+            return changes(readable, [topic], resumed.position)
+
         try:
-            found = await self._ask(
-                stream, lambda readable: changes(readable, [topic], resumed.position)
-            )
+            found = await self._ask(stream, ask)
         except TooMuchChanged:
             return None
         first = First(topic, *found, since=resumed.position)
-        is_of_same = stream.destination.is_log or first.edition == resumed.edition
+        is_of_same = destination.is_log or first.edition == resumed.edition
         return first if is_of_same and first.position >= resumed.position else None
 
     def _look(self, stream: Stream) -> None:
@@ -248,7 +247,7 @@ class Audience:
             held = self._reading.held(sitting) if is_of_one_snapshot else nullcontext()
             with held:
                 told = self._reading.answer(question, stream.partitions, sitting)
-            return encoded(told), seen
+            return encoded(told), seen if told.seen is None else told.seen
 
         return await self._in_thread(ask)
 
@@ -258,3 +257,14 @@ class Audience:
     def _states(self, schemas: set[str]) -> dict[str, State]:
         found = self._reading.states(schemas)
         return {schema: state for schema, state in found.items() if state is not None}
+
+
+def _require_known(destination: Destination, readable: Readable, topic: Topic) -> None:
+    """Refuse a topic that is none, whatever else was asked for.
+
+    Raises:
+        Problem: `not_found`.
+    """
+    # What this is made of is no part of the answer.
+    if not destination.is_known(readable._replace(seen=None), topic):
+        raise not_found()

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from gateway.access import Action
 from gateway.problem import Kind, Problem
 from gateway.tokens import Principal
-from projections.asking import Readable
+from projections.asking import Readable, Seen
 from read_api.parameters import NAME
 
 _PLACE = re.compile(r"\{[a-z_]+\}")
@@ -43,11 +43,15 @@ class Row(NamedTuple):
 
 
 class Told(NamedTuple):
-    """Rows, and the one log position all of them are of."""
+    """Rows, and the one log position all of them are of.
+
+    `seen` is given where they are made of less than the tables hold: the rest is asked for next.
+    """
 
     position: int
     market_position: int
     rows: Sequence[Row]
+    seen: Seen | None = None
 
 
 class Spread(Enum):
@@ -65,10 +69,16 @@ Snapshot = Callable[[Readable, Sequence[Topic]], Told]
 Changes = Callable[[Readable, Sequence[Topic], int], Told]
 Touched = Callable[[Readable, Sequence[Topic], int], Iterable[Topic]]
 Admit = Callable[[Principal, Topic], None]
+Known = Callable[[Readable, Topic], bool]
 
 
 def admit_all(principal: Principal, topic: Topic) -> None:
     """Ask for nothing more than a permitted action."""
+
+
+def know_all(readable: Readable, topic: Topic) -> bool:  # noqa: ARG001
+    """Take any name: nothing may have been told of it yet."""
+    return True
 
 
 class Destination(NamedTuple):
@@ -79,9 +89,9 @@ class Destination(NamedTuple):
     `snapshot` gives all rows of some topics, `changes` those that changed behind a position,
     `touched` the topics that may have; `follow` makes what a stream asks in place of `changes`,
     with a memory of its own. They run in a thread, at most `busy_part` of the time.
-    `admit` raises a `Problem` where the actions do not say enough. Where `is_of_portfolio`, one
-    that the tenant does not have is refused. The rows of a `is_log` never change: whoever resumes
-    goes on, whatever was rebuilt meanwhile; each of its topics is asked alone.
+    `admit` raises a `Problem` where the actions do not say enough; a topic that is not `is_known`
+    is refused at once. The rows of a `is_log` never change: whoever resumes goes on, whatever was
+    rebuilt meanwhile; each of its topics is asked alone.
     """
 
     pattern: str
@@ -96,12 +106,8 @@ class Destination(NamedTuple):
     pause_seconds: float = 0.0
     busy_part: float = 0.67
     admit: Admit = admit_all
+    is_known: Known = know_all
     is_log: bool = False
-
-    @property
-    def is_of_portfolio(self) -> bool:
-        """Whether its first name is a portfolio's."""
-        return self.pattern.startswith("portfolios/{portfolio}")
 
 
 class Directory:

@@ -1,38 +1,43 @@
-"""The destination of a contest's first ranks: the board in Redis, once it is level."""
+"""The destination of a contest's first ranks: the board in Redis, as far as it is.
 
-import time
+Nobody waits for the board: what it shows is told at its own position and edition, and asked again
+until it is level with the tables it is made of.
+"""
+
 from collections.abc import Sequence
 
 from gateway.access import Action
-from gateway.interface import not_found
-from projections.asking import Readable, ReadModelMissing, ask
-from projections.leaderboard.reading import Board, BoardMissing, Reader
+from projections.asking import Readable, ReadModelMissing, Seen, State, ask
+from projections.leaderboard.keys import Stand
+from projections.leaderboard.reading import BoardMissing, Reader
 from read_api.contest_shapes import rank_item
 from read_api.live.destinations import Destination, Row, Spread, Told, Topic
+from read_api.live.known import known_contest
 
 MODEL = "performance"
 TOP = 100
 PAUSE_SECONDS = 0.25
-LEVEL_SECONDS = 2.0
-"""How long a question waits for the board to be as far as the tables it is made of."""
-_LOOK_SECONDS = 0.02
 
 
 def leaderboard_destination(reader: Reader) -> Destination:
     """Give it, over what reads the board."""
 
     def snapshot(readable: Readable, topics: Sequence[Topic]) -> Told:
-        told = ask(readable, MODEL, "1", (), merge=lambda row: row)
-        position, market_position = told.position, told.market_position
-        rows: list[Row] = []
-        for topic in topics:
-            board = _level(reader, topic, told.position)
-            position, market_position = board.stand.position, board.stand.market_position
-            rows += [
-                Row(topic, each.participant, board.about.position, rank_item(each, board.ranked))
-                for each in board.ranks
-            ]
-        return Told(position, market_position, rows)
+        asked = readable._replace(seen={})
+        position = ask(asked, MODEL, "1", (), merge=lambda row: row).position
+        try:
+            stand, boards = reader.tops([_contest(topic) for topic in topics], last=TOP)
+        except BoardMissing as error:
+            raise ReadModelMissing("the leaderboard is away") from error
+        rows = [
+            Row(topic, each.participant, board.about.position, rank_item(each, board.ranked))
+            for topic in topics
+            # A contest that the board has not met yet, or any more, has no ranks there.
+            if (board := boards.get(_contest(topic))) is not None
+            for each in board.ranks
+        ]
+        seen = _seen(stand, position, asked)
+        return Told(stand.position, stand.market_position, rows, seen)
 
     return Destination(
         "leaderboard/{contest}",
@@ -42,26 +47,23 @@ def leaderboard_destination(reader: Reader) -> Destination:
         snapshot,
         spread=Spread.ALL,
         pause_seconds=PAUSE_SECONDS,
+        is_known=known_contest,
     )
 
 
-def _level(reader: Reader, topic: Topic, position: int) -> Board:
-    """Wait until the board is of a position.
+def _contest(topic: Topic) -> tuple[str, str]:
+    return topic.tenant, topic.names[0]
 
-    Raises:
-        Problem: `not_found`: the tenant has no such contest.
-        ReadModelMissing: the board is away, or did not come level in time.
-    """
-    deadline = time.monotonic() + LEVEL_SECONDS
-    while True:
-        try:
-            board = reader.ranks(topic.tenant, topic.names[0], first=1, last=TOP)
-        except BoardMissing as error:
-            raise ReadModelMissing("the leaderboard is away") from error
-        if board is not None and board.stand.position >= position:
-            return board
-        if time.monotonic() >= deadline:
-            if board is None:
-                raise not_found()
-            raise ReadModelMissing("the leaderboard is behind")
-        time.sleep(_LOOK_SECONDS)
+
+def _seen(stand: Stand, position: int, asked: Readable) -> Seen:
+    """Say what the board is made of: the tables as they are, or as they were."""
+    tables = asked.seen
+    assert tables is not None, "the tables were asked"
+    schemas = [MODEL + each.suffix for each in asked.partitions]
+    edition = "-".join(str(tables[each].edition) for each in schemas)
+    if stand.edition == edition and stand.position >= position:
+        return tables
+    editions = map(int, stand.edition.split("-"))
+    # One that was made of other partitions tells nothing of some: they are asked again.
+    made_of = zip(schemas, editions, strict=False)
+    return {schema: State(stand.position, each) for schema, each in made_of}

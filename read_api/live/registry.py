@@ -13,6 +13,7 @@ from projections.trades.changed import trades_changed
 from read_api import shaping
 from read_api.alerts import alert_shaped
 from read_api.live.destinations import Destination, Row, Spread, Told, Topic
+from read_api.live.known import known_portfolio
 from read_api.live.shared_destinations import shared_destinations
 from read_api.live.values import ValuesFollowed
 from read_api.live.worth import worth_destinations
@@ -39,11 +40,15 @@ class HeldPosition(Shaped, frozen=True):
 
 def live_destinations() -> Sequence[Destination]:
     """Give every destination."""
-    return (*_booked_destinations(), *worth_destinations(), *shared_destinations())
+    return (
+        *_tenant_destinations(),
+        *_portfolio_destinations(),
+        *worth_destinations(),
+        *shared_destinations(),
+    )
 
 
-def _booked_destinations() -> Sequence[Destination]:
-    own = "portfolios/{portfolio}"
+def _tenant_destinations() -> Sequence[Destination]:
     return (
         Destination(
             "portfolios",
@@ -55,12 +60,28 @@ def _booked_destinations() -> Sequence[Destination]:
             spread=Spread.ALL,
         ),
         Destination(
+            "alerts",
+            "Open alerts of the tenant, by id; what ends goes out",
+            "alerts",
+            (Action.READ_ALERTS,),
+            alerts,
+            alerts,
+            spread=Spread.ANY,
+        ),
+    )
+
+
+def _portfolio_destinations() -> Sequence[Destination]:
+    own = "portfolios/{portfolio}"
+    return (
+        Destination(
             f"{own}/positions",
             "What is held, by instrument, as booked",
             "positions",
             (Action.READ_POSITIONS,),
             positions,
             positions,
+            is_known=known_portfolio,
         ),
         Destination(
             f"{own}/pnl",
@@ -71,8 +92,17 @@ def _booked_destinations() -> Sequence[Destination]:
             values,
             follow=ValuesFollowed,
             pause_seconds=VALUES_PAUSE_SECONDS,
+            is_known=known_portfolio,
         ),
-        Destination(f"{own}/cash", "Cash, by currency", "cash", (Action.READ_CASH,), cash, cash),
+        Destination(
+            f"{own}/cash",
+            "Cash, by currency",
+            "cash",
+            (Action.READ_CASH,),
+            cash,
+            cash,
+            is_known=known_portfolio,
+        ),
         Destination(
             f"{own}/trades",
             "The newest captures and every change of any, by log position",
@@ -80,6 +110,7 @@ def _booked_destinations() -> Sequence[Destination]:
             (Action.READ_TRADES,),
             trades,
             trades,
+            is_known=known_portfolio,
         ),
         Destination(
             f"{own}/performance",
@@ -88,15 +119,7 @@ def _booked_destinations() -> Sequence[Destination]:
             (Action.READ_PERFORMANCE,),
             performance,
             performance,
-        ),
-        Destination(
-            "alerts",
-            "Open alerts of the tenant, by id; what ends goes out",
-            "alerts",
-            (Action.READ_ALERTS,),
-            alerts,
-            alerts,
-            spread=Spread.ANY,
+            is_known=known_portfolio,
         ),
     )
 

@@ -13,6 +13,7 @@ from projections.market.queries import last_marks
 from projections.outcomes.queries import LINES_MAX, complete_position, outcomes_after
 from projections.standings import standing_tables
 from read_api.live.destinations import Destination, Row, Spread, Told, Topic
+from read_api.live.known import known_instrument
 from read_api.market import Mark
 from read_api.shaping import Shaped, shaped
 from read_api.sources import SOURCES, require_source
@@ -53,6 +54,7 @@ def shared_destinations() -> Sequence[Destination]:
             (Action.READ_MARKET,),
             market,
             spread=Spread.ANY,
+            is_known=known_instrument,
         ),
         Destination(
             "sources/{source}/outcomes",

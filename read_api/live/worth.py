@@ -15,6 +15,7 @@ from projections.performance import contributions, risk
 from projections.touched import portfolios_touched
 from read_api import contribution_shapes, risk_shapes
 from read_api.live.destinations import Destination, Row, Told, Topic
+from read_api.live.known import known_portfolio
 
 MODEL = "performance"
 RISK_PAUSE_SECONDS = 1.0
@@ -37,6 +38,7 @@ def worth_destinations() -> Sequence[Destination]:
             touched=touched,
             pause_seconds=RISK_PAUSE_SECONDS,
             busy_part=BUSY_PART,
+            is_known=known_portfolio,
         ),
         Destination(
             f"{own}/sectors",
@@ -47,6 +49,7 @@ def worth_destinations() -> Sequence[Destination]:
             touched=touched,
             pause_seconds=SECTORS_PAUSE_SECONDS,
             busy_part=BUSY_PART,
+            is_known=known_portfolio,
         ),
     )
 

@@ -179,7 +179,9 @@ class TestLive:
         with watching(addresses.read, token(tenant, "viewer")) as watcher:
             first = watcher.subscribe("l", "leaderboard/madrid")
             assert first["type"] == "snapshot"
-            assert {name: row["rank"] for name, row in first["rows"].items()} == {
+            assert watcher.subscribe("none", "leaderboard/lisboa")["code"] == "not_found"
+            state = watcher.until_state("l", lambda rows: "user-cas" not in rows)
+            assert {name: row["rank"] for name, row in state.items()} == {
                 "user-ann": 1, "user-bob": 2,
             }  # fmt: skip
             owner.tell(f"{CUP}/disqualifications", participant="user-ann", reason="drill")

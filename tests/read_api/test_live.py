@@ -160,12 +160,14 @@ class TestWhatIsAskedAnew:
         """Before and behind a trade and a mark; what stays the same is not told again."""
         tenant = new_tenant()
         owner, market = funded(teller, tenant), teller("market_data", tenant=MARKET_TENANT)
-        mark(market, "50")
+        told = mark(market, "50")
+        owner.ask("/v1/market", name=NAME, min_position=told, wait_seconds=20)
         with watching(addresses.read, token(tenant, "viewer")) as watcher:
             watcher.subscribe("risk", "portfolios/growth/risk")
             watcher.subscribe("sectors", "portfolios/growth/sectors")
             watcher.subscribe("market", "market")
             watcher.subscribe("mark", f"market/{NAME}")
+            assert watcher.subscribe("none", "market/NOSUCH")["code"] == "not_found"
             trade(owner, "buy", "10", "49")
             last = mark(market, "51.5")
             watcher.until_state("mark", lambda rows: rows[NAME]["price"] == "51.5")
@@ -221,6 +223,8 @@ class TestAClient:
             assert watcher.subscribe("a", POSITIONS)["code"] == "role_missing"
             theirs = "portfolios/theirs/trades"
             assert watcher.subscribe("a", theirs)["code"] == "not_found"
+            back = watcher.subscribe("a", theirs, position=1, edition=0)
+            assert back["code"] == "not_found"
             assert watcher.subscribe("a", "portfolios/growth/trades")["type"] == "snapshot"
             again = watcher.subscribe("a", "portfolios/growth/trades")
             assert again["code"] == "subscription_taken"
