@@ -150,7 +150,7 @@ class MarketQueries:
         def ask(readable: Readable) -> Marks:
             page = last_marks(
                 readable,
-                name=asked.name,
+                names=None if asked.name is None else [asked.name],
                 is_stale=asked.is_stale,
                 status=asked.status,
                 cursor=asked.cursor,

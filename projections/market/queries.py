@@ -1,5 +1,6 @@
 """What is asked of `market`: last marks with their age, and the history of one name."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -29,7 +30,8 @@ _LAST = f"""
         WHERE marks.name = names.name AND marks.price IS NOT NULL
         ORDER BY marks.at DESC, marks.position DESC LIMIT 1
     ) AS last
-    WHERE names.name > %(after)s AND names.name = coalesce(%(name)s, names.name)
+    WHERE names.name > %(after)s
+        AND (%(names)s::text[] IS NULL OR names.name = ANY(%(names)s::text[]))
 ) AS found
 WHERE (%(is_stale)s::boolean IS NULL OR is_stale = %(is_stale)s)
     AND (%(status)s::text IS NULL OR status = %(status)s)
@@ -89,20 +91,21 @@ class ToldMark(msgspec.Struct, frozen=True):
 def last_marks(
     readable: Readable,
     *,
-    name: str | None = None,
+    names: Sequence[str] | None = None,
     is_stale: bool | None = None,
     status: str | None = None,
     cursor: str | None = None,
     limit: int = PAGE_ROWS_MAX,
 ) -> Page[LastMark]:
-    """Read what is in force of every name that has a price, by name.
+    """Read what is in force of every name that has a price, or of some of them, by name.
 
     Raises:
         CursorInvalid: the cursor is not of this question.
     """
-    question = f"market {name} {is_stale} {status}"
+    named = None if names is None else sorted(names)
+    question = f"market {named} {is_stale} {status}"
     asked = {
-        "name": name,
+        "names": named,
         "is_stale": is_stale,
         "status": status,
         "after": "" if cursor is None else read_cursor(question, cursor, str),

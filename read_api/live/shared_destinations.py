@@ -1,5 +1,6 @@
 """What is no portfolio's: the market, a source's outcomes, and where the read models stand."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -80,18 +81,23 @@ def shared_destinations() -> Sequence[Destination]:
 
 
 def market(readable: Readable, topics: Sequence[Topic]) -> Told:
-    """Tell last marks of all names, or of one."""
-    told = Told(0, 0, [])
-    rows: list[Row] = []
+    """Tell last marks of all names, or of those that the topics name: asked once for everybody."""
+    # The topics of one destination all name an instrument, or none of them does.
+    watching: dict[str, list[Topic]] = defaultdict(list)
     for topic in topics:
-        name = topic.names[0] if topic.names else None
-        page = last_marks(readable, name=name)
-        told = Told(page.position, page.market_position, rows)
-        rows += (Row(topic, mark.name, mark.told, shaped(Mark, mark)) for mark in page.rows)
-        while page.next_cursor is not None:
-            page = last_marks(readable, cursor=page.next_cursor)
-            rows += (Row(topic, mark.name, mark.told, shaped(Mark, mark)) for mark in page.rows)
-    return told
+        for name in topic.names:
+            watching[name].append(topic)
+    names = list(watching) or None
+    page = last_marks(readable, names=names)
+    marks = list(page.rows)
+    while page.next_cursor is not None:
+        page = last_marks(readable, names=names, cursor=page.next_cursor)
+        marks += page.rows
+    rows: list[Row] = []
+    for mark in marks:
+        told, row = watching[mark.name] if names else topics, shaped(Mark, mark)
+        rows += (Row(topic, mark.name, mark.told, row) for topic in told)
+    return Told(page.position, page.market_position, rows)
 
 
 def admit_source(principal: Principal, topic: Topic) -> None:

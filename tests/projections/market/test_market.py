@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import pytest
@@ -32,6 +32,9 @@ from projections.market.queries import LastMark, last_marks, told_marks
 from projections.market.tables import CloseStatus, MarkKind
 from projections.paging import CursorInvalid
 from projections.read_model import ReadModel
+from read_api.live.destinations import Topic
+from read_api.live.known import known_instrument
+from read_api.live.shared_destinations import market
 from tests.projections.story import DAY_ONE, MARKET, NEW_YORK, Story, closing, opening
 
 APPLE, TESLA, EURO = "AAPL", "TSLA", "EUR/USD"
@@ -61,7 +64,7 @@ def rated(story: Story, at: datetime, rate: str) -> None:
 
 def last(connection: Connection, name: str = APPLE) -> LastMark:
     """The last mark of one name."""
-    (row,) = last_marks(Readable(connection), name=name).rows
+    (row,) = last_marks(Readable(connection), names=[name]).rows
     return row
 
 
@@ -287,3 +290,52 @@ def _corrected_first_day() -> CloseCorrected:
         reason="wrong print",
         following=FollowingClose(DAY_TWO, ()),
     )
+
+
+class Counted(psycopg.Cursor[Any]):
+    """A cursor that counts what is asked on it."""
+
+    asked = 0
+
+    def execute(self, *given: Any, **how: Any) -> Self:
+        """Ask, and count it."""
+        Counted.asked += 1
+        super().execute(*given, **how)
+        return self
+
+
+class TestWhoeverWatches:
+    """Live asks for everybody at once."""
+
+    def test_is_told_of_his_instruments_by_one_question(
+        self, story: Story, fold: FoldAll, connection: Connection
+    ) -> None:
+        """Two tenants, two instruments of three; and the whole market for both."""
+        story.register("NEVER", "IBM")
+        story.close(DAY_ONE, AAPL="10", TSLA="20", IBM="5")
+        fold(Market())
+        one, two = (Topic(tenant, (APPLE,)) for tenant in ("acme", "globex"))
+        unpriced, other = Topic("acme", ("NEVER",)), Topic("acme", (TESLA,))
+        connection.cursor_factory, Counted.asked = Counted, 0
+
+        told = market(Readable(connection), [one, unpriced, other, two])
+        assert Counted.asked == 1
+        assert {(row.topic, row.key) for row in told.rows} == {
+            (one, APPLE), (two, APPLE), (other, TESLA),
+        }  # fmt: skip
+        everything = [Topic("acme"), Topic("globex")]
+        told = market(Readable(connection), everything)
+        assert Counted.asked == 2
+        assert [(row.topic, row.key) for row in told.rows] == [
+            (topic, name) for name in (APPLE, "IBM", TESLA) for topic in everything
+        ]
+
+    def test_may_wait_for_a_first_price(
+        self, story: Story, fold: FoldAll, connection: Connection
+    ) -> None:
+        """What is registered is known; what is not, is not."""
+        story.register("NEVER")
+        fold(Market())
+        readable = Readable(connection)
+        assert known_instrument(readable, Topic("acme", ("NEVER",)))
+        assert not known_instrument(readable, Topic("acme", ("NOSUCH",)))
