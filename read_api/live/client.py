@@ -38,6 +38,7 @@ class Client:
         self.connected_at = self.heard_at = self.sent_at = time.monotonic()
         self.sending_since: float | None = None
         self.closing: tuple[int, str] | None = None
+        self.closing_since: float | None = None
         self.is_cut = asyncio.Event()
         self._send = send
         self._audience = audience
@@ -65,6 +66,7 @@ class Client:
         """End the connection, once the answers that wait are sent; the first reason stands."""
         if self.closing is None:
             self.closing = (code, reason)
+            self.closing_since = time.monotonic()
             self._metrics.cut.labels(str(code)).inc()
             self._wake.set()
 

@@ -15,10 +15,10 @@ from starlette.types import Receive, Scope, Send
 
 from gateway import access
 from gateway.problem import Kind, Problem
-from gateway.tokens import VerifyToken, bearer_token
+from gateway.tokens import Principal, VerifyToken, bearer_token
 from read_api.live.audience import Audience, Resumed
 from read_api.live.client import Client
-from read_api.live.destinations import Directory, Topic
+from read_api.live.destinations import Destination, Directory, Topic
 from read_api.live.dialect import Connect, Dialect, Disconnect, Subscribe, Unsubscribe, Wish
 from read_api.live.json_dialect import JsonDialect
 from read_api.live.metrics import LiveMetrics
@@ -27,6 +27,8 @@ from read_api.live.subscription import Subscription
 
 SWEEP_SECONDS = 1.0
 CONNECT_SECONDS_MAX = 10.0
+CLOSING_SECONDS_MAX = 2.0
+"""How long one that is to go may take to hear why."""
 ABORT = "pms.abort"
 """Under this name a server may give, in the scope's state, what ends a connection at once."""
 
@@ -184,6 +186,16 @@ class Live:
         client.tells_every = self._limits.heartbeat_seconds if is_json else wish.hears_every
         client.hears_every = None if is_json else wish.tells_every
         client.reply(client.dialect.connected(beats_every=client.tells_every))
+        self._judge_anew(client, principal)
+
+    def _judge_anew(self, client: Client, principal: Principal) -> None:
+        """End the subscriptions that a new token does not permit, each with the reason."""
+        for subscription in list(client.subscriptions.values()):
+            try:
+                _admit(principal, subscription.destination, subscription.topic)
+            except Problem as problem:
+                self._end(client, subscription)
+                self._refuse(client, problem, Subscribe(subscription.name, subscription.where))
 
     async def _subscribe(self, client: Client, wish: Subscribe) -> None:
         principal = client.principal
@@ -197,9 +209,8 @@ class Live:
                 f"One connection has at most {self._limits.subscriptions_max}: leave some.",
             )
         destination, names = self._directory.find(wish.destination)
-        access.require(principal, *destination.actions)
         topic = Topic(principal.tenant, names)
-        destination.admit(principal, topic)
+        _admit(principal, destination, topic)
         subscription = Subscription(wish.name, wish.destination, destination, topic, client.tell)
         client.subscriptions[wish.name] = subscription
         self._metrics.subscriptions.inc()
@@ -241,10 +252,14 @@ class Live:
                 self._look_after(client, now)
 
     def _look_after(self, client: Client, now: float) -> None:
-        if client.sending_since is not None:
-            if now - client.sending_since > self._limits.stalled_seconds:
-                client.close(STALLED, "stalled")
+        sending_since = client.sending_since
+        if client.closing_since is not None:
+            if now - client.closing_since > CLOSING_SECONDS_MAX:
                 client.is_cut.set()
+            return
+        if sending_since is not None and now - sending_since > self._limits.stalled_seconds:
+            client.close(STALLED, "stalled")
+            client.is_cut.set()
             return
         if client.token is None or client.principal is None:
             if now - client.connected_at > CONNECT_SECONDS_MAX:
@@ -255,6 +270,8 @@ class Live:
         except Problem as problem:
             self._refuse(client, problem, None)
             return
+        if sending_since is not None:
+            return
         if client.hears_every is not None and now - client.heard_at > 2 * client.hears_every:
             client.close(STALLED, "not_heard")
             return
@@ -262,6 +279,16 @@ class Live:
         beats_every = client.tells_every
         if beats_every is not None and now - client.sent_at >= beats_every - SWEEP_SECONDS:
             client.reply(client.dialect.heartbeat())
+
+
+def _admit(principal: Principal, destination: Destination, topic: Topic) -> None:
+    """Let pass who may have a topic.
+
+    Raises:
+        Problem: the roles or the source of the token do not permit it.
+    """
+    access.require(principal, *destination.actions)
+    destination.admit(principal, topic)
 
 
 def _leave() -> None:

@@ -1,0 +1,202 @@
+"""Who may stay connected, judged with real clients of a server of the tests' own.
+
+Its clock is moved by hand, and it looks after its clients twenty times a second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import pytest
+from prometheus_client import CollectorRegistry
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from gateway.access import Action
+from gateway.tokens import TokenVerifier
+from infra.database import Database
+from projections.asking import Readable
+from projections.reading import Reading
+from read_api.application import create_app
+from read_api.live import live as module
+from read_api.live.audience import Audience
+from read_api.live.destinations import Destination, Directory, Row, Spread, Told, Topic
+from read_api.live.live import Limits, Live
+from read_api.live.metrics import LiveMetrics
+from read_api.live.shared_destinations import admit_source
+from read_api.sources import SOURCES
+from tests.gateway.serving import KEY, new_tenant, now, serving, surroundings, token
+from tests.read_api.watching import Watcher, watching
+
+PATIENCE_SECONDS = 20.0
+STUCK_SECONDS = 0.3
+BULK = "x" * 4_000_000
+"""More than the buffers between the two ends take."""
+
+
+class Clock:
+    """The time, moved ahead by hand."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def __call__(self) -> datetime:
+        """Tell it."""
+        return now() + self.ahead
+
+
+class Door(NamedTuple):
+    """A server with live."""
+
+    address: str
+    live: Live
+    clock: Clock
+    registry: CollectorRegistry
+
+    def counted(self, name: str, **labels: str) -> float:
+        """Give what a metric says."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+
+Opened = Callable[[Limits], Door]
+
+
+def one_row(readable: Readable, topics: Sequence[Topic]) -> Told:
+    """Tell the same row of every topic."""
+    return Told(1, 1, [Row(topic, "row", 1, "here") for topic in topics])
+
+
+def bulky(readable: Readable, topics: Sequence[Topic]) -> Told:
+    """Tell a row that does not fit into the buffers of a connection."""
+    return Told(1, 1, [Row(topic, "row", 1, BULK) for topic in topics])
+
+
+def destination(pattern: str, *actions: Action, **how: Any) -> Destination:
+    """A destination that is asked for nothing but its first message."""
+    made = {"snapshot": one_row, "spread": Spread.ANY, **how}
+    return Destination(pattern, "", "toy", actions, **made)
+
+
+DESTINATIONS = Directory([
+    destination("cash", Action.READ_CASH),
+    destination("bulk/{name}", Action.READ_CASH, snapshot=bulky),
+    destination("system", Action.READ_SYSTEM),
+    destination("sources/{source}", *SOURCES, admit=admit_source),
+])  # fmt: skip
+
+
+@pytest.fixture
+def opened(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+    """Open one with limits."""
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(module, "CLOSING_SECONDS_MAX", 0.2)
+    with Reading(database.app_conninfo) as reading, contextmanager(_doors)(reading) as open_door:
+        yield open_door
+
+
+def _doors(reading: Reading) -> Iterator[Opened]:
+    """Open doors, and close them all in the end."""
+    running = []
+
+    def open_door(limits: Limits) -> Door:
+        clock = Clock()
+        around = surroundings(verify_token=TokenVerifier(KEY.public_key(), clock=clock))
+        metrics = LiveMetrics(around.registry)
+        live = Live(Audience(reading, metrics), DESTINATIONS, around.verify_token, metrics, limits)
+        served = serving(create_app(reading, around, live=live))
+        running.append(served)
+        return Door(served.__enter__(), live, clock, around.registry)
+
+    try:
+        yield open_door
+    finally:
+        for served in running:
+            served.__exit__(None, None, None)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.01)
+
+
+def is_stuck(live: Live) -> bool:
+    """Say whether a client has not taken a message for a while."""
+    # Nobody outside can see it.
+    since = [each.sending_since for each in tuple(live._clients)]
+    return any(each is not None and time.monotonic() - each > STUCK_SECONDS for each in since)
+
+
+def closed(watcher: Watcher) -> tuple[int, str]:
+    """Read to the end; give why it ended."""
+    with pytest.raises(ConnectionClosed) as ended:
+        watcher.until(lambda _: False)
+    assert ended.value.rcvd is not None
+    return ended.value.rcvd.code, ended.value.rcvd.reason
+
+
+class TestATokenThatExpires:
+    """It ends the connection, whatever the client does meanwhile."""
+
+    def test_is_told_to_one_that_listens(self, opened: Opened) -> None:
+        """With the reason."""
+        door = opened(Limits())
+        with watching(door.address, token(new_tenant(), "viewer")) as watcher:
+            assert watcher.subscribe("c", "cash")["type"] == "snapshot"
+            door.clock.ahead = timedelta(hours=2)
+            assert watcher.hear()["code"] == "token_expired"
+            assert closed(watcher) == (4401, "token_expired")
+
+    def test_ends_one_that_takes_nothing(self, opened: Opened) -> None:
+        """It is in the middle of a message, long before it would count as stalled."""
+        door = opened(Limits(stalled_seconds=3_600))
+        headers = {"Authorization": f"Bearer {token(new_tenant(), 'viewer')}"}
+        address = door.address.replace("http", "ws", 1) + "/v1/live"
+        with connect(
+            address, additional_headers=headers, proxy=None, max_size=None, max_queue=1,
+            close_timeout=0.1, compression=None,
+        ) as socket:  # fmt: skip
+            for number in range(10):
+                place = f"bulk/b{number}"
+                socket.send(f'{{"type":"subscribe","id":"{number}","destination":"{place}"}}')
+            until(lambda: is_stuck(door.live))
+            door.clock.ahead = timedelta(hours=2)
+            until(lambda: door.live.is_empty)
+            assert door.counted("pms_live_cut_total", code="4401") == 1
+
+
+class TestARenewedToken:
+    """It is of the same tenant and subject, and may permit something else."""
+
+    def test_ends_what_it_does_not_permit(self, opened: Opened) -> None:
+        """Each such subscription hears why; the others go on, and new ones are judged by it."""
+        door, tenant = opened(Limits()), new_tenant()
+        with watching(door.address, token(tenant, "auditor", source="desk-1")) as watcher:
+            for name in ("cash", "system", "sources/desk-1"):
+                assert watcher.subscribe(name, name)["type"] == "snapshot"
+            watcher.say(type="connect", token=token(tenant, "execution", source="desk-2"))
+            assert watcher.hear()["type"] == "connected"
+            refused = [watcher.hear() for _ in range(3)]
+            assert [(each["id"], each["code"]) for each in refused] == [
+                ("cash", "role_missing"),
+                ("system", "role_missing"),
+                ("sources/desk-1", "source_not_yours"),
+            ]
+            assert watcher.subscribe("cash", "cash")["code"] == "role_missing"
+            assert watcher.subscribe("own", "sources/desk-2")["type"] == "snapshot"
+            assert door.counted("pms_live_subscriptions") == 1
+
+    def test_of_another_tenant_ends_the_connection(self, opened: Opened) -> None:
+        """Nothing of the first one's is told any more."""
+        door = opened(Limits())
+        with watching(door.address, token(new_tenant(), "viewer")) as watcher:
+            assert watcher.subscribe("c", "cash")["type"] == "snapshot"
+            watcher.say(type="connect", token=token(new_tenant(), "viewer"))
+            assert watcher.hear()["code"] == "token_invalid"
+            assert closed(watcher) == (4401, "token_invalid")
