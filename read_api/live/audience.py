@@ -29,6 +29,8 @@ from read_api.live.subscription import Subscription
 
 POLL_SECONDS = 0.25
 FAILED_PAUSE_SECONDS = 1.0
+RENEWAL_SECONDS_MIN = 0.1
+RENEWAL_SECONDS_MAX = 5.0
 THREADS = 4
 
 ValueT = TypeVar("ValueT")
@@ -97,23 +99,35 @@ class Audience:
         except BaseException:
             self.leave(subscription)
             raise
-        if subscription.topic in stream.topics:
+        if stream.has(subscription):
             stream.begin(subscription, first)
             self._look(stream)
 
     async def renew(self, subscription: Subscription) -> None:
-        """Give a new snapshot to a subscription that fell behind."""
+        """Give a new snapshot to a subscription that fell behind, or wake it later to try again.
+
+        Its client is told other things meanwhile, so nothing is waited for here.
+        """
         subscription.begin_anew()
         stream = self._stream(subscription.destination, subscription.topic)
-        while True:
-            try:
-                first = await self._first(stream, subscription.topic, None)
-            except (ReadModelMissing, ReadingUnavailable, Problem):
-                await asyncio.sleep(FAILED_PAUSE_SECONDS)
-                continue
-            if first.position >= subscription.position:
-                stream.begin(subscription, first)
-                return
+        first = None
+        try:
+            first = await self._first(stream, subscription.topic, None)
+        except (ReadModelMissing, ReadingUnavailable, Problem):
+            pass
+        except Exception:
+            self._metrics.failures.labels(stream.destination.pattern).inc()
+            self._logger.exception("live_renewal_failed", destination=stream.destination.pattern)
+        if not stream.has(subscription):
+            self.leave(subscription)
+        elif first is not None and first.position >= subscription.position:
+            stream.begin(subscription, first)
+        else:
+            # What was asked is away, or stands before what the client was told already.
+            pause = renewal_pause(subscription.renewals_failed)
+            subscription.stay_behind()
+            loop = asyncio.get_running_loop()
+            loop.call_later(pause, subscription.wake, subscription)
 
     def leave(self, subscription: Subscription) -> None:
         """Forget a subscription."""
@@ -257,6 +271,11 @@ class Audience:
     def _states(self, schemas: set[str]) -> dict[str, State]:
         found = self._reading.states(schemas)
         return {schema: state for schema, state in found.items() if state is not None}
+
+
+def renewal_pause(failed: int) -> float:
+    """Say for how many seconds to wait after so many attempts that failed, and another one."""
+    return min(RENEWAL_SECONDS_MIN * 2.0 ** min(failed, 10), RENEWAL_SECONDS_MAX)
 
 
 def _require_known(destination: Destination, readable: Readable, topic: Topic) -> None:

@@ -83,6 +83,10 @@ class Stream:
         """Let a subscription collect what changes."""
         self.topics.setdefault(subscription.topic, set()).add(subscription)
 
+    def has(self, subscription: Subscription) -> bool:
+        """Say whether a subscription was added and not removed."""
+        return subscription in self.topics.get(subscription.topic, ())
+
     def remove(self, subscription: Subscription) -> None:
         """Forget a subscription, and its topic with the last one."""
         watching = self.topics.get(subscription.topic, set())

@@ -31,7 +31,7 @@ class Subscription:
 
     __slots__ = (
         "_collected", "destination", "has_begun", "is_behind", "name", "pending", "position",
-        "topic", "wake", "where",
+        "renewals_failed", "topic", "wake", "where",
     )  # fmt: skip
 
     def __init__(
@@ -51,12 +51,14 @@ class Subscription:
         self.pending: Change | None = None
         self.has_begun = False
         self.is_behind = False
+        self.renewals_failed = 0
         self._collected: list[Change] = []
 
     def begin(self, first: Change) -> None:
         """Start with a snapshot, or with the changes since the client's last position."""
         self.has_begun = True
         self.is_behind = False
+        self.renewals_failed = 0
         self.position = first.position
         self.pending = first
         collected, self._collected = self._collected, []
@@ -100,6 +102,12 @@ class Subscription:
     def begin_anew(self) -> None:
         """Collect again, until `begin` gives a new snapshot."""
         self.has_begun = False
+
+    def stay_behind(self) -> None:
+        """Drop what was collected: there is no new snapshot yet."""
+        self.has_begun = True
+        self.renewals_failed += 1
+        self._collected = []
 
     def hand_over(self) -> Change | None:
         """Give what is to be sent now."""

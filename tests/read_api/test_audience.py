@@ -11,14 +11,16 @@ from prometheus_client import CollectorRegistry
 from gateway.access import Action
 from gateway.problem import Problem
 from infra.database import Database
-from projections.asking import Readable
+from projections.asking import Readable, ReadModelMissing
 from projections.reading import Reading
-from read_api.live.audience import Audience, Resumed
+from read_api.live import audience as module
+from read_api.live.audience import Audience, Resumed, renewal_pause
 from read_api.live.destinations import Destination, Spread, Told, Topic
 from read_api.live.metrics import LiveMetrics
 from read_api.live.subscription import Subscription
 
 TOPIC = Topic("t", ("a",))
+PATIENCE_SECONDS = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +61,75 @@ class TestJoining:
         with pytest.raises(Problem) as refused:
             asyncio.run(audience.join(subscribed(destination), resumed))
         assert refused.value.code == "not_found"
+
+
+class TestRenewing:
+    """A new snapshot for whoever fell behind."""
+
+    def test_that_fails_is_tried_again_after_a_pause(
+        self, audience: Audience, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Away, broken, or of a position before what was told: asked once, and again later."""
+        answers: Iterator[Told | Exception] = iter([
+            Told(5, 5, []), ReadModelMissing(), ZeroDivisionError(), Told(4, 4, []), Told(6, 6, []),
+        ])  # fmt: skip
+        asked = 0
+
+        def snapshot(readable: Readable, topics: Sequence[Topic]) -> Told:
+            nonlocal asked
+            asked += 1
+            answer = next(answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        async def watch() -> None:
+            woken = asyncio.Event()
+            fallen = Subscription("s", "x/a", destination, TOPIC, lambda _: woken.set())
+            await audience.join(fallen)
+            fallen.fall_behind()
+            for attempt in range(1, 4):
+                woken.clear()
+                await audience.renew(fallen)
+                assert (asked, fallen.is_behind, fallen.hand_over()) == (1 + attempt, True, None)
+                await woken.wait()
+            await audience.renew(fallen)
+            told = fallen.hand_over()
+            assert told is not None
+            assert (told.position, fallen.is_behind, fallen.renewals_failed) == (6, False, 0)
+
+        monkeypatch.setattr(module, "RENEWAL_SECONDS_MIN", 0.001)
+        destination = Destination(
+            "x/{x}", "", "toy", (Action.READ_CASH,), snapshot, never, spread=Spread.ANY
+        )
+        asyncio.run(asyncio.wait_for(watch(), PATIENCE_SECONDS))
+
+    def test_waits_longer_each_time_up_to_a_bound(self) -> None:
+        """Doubled, and never more than some seconds."""
+        pauses = [renewal_pause(failed) for failed in range(12)]
+        assert pauses[:3] == [0.1, 0.2, 0.4]
+        assert pauses[-6:] == [5.0] * 6
+
+    def test_of_one_that_left_meanwhile_tells_nothing(self, audience: Audience) -> None:
+        """And leaves no stream behind."""
+        woken: list[Subscription] = []
+
+        def snapshot(readable: Readable, topics: Sequence[Topic]) -> Told:
+            return Told(5, 5, [])
+
+        async def watch() -> None:
+            fallen = Subscription("s", "x/a", destination, TOPIC, woken.append)
+            await audience.join(fallen)
+            fallen.fall_behind()
+            woken.clear()
+            renewing = asyncio.ensure_future(audience.renew(fallen))
+            await asyncio.sleep(0)
+            audience.leave(fallen)
+            await renewing
+            assert not woken
+            assert not audience._streams
+
+        destination = Destination(
+            "x/{x}", "", "toy", (Action.READ_CASH,), snapshot, never, spread=Spread.ANY
+        )
+        asyncio.run(watch())
