@@ -19,8 +19,8 @@ from projections.leaderboard.reading import Reader
 from projections.listening import listen
 from projections.reading import Reading, ReadingUnavailable
 from read_api.application import create_app
-from read_api.live.live import Limits
 from read_api.live.opening import live_over
+from read_api.live.places import Limits
 
 SWITCH_SECONDS = 0.0005
 """How long a thread that works out an answer keeps the interpreter while others wait for it.
@@ -58,6 +58,9 @@ def live_limits(settings: Settings) -> Limits:
     """Give what the settings grant to WebSocket clients."""
     return Limits(
         connections_max=settings.live_connections_max,
+        tenant_connections_max=settings.live_tenant_connections_max,
+        waiting_max=settings.live_waiting_max,
+        connect_seconds=settings.live_connect_seconds,
         subscriptions_max=settings.live_subscriptions_max,
         stalled_seconds=settings.live_stalled_seconds,
         heartbeat_seconds=settings.live_heartbeat_seconds,

@@ -76,6 +76,12 @@ class Settings(BaseSettings):
     relay_port: Port = 0
     live_connections_max: int = Field(default=5_000, ge=1)
     """How many WebSocket clients one process serves."""
+    live_tenant_connections_max: int = Field(default=2_000, ge=1)
+    """How many of them are one tenant's."""
+    live_waiting_max: int = Field(default=500, ge=1)
+    """How many of them have not given their token yet."""
+    live_connect_seconds: float = Field(default=10.0, ge=1)
+    """How long one has to give it."""
     live_subscriptions_max: int = Field(default=1_000, ge=1)
     """How many subscriptions one of them has."""
     live_stalled_seconds: float = Field(default=30.0, ge=1)

@@ -1,14 +1,14 @@
 """The WebSocket at `/v1/live`: who may come in, what each client wishes, and who is cut off.
 
 Close codes: 1000 after DISCONNECT, 1001 the process stops, 1002 an error of a dialect that ends
-with one, 4401 no token, a wrong one or an expired one, 4408 too slow or not heard of, 4429 too many
-connections.
+with one, 4401 no token in time, a wrong one or an expired one, 4408 too slow or not heard of, 4429
+no place, for the reason `crowded` (the process), `too_many_wait` (for their token) or
+`too_many_connections` (of the tenant).
 """
 
 import asyncio
 import time
 from contextlib import suppress
-from typing import NamedTuple
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -22,26 +22,17 @@ from read_api.live.destinations import Destination, Directory, Topic
 from read_api.live.dialect import Connect, Dialect, Disconnect, Subscribe, Unsubscribe, Wish
 from read_api.live.json_dialect import JsonDialect
 from read_api.live.metrics import LiveMetrics
+from read_api.live.places import Limits, Places
 from read_api.live.stomp_dialect import PROTOCOL, StompDialect
 from read_api.live.subscription import Subscription
 
 SWEEP_SECONDS = 1.0
-CONNECT_SECONDS_MAX = 10.0
 CLOSING_SECONDS_MAX = 2.0
 """How long one that is to go may take to hear why."""
 ABORT = "pms.abort"
 """Under this name a server may give, in the scope's state, what ends a connection at once."""
 
 GONE, STOPPING, ERRED, UNAUTHENTICATED, STALLED, CROWDED = 1000, 1001, 1002, 4401, 4408, 4429
-
-
-class Limits(NamedTuple):
-    """What one process gives to its clients."""
-
-    connections_max: int = 5_000
-    subscriptions_max: int = 1_000
-    stalled_seconds: float = 30.0
-    heartbeat_seconds: float = 10.0
 
 
 class Live:
@@ -61,6 +52,7 @@ class Live:
         self._metrics = metrics
         self._limits = limits
         self._clients: set[Client] = set()
+        self._places = Places(limits, metrics)
         self._is_closed = False
         self._logger = structlog.get_logger(__name__)
 
@@ -81,8 +73,11 @@ class Live:
         offered = scope.get("subprotocols") or []
         dialect: Dialect = StompDialect() if PROTOCOL in offered else JsonDialect()
         await send({"type": "websocket.accept", "subprotocol": dialect.protocol})
-        if self._is_closed or len(self._clients) >= self._limits.connections_max:
-            code, reason = (STOPPING, "stopping") if self._is_closed else (CROWDED, "crowded")
+        authorization = dict(scope["headers"]).get(b"authorization")
+        lack = self._places.lack(is_known=self._is_known(authorization))
+        if self._is_closed or lack is not None:
+            code, reason = (STOPPING, "stopping") if self._is_closed else (CROWDED, lack)
+            self._metrics.refused.labels(reason).inc()
             await send({"type": "websocket.close", "code": code, "reason": reason})
             return
 
@@ -93,8 +88,9 @@ class Live:
         connections = self._metrics.connections.labels(dialect.name)
         connections.inc()
         self._clients.add(client)
+        self._places.enter()
         try:
-            await self._converse(client, dict(scope["headers"]).get(b"authorization"), receive)
+            await self._converse(client, authorization, receive)
             if client.is_cut.is_set():
                 scope.get("state", {}).get(ABORT, _leave)()
             elif client.closing is not None:
@@ -103,8 +99,16 @@ class Live:
         finally:
             connections.dec()
             self._clients.discard(client)
+            self._places.leave(None if client.principal is None else client.principal.tenant)
             for subscription in list(client.subscriptions.values()):
                 self._end(client, subscription)
+
+    def _is_known(self, authorization: bytes | None) -> bool:
+        """Say whether the handshake says who comes."""
+        with suppress(Problem):
+            self._verify_token(bearer_token(authorization))
+            return True
+        return False
 
     async def _converse(
         self, client: Client, authorization: bytes | None, receive: Receive
@@ -181,6 +185,8 @@ class Live:
             principal.subject,
         ):
             raise Problem("token_invalid", "A new token is of the same tenant and subject.")
+        if known is None:
+            self._places.settle(principal.tenant)
         client.token, client.principal = token, principal
         is_json = client.dialect.name == JsonDialect.name
         client.tells_every = self._limits.heartbeat_seconds if is_json else wish.hears_every
@@ -240,6 +246,8 @@ class Live:
         client.reply(client.dialect.error(problem, wish))
         if problem.code in {"token_missing", "token_invalid", "token_expired", "not_connected"}:
             client.close(UNAUTHENTICATED, problem.code)
+        elif problem.code == "too_many_connections":
+            client.close(CROWDED, problem.code)
         elif client.dialect.ends_with_error:
             client.close(ERRED, problem.code)
 
@@ -262,7 +270,7 @@ class Live:
             client.is_cut.set()
             return
         if client.token is None or client.principal is None:
-            if now - client.connected_at > CONNECT_SECONDS_MAX:
+            if now - client.connected_at > self._limits.connect_seconds:
                 self._refuse(client, _not_connected(), None)
             return
         try:

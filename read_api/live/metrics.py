@@ -14,6 +14,15 @@ class LiveMetrics:
         self.connections = Gauge(
             "pms_live_connections", "Clients connected.", ("dialect",), registry=registry
         )
+        self.waiting = Gauge(
+            "pms_live_waiting", "Clients that have not given a token yet.", registry=registry
+        )
+        self.refused = Counter(
+            "pms_live_refused",
+            "Connections that found no place, by what was lacking.",
+            ("reason",),
+            registry=registry,
+        )
         self.subscriptions = Gauge("pms_live_subscriptions", "Subscriptions.", registry=registry)
         self.sent = Counter("pms_live_messages", "Messages sent.", ("dialect",), registry=registry)
         self.cut = Counter(

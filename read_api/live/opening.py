@@ -6,8 +6,9 @@ from projections.reading import Reading
 from read_api.live.audience import Audience
 from read_api.live.destinations import Directory
 from read_api.live.leaderboard import leaderboard_destination
-from read_api.live.live import Limits, Live
+from read_api.live.live import Live
 from read_api.live.metrics import LiveMetrics
+from read_api.live.places import Limits
 from read_api.live.registry import live_destinations
 
 

@@ -29,8 +29,8 @@ from projections.projector import Projector
 from projections.read_model import ReadModel
 from projections.reading import Reading
 from read_api.application import create_app as create_read_app
-from read_api.live.live import Limits
 from read_api.live.opening import live_over
+from read_api.live.places import Limits
 from tests.gateway.serving import client_of, new_tenant, now, serving, surroundings, token
 from write_api.application import create_app as create_write_app
 

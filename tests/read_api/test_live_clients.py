@@ -5,14 +5,17 @@ Its clock is moved by hand, and it looks after its clients twenty times a second
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
 from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -21,12 +24,12 @@ from gateway.tokens import TokenVerifier
 from infra.database import Database
 from projections.asking import Readable
 from projections.reading import Reading
-from read_api.application import create_app
 from read_api.live import live as module
 from read_api.live.audience import Audience
 from read_api.live.destinations import Destination, Directory, Row, Spread, Told, Topic
-from read_api.live.live import Limits, Live
+from read_api.live.live import Live
 from read_api.live.metrics import LiveMetrics
+from read_api.live.places import Limits
 from read_api.live.shared_destinations import admit_source
 from read_api.sources import SOURCES
 from tests.gateway.serving import KEY, new_tenant, now, serving, surroundings, token
@@ -107,7 +110,7 @@ def _doors(reading: Reading) -> Iterator[Opened]:
         around = surroundings(verify_token=TokenVerifier(KEY.public_key(), clock=clock))
         metrics = LiveMetrics(around.registry)
         live = Live(Audience(reading, metrics), DESTINATIONS, around.verify_token, metrics, limits)
-        served = serving(create_app(reading, around, live=live))
+        served = serving(application(live))
         running.append(served)
         return Door(served.__enter__(), live, clock, around.registry)
 
@@ -116,6 +119,18 @@ def _doors(reading: Reading) -> Iterator[Opened]:
     finally:
         for served in running:
             served.__exit__(None, None, None)
+
+
+def application(live: Live) -> Starlette:
+    """An application with nothing but live."""
+
+    @asynccontextmanager
+    async def looked_after(_: Starlette) -> AsyncIterator[None]:
+        sweeping = asyncio.ensure_future(live.sweep())
+        yield
+        sweeping.cancel()
+
+    return Starlette(routes=[Mount("/", live.serve)], lifespan=looked_after)
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -200,3 +215,54 @@ class TestARenewedToken:
             watcher.say(type="connect", token=token(new_tenant(), "viewer"))
             assert watcher.hear()["code"] == "token_invalid"
             assert closed(watcher) == (4401, "token_invalid")
+
+
+class TestAPlace:
+    """There are so many, so many of them for a tenant, and so many for those nobody knows."""
+
+    def test_is_not_given_to_more_than_a_tenant_may_have(self, opened: Opened) -> None:
+        """Others still come in, and so does the tenant once a connection has ended."""
+        door = opened(Limits(tenant_connections_max=1))
+        one, other = token(new_tenant(), "viewer"), token(new_tenant(), "viewer")
+        with watching(door.address, one), watching(door.address, None) as second:
+            second.say(type="connect", token=one)
+            assert second.hear()["code"] == "too_many_connections"
+            assert closed(second) == (4429, "too_many_connections")
+            with watching(door.address, other):
+                pass
+            assert door.counted("pms_live_refused_total", reason="too_many_connections") == 1
+        until(lambda: door.live.is_empty)
+        with watching(door.address, one) as again:
+            again.say(type="connect", token=one)
+            assert again.hear()["type"] == "connected"
+
+    def test_is_held_by_few_who_do_not_say_who_they_are(self, opened: Opened) -> None:
+        """Whoever gives a token in the handshake is not kept out by those who wait."""
+        door, known = opened(Limits(waiting_max=1)), token(new_tenant(), "viewer")
+        with watching(door.address, None) as waiting:
+            until(lambda: door.counted("pms_live_waiting") == 1)
+            with watching(door.address, None) as more:
+                assert closed(more) == (4429, "too_many_wait")
+            with watching(door.address, known):
+                pass
+            waiting.say(type="connect", token=known)
+            assert waiting.hear()["type"] == "connected"
+            assert door.counted("pms_live_waiting") == 0
+            with watching(door.address, None) as later:
+                later.say(type="connect", token=known)
+                assert later.hear()["type"] == "connected"
+        until(lambda: door.live.is_empty)
+        assert door.counted("pms_live_waiting") == 0
+
+    def test_is_lost_by_one_who_does_not_say_in_time(self, opened: Opened) -> None:
+        """With the reason."""
+        door = opened(Limits(connect_seconds=0.1))
+        with watching(door.address, None) as waiting:
+            assert waiting.hear()["code"] == "not_connected"
+            assert closed(waiting) == (4401, "not_connected")
+
+    def test_is_not_given_to_more_than_a_process_takes(self, opened: Opened) -> None:
+        """Whoever they are."""
+        door, known = opened(Limits(connections_max=1)), token(new_tenant(), "viewer")
+        with watching(door.address, known), watching(door.address, None) as second:
+            assert closed(second) == (4429, "crowded")
