@@ -218,7 +218,7 @@ class Audience:
         question = stream.question()
         if question is None:
             return
-        destination, (topics, since) = stream.destination, question
+        destination, (topics, since, _) = stream.destination, question
         changes, touched = stream.changes, destination.touched
         if changes is not None:
             with contextlib.suppress(TooMuchChanged):
@@ -234,8 +234,9 @@ class Audience:
         def anew(readable: Readable) -> Told:
             nonlocal asked
             if changes is None and touched is not None:
-                wanted = set(touched(readable, topics, since))
-                asked = [topic for topic in topics if topic in wanted]
+                seen = readable.seen
+                assert seen is not None, "what the tables hold is told to the stream"
+                asked = question.anew(touched(readable, topics, since), stream.own(seen))
             return destination.snapshot(readable, asked)
 
         told, seen = await self._ask(stream, anew, is_of_one_snapshot=True)
@@ -261,7 +262,7 @@ class Audience:
             held = self._reading.held(sitting) if is_of_one_snapshot else nullcontext()
             with held:
                 told = self._reading.answer(question, stream.partitions, sitting)
-            return encoded(told), seen if told.seen is None else told.seen
+            return encoded(told), stream.own(seen if told.seen is None else told.seen)
 
         return await self._in_thread(ask)
 

@@ -87,8 +87,9 @@ class Destination(NamedTuple):
     `pattern` is such as `portfolios/{portfolio}/positions`. `model` is the read model whose
     checkpoint is its position: it is asked when that one moves; without one, time and again.
     `snapshot` gives all rows of some topics, `changes` those that changed behind a position,
-    `touched` the topics that may have; `follow` makes what a stream asks in place of `changes`,
-    with a memory of its own. They run in a thread, at most `busy_part` of the time.
+    `touched` the topics that may have (it asks `model`, so that one made anew is noticed); `follow`
+    makes what a stream asks in place of `changes`, with a memory of its own. They run in a thread,
+    at most `busy_part` of the time.
     `admit` raises a `Problem` where the actions do not say enough; a topic that is not `is_known`
     is refused at once. The rows of a `is_log` never change: whoever resumes goes on, whatever was
     rebuilt meanwhile; each of its topics is asked alone.

@@ -44,10 +44,21 @@ class First(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What is asked at once: what changed of these topics behind a position."""
+    """What is asked at once: what changed of these topics behind a position, in tables known."""
 
     topics: Sequence[Topic]
     since: int
+    edition: int | None
+
+    def anew(self, touched: Iterable[Topic], seen: Seen) -> list[Topic]:
+        """Give the topics that are asked anew: those touched, or all where the tables are others.
+
+        Other tables tell nothing of what differs between them and those before.
+        """
+        if edition_of(seen) != self.edition:
+            return list(self.topics)
+        wanted = set(touched)
+        return [topic for topic in self.topics if topic in wanted]
 
 
 class Stream:
@@ -96,6 +107,10 @@ class Stream:
             self.topics.pop(subscription.topic, None)
             self._states.pop(subscription.topic, None)
 
+    def own(self, seen: Seen) -> Seen:
+        """Leave, of what an answer was made of, the tables that this stream's position is of."""
+        return {schema: seen[schema] for schema in self.schemas if schema in seen}
+
     def is_due(self, known: Mapping[str, Standing]) -> bool:
         """Say whether the model may have moved since it was asked, and nobody asks."""
         if self.is_asking or self.position is None or not self.topics:
@@ -127,7 +142,7 @@ class Stream:
         self._began.clear()
         if not self.topics or self.position is None:
             return None
-        return Question(list(self.topics), self.position)
+        return Question(list(self.topics), self.position, self._edition)
 
     def begin(self, subscription: Subscription, first: First) -> None:
         """Let a subscription begin with its first answer."""

@@ -11,11 +11,11 @@ from prometheus_client import CollectorRegistry
 from gateway.access import Action
 from gateway.problem import Problem
 from infra.database import Database
-from projections.asking import Readable, ReadModelMissing
+from projections.asking import Readable, ReadModelMissing, State
 from projections.reading import Reading
 from read_api.live import audience as module
 from read_api.live.audience import Audience, Resumed, renewal_pause
-from read_api.live.destinations import Destination, Spread, Told, Topic
+from read_api.live.destinations import Destination, Row, Spread, Told, Topic
 from read_api.live.metrics import LiveMetrics
 from read_api.live.subscription import Subscription
 
@@ -133,3 +133,48 @@ class TestRenewing:
             "x/{x}", "", "toy", (Action.READ_CASH,), snapshot, never, spread=Spread.ANY
         )
         asyncio.run(watch())
+
+
+class TestTablesMadeAnew:
+    """They are swapped in at the position of those before, or a later one."""
+
+    def test_are_asked_about_topics_that_nothing_was_told_of_since(
+        self, audience: Audience
+    ) -> None:
+        """Another calculation may give other rows of each."""
+        tables = State(7, 0)
+
+        def stand(readable: Readable) -> None:
+            assert readable.seen is not None
+            readable.seen["toy"] = tables
+            readable.seen["other"] = State(3, 9)
+
+        def snapshot(readable: Readable, topics: Sequence[Topic]) -> Told:
+            stand(readable)
+            value = f"of edition {tables.edition}"
+            rows = [Row(topic, "row", 1, value) for topic in topics]
+            return Told(tables.position, 0, rows)
+
+        def touched(readable: Readable, topics: Sequence[Topic], after: int) -> list[Topic]:
+            stand(readable)
+            return []
+
+        async def watch() -> None:
+            nonlocal tables
+            woken = asyncio.Event()
+            watching = Subscription("s", "x/a", destination, TOPIC, lambda _: woken.set())
+            await audience.join(watching)
+            assert watching.hand_over() is not None
+            woken.clear()
+            tables = State(8, 1)
+            audience.heard("toy", 8)
+            await woken.wait()
+            told = watching.hand_over()
+            assert told is not None
+            assert (told.position, told.edition) == (8, 1)
+            assert [piece.text for piece in told.pieces.values()] == ['"row":"of edition 1"']
+
+        destination = Destination(
+            "x/{x}", "", "toy", (Action.READ_CASH,), snapshot, touched=touched, spread=Spread.ANY
+        )
+        asyncio.run(asyncio.wait_for(watch(), PATIENCE_SECONDS))
