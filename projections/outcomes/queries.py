@@ -48,10 +48,14 @@ WHERE tenant = %s AND source = %s AND (trade_date BETWEEN %s AND %s OR trade_dat
 
 
 class Lines(NamedTuple):
-    """A stretch of a drop copy; all of it up to `complete_to` is in this and earlier stretches."""
+    """A stretch of a drop copy; all of it up to `complete_to` is in this and earlier stretches.
+
+    Where it ends because it is long enough, it `may_go_on` behind that.
+    """
 
     lines: list[str]
     complete_to: int
+    may_go_on: bool = False
 
 
 class SourceState(msgspec.Struct, frozen=True):
@@ -94,9 +98,10 @@ def outcomes_after(
     while len(found.lines) < limit and size < BYTES_MAX:
         wanted = min(LINES_AT_ONCE, limit - len(found.lines))
         more = _stretch(readable, tenant, source, found.complete_to, wanted)
-        found = Lines(found.lines + more.lines, more.complete_to)
+        may_go_on = len(more.lines) == wanted
+        found = Lines(found.lines + more.lines, more.complete_to, may_go_on)
         size += sum(map(len, more.lines))
-        if len(more.lines) < wanted:
+        if not may_go_on:
             break
     return found
 

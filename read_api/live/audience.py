@@ -106,13 +106,15 @@ class Audience:
     async def renew(self, subscription: Subscription) -> None:
         """Give a new snapshot to a subscription that fell behind, or wake it later to try again.
 
+        A log has no snapshot of what it told: it goes on behind what the client was sent.
         Its client is told other things meanwhile, so nothing is waited for here.
         """
         subscription.begin_anew()
         stream = self._stream(subscription.destination, subscription.topic)
+        resumed = Resumed(subscription.position, None) if stream.destination.is_log else None
         first = None
         try:
-            first = await self._first(stream, subscription.topic, None)
+            first = await self._first(stream, subscription.topic, resumed)
         except (ReadModelMissing, ReadingUnavailable, Problem):
             pass
         except Exception:

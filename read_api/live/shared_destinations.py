@@ -9,9 +9,8 @@ import msgspec
 from gateway.access import Action
 from gateway.tokens import Principal
 from projections.asking import Readable
-from projections.changed import TooMuchChanged
 from projections.market.queries import last_marks
-from projections.outcomes.queries import LINES_MAX, complete_position, outcomes_after
+from projections.outcomes.queries import complete_position, outcomes_after
 from projections.standings import standing_tables
 from read_api.live.destinations import Destination, Row, Spread, Told, Topic
 from read_api.live.known import known_instrument
@@ -21,6 +20,8 @@ from read_api.sources import SOURCES, require_source
 
 MARKET_PAUSE_SECONDS = 0.5
 SYSTEM_PAUSE_SECONDS = 1.0
+LINES_AT_ONCE = 1_000
+"""Fewer than may wait for a client (`PENDING_ROWS_MAX`): one that takes them keeps up."""
 
 
 class StandingModel(Shaped, frozen=True):
@@ -112,22 +113,21 @@ def outcomes_begin(readable: Readable, topics: Sequence[Topic]) -> Told:
 
 
 def outcomes(readable: Readable, topics: Sequence[Topic], after: int) -> Told:
-    """Tell the lines that follow, each once.
-
-    Raises:
-        TooMuchChanged: there are more than one answer takes.
-    """
+    """Tell the lines that follow, each once: so many, and the rest when it is asked again."""
     (topic,) = topics
-    found = outcomes_after(
-        readable, tenant=topic.tenant, source=topic.names[0], after=after, limit=LINES_MAX
-    )
-    if len(found.lines) >= LINES_MAX:
-        raise TooMuchChanged
+    source, limit = topic.names[0], LINES_AT_ONCE
+    found = outcomes_after(readable, tenant=topic.tenant, source=source, after=after, limit=limit)
+    seen = None
+    if found.may_go_on and readable.seen is not None:
+        seen = {
+            schema: state._replace(position=found.complete_to)
+            for schema, state in readable.seen.items()
+        }
     rows = []
     for line in found.lines:
         position = _position(line).position
         rows.append(Row(topic, str(position), position, msgspec.Raw(line.encode())))
-    return Told(found.complete_to, 0, rows)
+    return Told(found.complete_to, 0, rows, seen)
 
 
 class _Line(msgspec.Struct):

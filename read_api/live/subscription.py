@@ -25,13 +25,14 @@ class Taken(Enum):
 class Subscription:
     """Collects while its snapshot is asked (`begin` ends that), then hands on what changes.
 
-    `position` is that of the last change that was handed in: the client is told nothing older.
+    `position` is that of the last change that was handed in: the client is told nothing older. One
+    that falls behind is back at what it was sent, and a log goes on from there.
     `wake` is called when something waits to be sent.
     """
 
     __slots__ = (
-        "_collected", "destination", "has_begun", "is_behind", "name", "pending", "position",
-        "renewals_failed", "topic", "wake", "where",
+        "_collected", "_sent", "destination", "has_begun", "is_behind", "name", "pending",
+        "position", "renewals_failed", "topic", "wake", "where",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +54,7 @@ class Subscription:
         self.is_behind = False
         self.renewals_failed = 0
         self._collected: list[Change] = []
+        self._sent = NO_POSITION
 
     def begin(self, first: Change) -> None:
         """Start with a snapshot, or with the changes since the client's last position."""
@@ -61,6 +63,8 @@ class Subscription:
         self.renewals_failed = 0
         self.position = first.position
         self.pending = first
+        if self._sent == NO_POSITION:
+            self._sent = first.position if first.is_snapshot else first.since
         collected, self._collected = self._collected, []
         for change in collected:
             if change.is_snapshot or change.since <= self.position:
@@ -85,7 +89,9 @@ class Subscription:
         self.position = max(self.position, change.position)
         waited = self.pending
         self.pending = change if waited is None else waited.followed_by(change)
-        if not self.pending.is_snapshot and len(self.pending.pieces) > PENDING_ROWS_MAX:
+        # The state of a topic is as long as it is, but a log grows as long as it is not taken.
+        is_bounded = self.pending.is_snapshot and not self.destination.is_log
+        if not is_bounded and len(self.pending.pieces) > PENDING_ROWS_MAX:
             self.fall_behind()
             return Taken.DROPPED
         if waited is not None:
@@ -94,8 +100,9 @@ class Subscription:
         return Taken.WAITING
 
     def fall_behind(self) -> None:
-        """Drop what waits; a new snapshot is asked when the client can take one."""
+        """Drop what waits; it is asked anew, or the rest of a log, when the client can take it."""
         self.pending = None
+        self.position = self._sent
         self.is_behind = True
         self.wake(self)
 
@@ -112,4 +119,6 @@ class Subscription:
     def hand_over(self) -> Change | None:
         """Give what is to be sent now."""
         change, self.pending = self.pending, None
+        if change is not None:
+            self._sent = change.position
         return change

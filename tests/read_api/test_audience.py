@@ -14,6 +14,7 @@ from infra.database import Database
 from projections.asking import Readable, ReadModelMissing, State
 from projections.reading import Reading
 from read_api.live import audience as module
+from read_api.live import subscription as subscriptions
 from read_api.live.audience import Audience, Resumed, renewal_pause
 from read_api.live.destinations import Destination, Row, Spread, Told, Topic
 from read_api.live.metrics import LiveMetrics
@@ -21,6 +22,8 @@ from read_api.live.subscription import Subscription
 
 TOPIC = Topic("t", ("a",))
 PATIENCE_SECONDS = 20.0
+PENDING = 7
+"""Rows that may wait for a client of a log, here."""
 
 
 @pytest.fixture(scope="module")
@@ -176,5 +179,55 @@ class TestTablesMadeAnew:
 
         destination = Destination(
             "x/{x}", "", "toy", (Action.READ_CASH,), snapshot, touched=touched, spread=Spread.ANY
+        )
+        asyncio.run(asyncio.wait_for(watch(), PATIENCE_SECONDS))
+
+
+class TestALog:
+    """Its lines are told once each, however many there are and however slowly they are taken."""
+
+    @pytest.mark.parametrize("resumed", [None, Resumed(0, None)])
+    def test_is_told_line_by_line_to_one_that_falls_behind(
+        self, audience: Audience, monkeypatch: pytest.MonkeyPatch, resumed: Resumed | None
+    ) -> None:
+        """It takes nothing until more waits than may; then it goes on where it was."""
+        head, page = 0, 3
+
+        def begin(readable: Readable, topics: Sequence[Topic]) -> Told:
+            return Told(head, 0, [])
+
+        def lines(readable: Readable, topics: Sequence[Topic], after: int) -> Told:
+            assert readable.seen is not None
+            readable.seen["toy"] = State(head, 0)
+            found = range(after + 1, min(after + page, head) + 1)
+            rows = [Row(topics[0], str(line), line, line) for line in found]
+            if len(found) < page:
+                return Told(head, 0, rows)
+            return Told(found[-1], 0, rows, {"toy": State(found[-1], 0)})
+
+        async def watch() -> None:
+            nonlocal head
+            woken, heard = asyncio.Event(), list[int]()
+            reader = Subscription("s", "x/a", destination, TOPIC, lambda _: woken.set())
+            await audience.join(reader, resumed)
+            for head in (50, 53, 103):
+                audience.heard("toy", head)
+                while head - len(heard) > PENDING and not reader.is_behind:
+                    await woken.wait()
+                    woken.clear()
+                while len(heard) < head:
+                    if reader.is_behind:
+                        await audience.renew(reader)
+                    change = reader.hand_over()
+                    if change is None:
+                        await woken.wait()
+                        woken.clear()
+                    else:
+                        heard += map(int, change.pieces)
+            assert heard == list(range(1, head + 1))
+
+        monkeypatch.setattr(subscriptions, "PENDING_ROWS_MAX", PENDING)
+        destination = Destination(
+            "x/{x}", "", "toy", (Action.READ_CASH,), begin, lines, spread=Spread.ANY, is_log=True
         )
         asyncio.run(asyncio.wait_for(watch(), PATIENCE_SECONDS))

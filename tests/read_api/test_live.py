@@ -12,6 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from domain.identity import MARKET_TENANT
+from read_api.live import shared_destinations
 from tests.conftest import REPOSITORY
 from tests.gateway.serving import new_tenant, token
 from tests.read_api.conftest import Addresses, NewTeller, Teller
@@ -198,6 +199,26 @@ class TestWhatIsAskedAnew:
             watcher.until_state("new", lambda rows: len(rows) >= 1)
         lines = owner.read.get("/v1/sources/desk-1/outcomes").text.splitlines()
         assert list(watcher.states["all"].values()) == [json.loads(line) for line in lines]
+
+    def test_the_drop_copy_comes_in_pieces_and_whole(
+        self, addresses: Addresses, teller: NewTeller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """More lines than one answer takes, to whoever returns after a while."""
+        monkeypatch.setattr(shared_destinations, "LINES_AT_ONCE", 2)
+        tenant = new_tenant()
+        owner = funded(teller, tenant)
+        for _ in range(5):
+            last = trade(owner, "buy", "1", "10")
+        path = "/v1/sources/desk-1/outcomes"
+        owner.ask("/v1/sources/desk-1/state", min_position=last, wait_seconds=20)
+        lines = [json.loads(line) for line in owner.read.get(path).text.splitlines()]
+        assert len(lines) == 5
+        with watching(addresses.read, token(tenant, "execution", source="desk-1")) as watcher:
+            first = watcher.subscribe("all", "sources/desk-1/outcomes", position=0)
+            assert len(first["rows"]) < len(lines)
+            state = watcher.until_state("all", lambda rows: len(rows) >= 5)
+            assert list(state.values()) == lines
+            assert set(watcher.kinds["all"]) == {"change"}
 
     def test_the_system_says_how_far_it_is(self, addresses: Addresses, teller: NewTeller) -> None:
         """Every read model; a deposit moves them all. Only to roles that read the system."""
