@@ -122,7 +122,10 @@ class Audience:
             self._logger.exception("live_renewal_failed", destination=stream.destination.pattern)
         if not stream.has(subscription):
             self.leave(subscription)
-        elif first is not None and first.position >= subscription.position:
+        elif first is not None and (
+            # What is asked anew is told at the client's position, whatever it was asked at.
+            stream.destination.changes is None or first.position >= subscription.position
+        ):
             stream.begin(subscription, first)
         else:
             # What was asked is away, or stands before what the client was told already.

@@ -82,7 +82,11 @@ class Change:
         pieces = {
             key: piece for key, piece in self.pieces.items() if piece.changed_position > position
         }
-        return self._with(pieces)
+        return self._with(pieces, self.position)
+
+    def told_at(self, position: int) -> "Change":
+        """Tell the same at another position."""
+        return self._with(self.pieces, position)
 
     def followed_by(self, later: "Change") -> "Change":
         """Put a later change on top: the newest row of each key."""
@@ -100,10 +104,10 @@ class Change:
             is_snapshot=self.is_snapshot,
         )
 
-    def _with(self, pieces: State) -> "Change":
+    def _with(self, pieces: State, position: int) -> "Change":
         return Change(
             pieces,
-            position=self.position,
+            position=position,
             market_position=self.market_position,
             edition=self.edition,
             since=self.since,

@@ -61,6 +61,16 @@ class Question(NamedTuple):
         return [topic for topic in self.topics if topic in wanted]
 
 
+class _Whole(NamedTuple):
+    """A topic's whole state as it is told, and the edition and position that it was asked at.
+
+    Of tables made anew it may have been asked at an earlier position than was told before.
+    """
+
+    asked: tuple[int, int]
+    change: Change
+
+
 class Stream:
     """Where the topics of a destination stand; `position` is None until somebody has begun.
 
@@ -87,7 +97,7 @@ class Stream:
         self._seen: Seen = {}
         self._edition: int | None = None
         self._began: dict[Subscription, First] = {}
-        self._states: dict[Topic, Change] = {}
+        self._states: dict[Topic, _Whole] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, subscription: Subscription) -> None:
@@ -156,7 +166,7 @@ class Stream:
         for change, others in self._take_whole(first.told, first.edition, [first.topic]):
             for other in others:
                 other.take(change)
-        subscription.begin(self._states[first.topic])
+        subscription.begin(self._states[first.topic].change)
 
     def moved(self, told: Encoded, seen: Seen, since: int) -> list[Telling]:
         """Take in what changed behind the position that was asked, and say who is told what.
@@ -203,23 +213,43 @@ class Stream:
         """Keep topics' states, and say who is told what differs."""
         tellings = []
         for topic in topics:
-            whole = _change(told, topic, edition, None)
             before = self._states.get(topic)
-            if before is not None and before.position > whole.position:
+            if before is not None and before.asked > (edition, told.position):
                 continue  # Somebody who joined meanwhile was told of a later one.
-            self._states[topic] = whole
-            pieces = {} if before is None else difference(before.pieces, whole.pieces)
-            if pieces:
-                later = Change(
-                    pieces,
-                    position=whole.position,
-                    market_position=whole.market_position,
-                    edition=edition,
-                    since=whole.position,
-                )
+            state = _state(told, topic, edition, before)
+            self._states[topic] = state
+            later = None if before is None else _later(before.change, state.change)
+            if later is not None:
                 watching = self.topics.get(topic, ())
                 tellings.append(Telling(later, [each for each in watching if each.has_begun]))
         return tellings
+
+
+def _state(told: Encoded, topic: Topic, edition: int, before: _Whole | None) -> _Whole:
+    """Give a topic's state, to be told at no position before that of the state before."""
+    whole = _change(told, topic, edition, None)
+    if before is not None and whole.position < before.change.position:
+        whole = whole.told_at(before.change.position)
+    return _Whole((edition, told.position), whole)
+
+
+def _later(before: Change, whole: Change) -> Change | None:
+    """Give what leads from a state to a later one: what differs, if the position tells them apart.
+
+    Otherwise all of it: a client that meets a position twice is told a snapshot.
+    """
+    pieces = difference(before.pieces, whole.pieces)
+    if not pieces:
+        return None
+    if whole.position == before.position:
+        return whole
+    return Change(
+        pieces,
+        position=whole.position,
+        market_position=whole.market_position,
+        edition=whole.edition,
+        since=whole.position,
+    )
 
 
 def edition_of(seen: Seen) -> int:

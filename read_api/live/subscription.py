@@ -31,8 +31,8 @@ class Subscription:
     """
 
     __slots__ = (
-        "_collected", "_sent", "destination", "has_begun", "is_behind", "name", "pending",
-        "position", "renewals_failed", "topic", "wake", "where",
+        "_collected", "_sent", "destination", "edition", "has_begun", "is_behind", "name",
+        "pending", "position", "renewals_failed", "topic", "wake", "where",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +49,7 @@ class Subscription:
         self.topic = topic
         self.wake = wake
         self.position = NO_POSITION
+        self.edition = 0
         self.pending: Change | None = None
         self.has_begun = False
         self.is_behind = False
@@ -61,7 +62,7 @@ class Subscription:
         self.has_begun = True
         self.is_behind = False
         self.renewals_failed = 0
-        self.position = first.position
+        self.position, self.edition = first.position, first.edition
         self.pending = first
         if self._sent == NO_POSITION:
             self._sent = first.position if first.is_snapshot else first.since
@@ -81,12 +82,12 @@ class Subscription:
             return Taken.DROPPED
         if change.is_snapshot:
             if change.position < self.position:
-                return Taken.NOTHING
+                return self._meet_earlier(change)
         elif change.since < self.position:
             change = change.behind(self.position)
             if not change.pieces:
                 return Taken.NOTHING
-        self.position = max(self.position, change.position)
+        self.position, self.edition = max(self.position, change.position), change.edition
         waited = self.pending
         self.pending = change if waited is None else waited.followed_by(change)
         # The state of a topic is as long as it is, but a log grows as long as it is not taken.
@@ -98,6 +99,13 @@ class Subscription:
             return Taken.CONFLATED
         self.wake(self)
         return Taken.WAITING
+
+    def _meet_earlier(self, snapshot: Change) -> Taken:
+        """Wait for other tables until they are as far as the client; leave out what is old."""
+        if snapshot.edition <= self.edition:
+            return Taken.NOTHING
+        self.fall_behind()
+        return Taken.DROPPED
 
     def fall_behind(self) -> None:
         """Drop what waits; it is asked anew, or the rest of a log, when the client can take it."""

@@ -16,7 +16,7 @@ from read_api.live.destinations import Directory, Topic
 from read_api.live.registry import live_destinations
 from read_api.live.stomp_dialect import StompDialect
 from read_api.live.stomp_frames import Frame, frames, written
-from read_api.live.subscription import PENDING_ROWS_MAX, Subscription
+from read_api.live.subscription import PENDING_ROWS_MAX, Subscription, Taken
 
 DESTINATIONS = live_destinations()
 KEYS = st.sampled_from(["a", "b", "c"])
@@ -33,7 +33,12 @@ def subscription(wake: Callable[[Subscription], None] = lambda _: None) -> Subsc
 
 
 def change(
-    position: int, rows: Mapping[str, int | None], since: int = -1, *, is_snapshot: bool = False
+    position: int,
+    rows: Mapping[str, int | None],
+    since: int = -1,
+    *,
+    is_snapshot: bool = False,
+    edition: int = 0,
 ) -> Change:
     """Rows that changed at a position; None takes one out."""
     pieces = {
@@ -44,7 +49,7 @@ def change(
         pieces,
         position=position,
         market_position=0,
-        edition=0,
+        edition=edition,
         since=since,
         is_snapshot=is_snapshot,
     )
@@ -162,6 +167,15 @@ class TestWhatWaits:
         told = watched.hand_over()
         assert told is not None
         assert folded({}, told) == {"a": '"a":1', "b": '"b":2'}
+
+    def test_is_dropped_where_other_tables_stand_before_what_was_sent(self) -> None:
+        """Nothing earlier is told: a new snapshot is asked, until they are as far."""
+        watched = subscription()
+        watched.begin(change(5, {"a": 1}, is_snapshot=True))
+        assert watched.hand_over() is not None
+        assert watched.take(change(3, {"a": 0}, is_snapshot=True)) is Taken.NOTHING
+        assert watched.take(change(3, {"b": 2}, is_snapshot=True, edition=1)) is Taken.DROPPED
+        assert (watched.is_behind, watched.position, watched.hand_over()) == (True, 5, None)
 
     @given(st.dictionaries(KEYS, st.integers(0, 2)), st.dictionaries(KEYS, st.integers(0, 2)))
     def test_a_difference_leads_from_one_state_to_the_other(
