@@ -197,6 +197,8 @@ class Live:
     def _judge_anew(self, client: Client, principal: Principal) -> None:
         """End the subscriptions that a new token does not permit, each with the reason."""
         for subscription in list(client.subscriptions.values()):
+            if client.closing is not None:
+                return  # An error is the last thing that is told in this dialect.
             try:
                 _admit(principal, subscription.destination, subscription.topic)
             except Problem as problem:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from gateway.access import Action
 from gateway.tokens import TokenVerifier
@@ -31,6 +32,8 @@ from read_api.live.live import Live
 from read_api.live.metrics import LiveMetrics
 from read_api.live.places import Limits
 from read_api.live.shared_destinations import admit_source
+from read_api.live.stomp_dialect import PROTOCOL
+from read_api.live.stomp_frames import written
 from read_api.sources import SOURCES
 from tests.gateway.serving import KEY, new_tenant, now, serving, surroundings, token
 from tests.read_api.watching import Watcher, watching
@@ -206,6 +209,26 @@ class TestARenewedToken:
             assert watcher.subscribe("cash", "cash")["code"] == "role_missing"
             assert watcher.subscribe("own", "sources/desk-2")["type"] == "snapshot"
             assert door.counted("pms_live_subscriptions") == 1
+
+    def test_ends_a_stomp_connection_by_one_error(self, opened: Opened) -> None:
+        """An ERROR is the last frame, however many subscriptions are not permitted any more."""
+        door, tenant = opened(Limits()), new_tenant()
+        address = door.address.replace("http", "ws", 1) + "/v1/live"
+        heard: list[object] = []
+        with connect(address, subprotocols=[Subprotocol(PROTOCOL)], proxy=None) as socket:
+            for role in ("auditor", "execution"):
+                bearer = f"Bearer {token(tenant, role)}"
+                headers = {"accept-version": "1.2", "Authorization": bearer}
+                socket.send(written("CONNECT", headers))
+                heard.append(socket.recv(timeout=PATIENCE_SECONDS))
+                for name in ("cash", "system") if role == "auditor" else ():
+                    socket.send(written("SUBSCRIBE", {"id": name, "destination": name}))
+                    heard.append(socket.recv(timeout=PATIENCE_SECONDS))
+            with suppress(ConnectionClosed):
+                heard += map(str, socket)
+            assert (socket.close_code, socket.close_reason) == (1002, "role_missing")
+        commands = [str(frame).partition("\n")[0] for frame in heard]
+        assert commands == ["CONNECTED", "MESSAGE", "MESSAGE", "CONNECTED", "ERROR"]
 
     def test_of_another_tenant_ends_the_connection(self, opened: Opened) -> None:
         """Nothing of the first one's is told any more."""
