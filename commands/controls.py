@@ -129,6 +129,7 @@ def decline_override(
         view.controls(issued.tenant),
         trade_id=name,
         reason=command.reason,
+        is_captured=view.trade(name).accepted is not None,
         only_own=command.only_own,
         by=issued.actor,
     )

@@ -113,14 +113,15 @@ def approve_override(
 
 
 def decline_override(
-    controls: Controls, *, trade_id: UUID, reason: str, only_own: bool, by: str
+    controls: Controls, *, trade_id: UUID, reason: str, is_captured: bool, only_own: bool, by: str
 ) -> OverrideDeclined | Told[OverrideEvent]:
     """Decide that an override is declined or taken back, before or after its approval.
 
-    `only_own`: its sender may take back what they proposed, and nothing else.
+    `is_captured` says that the trade was accepted already, so that one in force cannot be taken
+    back. `only_own`: its sender may take back what they proposed, and nothing else.
 
     Raises:
-        Rejection: `override_unknown`, or `not_your_proposal`.
+        Rejection: `override_unknown`, `not_your_proposal`, or `trade_captured`.
     """
     told = _told_of(controls, trade_id)
     event = told.event
@@ -129,6 +130,8 @@ def decline_override(
     if only_own and event.proposed_by != by:
         message = "Somebody else proposed it; whoever may approve overrides may decline it."
         raise Rejection("not_your_proposal", message)
+    if is_captured and isinstance(event, OverrideApproved):
+        raise Rejection("trade_captured", "The trade was accepted: it passed what it had to pass.")
     return OverrideDeclined(
         trade_id=trade_id, portfolio=event.capture.portfolio, declined_by=by, reason=reason
     )

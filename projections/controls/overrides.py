@@ -42,7 +42,10 @@ class Overrides:
             self._open[row.tenant, row.portfolio, row.trade_id] = row
 
     def take(self, decoded: Decoded, event: OverrideTold) -> None:
-        """Fold one event; a trade that no override let pass changes nothing."""
+        """Fold one event; a trade that no override let pass changes nothing.
+
+        Nor does what was decided on one that had been used: earlier builds let it be taken back.
+        """
         if isinstance(event, OverrideProposed):
             self._propose(decoded, event)
             return
@@ -53,7 +56,8 @@ class Overrides:
             if row is not None and any(breach.is_overridden for breach in event.breaches):
                 self._end(row, OverrideStatus.USED, decoded.position, used=decoded.position)
             return
-        assert row is not None, "what is decided on was proposed"
+        if row is None:
+            return
         if isinstance(event, OverrideApproved):
             row = self._open[key] = replace(
                 row,

@@ -215,7 +215,12 @@ class FourEyes(RuleBasedStateMachine):
 
         assert expected == self.told(
             lambda: decline_override(
-                self.controls, trade_id=trade, reason="no", only_own=only_own, by=by
+                self.controls,
+                trade_id=trade,
+                reason="no",
+                is_captured=False,
+                only_own=only_own,
+                by=by,
             )
         )
 

@@ -71,11 +71,16 @@ def approve(
 
 
 def decline(
-    controls: Controls, by: str = "two", *, only_own: bool = False
+    controls: Controls, by: str = "two", *, only_own: bool = False, is_captured: bool = False
 ) -> OverrideDeclined | Told[Any]:
     """Decline it, and fold it."""
     decided = decline_override(
-        controls, trade_id=TRADE, reason="mistaken", only_own=only_own, by=by
+        controls,
+        trade_id=TRADE,
+        reason="mistaken",
+        is_captured=is_captured,
+        only_own=only_own,
+        by=by,
     )
     if not isinstance(decided, Told):
         controls.apply(decided)
@@ -230,6 +235,17 @@ class TestDeclining:
         assert decline(controls, by="one") == Told(3, declined, LATER, NOON)
         assert code_of(lambda: approve(controls)) == "override_declined"
         assert isinstance(propose(controls), OverrideProposed)
+
+    def test_comes_too_late_for_one_that_let_its_trade_pass(self) -> None:
+        """One that was never approved let nothing pass."""
+        controls = Controls()
+        propose(controls)
+        approve(controls)
+        assert code_of(lambda: decline(controls, is_captured=True)) == "trade_captured"
+
+        others = Controls()
+        propose(others)
+        assert isinstance(decline(others, is_captured=True), OverrideDeclined)
 
     def test_of_what_others_proposed_is_not_for_everybody(self) -> None:
         """Who may not approve takes back their own only."""

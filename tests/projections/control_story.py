@@ -100,7 +100,12 @@ class ControlStory:
         """Decline the override of a trade."""
         self._tell(
             lambda: decline_override(
-                self.controls, trade_id=trade, reason="mistaken", only_own=False, by="two"
+                self.controls,
+                trade_id=trade,
+                reason="mistaken",
+                is_captured=False,
+                only_own=False,
+                by="two",
             )
         )
 

@@ -202,7 +202,11 @@ class TestAnOverride:
         approved = person("two").post(path, json=body, headers=key())
         assert approved.status_code == 201, approved.text
         assert approved.json()["trade_id"] == answer.json()["trade_id"]
-        assert portfolio
+
+        assert trader.post("/v1/trades", json=wanted, headers=key()).status_code == 201, portfolio
+        path = f"/v1/overrides/desk-1/{wanted['external_id']}/declinations"
+        late = person("two").post(path, json={"reason": "late"}, headers=key())
+        assert_problem(late, 422, "trade_captured")
 
     @pytest.mark.parametrize(
         ("changes", "code"),
@@ -210,7 +214,7 @@ class TestAnOverride:
             ({"rules": ["instrument_unknown"]}, "rule_not_overridable"),
             ({"rules": ["trading_halted"]}, "rule_not_overridable"),
             ({"rules": ["mark_stale", "mark_stale"]}, "rules_invalid"),
-            ({"expires_at": (now() + timedelta(hours=25)).isoformat()}, "expiry_invalid"),
+            ({"expires_at": (now() + timedelta(days=3)).isoformat()}, "expiry_invalid"),
             ({"expires_at": (now() - timedelta(hours=1)).isoformat()}, "expiry_invalid"),
         ],
     )
