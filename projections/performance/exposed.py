@@ -318,7 +318,7 @@ class _Valuing:
             if is_old and quote is not None and not quote.is_written_down:
                 yield name
         for currency, rate in self._rates.items():
-            if rate is not None and rate.is_stale:
+            if rate is not None and rate.is_stale and self._totals.get(currency):
                 yield rate_name(currency, self._base)
 
     def _is_behind(self, held: Held) -> bool:

@@ -33,7 +33,7 @@ class PerformanceModel:
     """Daily NAV and time-weighted return of every portfolio, struck and current."""
 
     name = "performance"
-    calculation_version = 11
+    calculation_version = 12
     event_types: frozenset[type[Event]] = frozenset(
         {
             PortfolioOpened,

@@ -129,7 +129,10 @@ def value(
     worth: Worth,
     on: date,
 ) -> Value:
-    """Value holdings of a session; a price older than `fresh_from` is listed as stale."""
+    """Value holdings of a session; a price older than `fresh_from` is listed as stale.
+
+    A currency whose sum is zero needs no rate: neither its lack nor its age is listed.
+    """
     totals = holdings.cash.copy()
     instruments = subject.instruments
     unpriced: list[str] = []
@@ -149,14 +152,16 @@ def value(
         totals[currency] = totals.get(currency, ZERO) + worth(name, quantity, quote, on)
     base = subject.base_currency
     priced = totals.pop(base, ZERO)
-    for currency in sorted(totals):
+    for currency, total in sorted(totals.items()):
+        if not total:
+            continue
         rate = rate_to_base(currency, base, quotes, at)
-        if rate is not None:
-            priced += totals[currency] * rate.rate
-            if rate.is_stale:
-                stale.append(rate_name(currency, base))
-        elif totals[currency]:
+        if rate is None:
             unpriced.append(rate_name(currency, base))
+            continue
+        priced += total * rate.rate
+        if rate.is_stale:
+            stale.append(rate_name(currency, base))
     priced = canonical(priced)
     nav = None if unpriced else priced
     return Value(nav, priced, *(tuple(sorted(each)) for each in (unpriced, stale, by_trade)))

@@ -148,10 +148,13 @@ class NaiveBook:
             is_split = isinstance(action, Split | StockDividend)
             if i == index and not (is_split and name_of(action) not in self.market.splits):
                 due.append(((action.ex_date, *name_of(action)), event))
-        for (_, name, lacked), event in sorted(due, key=lambda each: each[0]):
+        came: dict[str, date] = {}  # By an action: what comes on a split's ex-date has its units.
+        for (on, name, lacked), event in sorted(due, key=lambda each: each[0]):
             if event is not None:
+                if not held.get(event.instrument):
+                    came[event.instrument] = on
                 self._take(event, held, cash)
-            elif name in held:
+            elif name in held and came.get(name) != on:
                 exact = held[name] * multiple(self.market.splits[name, lacked])
                 held[name] = Fraction(rounded(exact, 12))
 
@@ -208,6 +211,8 @@ class NaiveBook:
             add_to(cash, currencies[name], Fraction(amount if factor == 1 else rounded(amount, 12)))
         priced = Fraction(0)
         for currency, amount in cash.items():
+            if not amount:
+                continue
             converted = self.amount_in_base(amount, currency, at)
             if converted is None:
                 unpriced.append(f"FX:{currency}/{self.base}")
