@@ -56,8 +56,8 @@ class Track(NamedTuple):
     """What an entrant did in the window: its sessions, and the dates of its trades, ascending.
 
     `out` says why they take part no longer. `before` is the last session before the window, and
-    `nav_before` the value at its end. `outside_on` is the first date of a trade that is not of the
-    universe.
+    `nav_before` the value at its end. `outside_on` is the first date of the window on which it
+    held, or traded, what is not of the universe, however that came.
     """
 
     participant: str
@@ -117,12 +117,13 @@ def score(terms: ContestTerms, track: Track, session: date) -> Score:
     days = track.days[: bisect_right(track.days, session, key=_session_of)]
     lack = days[-1].lack if days and days[-1].session == session else Unranked.NO_VALUATION
     if lack is None:
-        return _scored(terms, track, days)
+        return _scored(terms, track, days, session)
     while days and days[-1].lack is not None:
         days = days[:-1]
     if not days:
-        return nobody._replace(reason=lack.value)
-    earlier = _scored(terms, track, days)
+        reason = Unranked.OUTSIDE_UNIVERSE if _is_outside(track, session) else lack
+        return nobody._replace(reason=reason.value)
+    earlier = _scored(terms, track, days, session)
     if earlier.reason is not None:
         return earlier
     return earlier._replace(held_since=days[-1].session, reason=lack.value)
@@ -162,13 +163,14 @@ def _places(scores: Iterable[Score]) -> dict[str, int]:
     return {each.participant: place for place, each in enumerate(ranked, start=1)}
 
 
-def _scored(terms: ContestTerms, track: Track, days: Sequence[Day]) -> Score:
-    """Score by days of which the last may be ranked by."""
+def _scored(terms: ContestTerms, track: Track, days: Sequence[Day], session: date) -> Score:
+    """Score at a session by days of which the last may be ranked by."""
     last = days[-1].session
     returns = [day.value for day in days if day.value is not None]
     trades = bisect_right(track.trades, last)
     known = Score(track.participant, track.portfolio, trades=trades, days=len(returns))
-    lack = _unfair(terms, track, days) or _too_few(terms, known)
+    lack = Unranked.OUTSIDE_UNIVERSE if _is_outside(track, session) else None
+    lack = lack or _unfair(terms, track, days) or _too_few(terms, known)
     if lack is not None:
         return known._replace(reason=lack.value)
     if terms.metric is Metric.PNL:
@@ -187,9 +189,12 @@ def _scored(terms: ContestTerms, track: Track, days: Sequence[Day]) -> Score:
     )
 
 
+def _is_outside(track: Track, session: date) -> bool:
+    """Say whether it left the universe, which no lack of a price hides."""
+    return track.outside_on is not None and track.outside_on <= session
+
+
 def _unfair(terms: ContestTerms, track: Track, days: Sequence[Day]) -> Unranked | None:
-    if track.outside_on is not None and track.outside_on <= days[-1].session:
-        return Unranked.OUTSIDE_UNIVERSE
     if any(day.is_undefined for day in days):
         return Unranked.RETURN_UNDEFINED
     first = next(day for day in days if day.value is not None)

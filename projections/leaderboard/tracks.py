@@ -18,7 +18,7 @@ from projections.asking import Readable, ReadModelMissing, ask
 from projections.performance.model import PerformanceModel
 
 NAME = "performance"
-CALCULATION_VERSION = 1
+CALCULATION_VERSION = 2
 CALCULATION = (
     f"contests {CALCULATION_VERSION} of performance {PerformanceModel.calculation_version}"
 )
@@ -41,7 +41,7 @@ FROM {schema}.contests WHERE (%(tenant)s::text IS NULL OR contests.tenant = %(te
 _TRACKS = """
 contestants.participant, contestants.portfolio, contestants.status, lived.sessions, lived.returns,
     lived.reasons, lived.starts, lived.lacks, lived.navs, lived.flows, earlier.nav,
-    earlier.nav_status, dealt.dates, dealt.outside
+    earlier.nav_status, dealt.dates, outside.since
 FROM {schema}.contestants
 LEFT JOIN {schema}.portfolios ON portfolios.tenant = contestants.tenant
     AND portfolios.portfolio = contestants.portfolio
@@ -68,13 +68,31 @@ LEFT JOIN LATERAL (
     ORDER BY session DESC LIMIT 1
 ) AS earlier ON %(with_capital)s
 LEFT JOIN LATERAL (
-    SELECT array_agg(on_date ORDER BY on_date) AS dates, min(on_date) FILTER (
-        WHERE cardinality(%(universe)s::text[]) > 0 AND NOT instrument = ANY(%(universe)s::text[])
-    ) AS outside
+    SELECT array_agg(on_date ORDER BY on_date) AS dates
     FROM {schema}.fills WHERE fills.tenant = contestants.tenant
         AND fills.portfolio = contestants.portfolio
         AND on_date BETWEEN %(first_day)s AND %(session)s
 ) AS dealt ON true
+LEFT JOIN LATERAL (
+    WITH moved AS (
+        SELECT instrument, on_date, quantity, position::text AS cause FROM {schema}.fills
+        WHERE fills.tenant = contestants.tenant AND fills.portfolio = contestants.portfolio
+            AND on_date <= %(session)s AND cardinality(%(universe)s::text[]) > 0
+            AND NOT instrument = ANY(%(universe)s::text[])
+        UNION ALL
+        SELECT instrument, on_date, quantity, action_of || '/' || action FROM {schema}.acts
+        WHERE acts.tenant = contestants.tenant AND acts.portfolio = contestants.portfolio
+            AND on_date <= %(session)s AND cardinality(%(universe)s::text[]) > 0
+            AND NOT instrument = ANY(%(universe)s::text[])
+    )
+    SELECT min(on_date) AS since FROM (
+        SELECT %(first_day)s::date AS on_date FROM moved WHERE on_date < %(first_day)s
+        GROUP BY instrument HAVING sum(quantity) <> 0
+        UNION ALL
+        SELECT on_date FROM moved WHERE on_date >= %(first_day)s
+        GROUP BY instrument, on_date, cause HAVING sum(quantity) <> 0
+    ) AS brought
+) AS outside ON true
 WHERE contestants.tenant = %(tenant)s AND contestants.contest = %(contest)s
     AND (%(only)s::text[] IS NULL OR contestants.participant = ANY(%(only)s::text[]))
 """

@@ -175,6 +175,14 @@ class TestWithoutARank:
         assert ranks_of(cheat, at=0) == ["1 a"]
         assert reason_of(cheat, at=1) == "outside_universe"
 
+    def test_hides_nothing_behind_a_missing_price(self) -> None:
+        """What is outside has no mark: neither the rank of before is kept, nor another reason."""
+        unpriced = day(1, "0.01", Unranked.PRICED_BY_TRADE)
+        cheat = Track("a", "p", [day(0), unpriced], outside_on=SESSIONS[1])
+
+        assert reason_of(cheat, at=1) == "outside_universe"
+        assert reason_of(cheat._replace(days=[unpriced]), at=1) == "outside_universe"
+
     def test_ratios_need_twenty_returns_and_a_deviation(self) -> None:
         """Nineteen are too few; equal ones deviate from nothing, rising ones fall nowhere."""
         few = track("a", *["0.01", "-0.01"] * 9, "0.01")

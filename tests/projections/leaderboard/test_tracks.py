@@ -3,6 +3,7 @@
 from typing import Any
 
 import psycopg
+import pytest
 from msgspec.structs import replace
 
 from domain.contests.terms import Metric
@@ -17,8 +18,9 @@ from tests.projections.leaderboard.contests import (
     shown,
     withdrawn,
 )
+from tests.projections.performance.acting import declared, spin_off, spun_off, taken_back
 from tests.projections.performance.followed import Market
-from tests.projections.performance.telling import closed, corrected, day, flow, unbooked
+from tests.projections.performance.telling import closed, corrected, day, flow, trade, unbooked
 
 Connection = psycopg.Connection[Any]
 
@@ -96,6 +98,38 @@ class TestRanks:
         market.tell(unbooked(first))
         found = ["- a too_few_trades", "- b outside_universe"]
         assert shown(ranked(Readable(connection))) == found
+
+    def test_are_of_the_universe_also_in_what_was_held_before(self, connection: Connection) -> None:
+        """Bought behind the entry, before the first day: b holds it, c has sold it in time."""
+        market = Market(connection)
+        market.tell(
+            *funded("a", "b", "c"), announced(universe=("AAPL",)), entered("p-a"), entered("p-b"),
+            entered("p-c"), bought("b", "10", 1, instrument="LNT"),
+            bought("c", "10", 1, instrument="LNT"),
+            trade("LNT", "-10", "10", 1, portfolio="p-c"), closed(1, {"LNT": "10"}),
+            closed(2, {"LNT": "10"}),
+        )  # fmt: skip
+
+        expected = ["1 a 0", "2 c 0", "- b outside_universe"]
+        assert shown(ranked(Readable(connection))) == expected
+
+    @pytest.mark.parametrize("ex_day", [1, 3])
+    def test_are_of_the_universe_also_in_what_actions_bring(
+        self, connection: Connection, ex_day: int
+    ) -> None:
+        """A spin-off before the window or in it; taken back, it is as if it had never been."""
+        market = Market(connection)
+        action = spin_off(1, 10, ex_day)
+        market.tell(
+            *funded("a", "b"), announced(universe=("AAPL",)), entered("p-a"), entered("p-b"),
+            bought("a", "50", 0), closed(0, {"AAPL": "10"}), declared(action),
+            spun_off(action, quantity="5", portfolio="p-a"),
+            *(closed(number, {"AAPL": "10", "MSFT": "9"}) for number in (1, 2, 3)),
+        )  # fmt: skip
+        assert shown(ranked(Readable(connection))) == ["1 b 0", "- a outside_universe"]
+
+        market.tell(taken_back(action), spun_off(action, quantity="-5", portfolio="p-a"))
+        assert shown(ranked(Readable(connection))) == ["1 a 0", "2 b 0"]
 
     def test_profit_is_of_equal_capital(self, connection: Connection) -> None:
         """B began with more, c got more later."""
