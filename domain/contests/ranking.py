@@ -4,10 +4,13 @@ Only what marks price is ranked. Whoever lacks that at the session keeps the ran
 at which they had it, and is flagged by `held_since`: the others are ranked among themselves, so
 two may show one rank, and in a list the held one is behind. Ties are broken by the lower drawdown,
 fewer trades, the earlier qualification, the participant's id: so there are none.
+
+A session with a price from an own trade has no return, as one without a NAV has none: the next one
+that marks price gives one return over the gap. A stale price is a mark's: such a session counts.
 """
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -15,7 +18,7 @@ from typing import NamedTuple
 
 from domain.contests.events import Rank
 from domain.contests.terms import ContestTerms, Metric
-from domain.money import ZERO
+from domain.money import ONE, ZERO
 from domain.statistics.contest_figures import deepest_drawdown, ranked_by, told
 
 
@@ -56,8 +59,9 @@ class Track(NamedTuple):
     """What an entrant did in the window: its sessions, and the dates of its trades, ascending.
 
     `out` says why they take part no longer. `before` is the last session before the window, and
-    `nav_before` the value at its end. `outside_on` is the first date of the window on which it
-    held, or traded, what is not of the universe, however that came.
+    `nav_before` the value at its end, None where marks do not price all of it. `outside_on` is the
+    first date of the window on which it held, or traded, what is not of the universe, however that
+    came.
     """
 
     participant: str
@@ -165,9 +169,9 @@ def _places(scores: Iterable[Score]) -> dict[str, int]:
 
 def _scored(terms: ContestTerms, track: Track, days: Sequence[Day], session: date) -> Score:
     """Score at a session by days of which the last may be ranked by."""
-    last = days[-1].session
-    returns = [day.value for day in days if day.value is not None]
-    trades = bisect_right(track.trades, last)
+    path = list(_path(days))
+    returns = [value for _, value in path]
+    trades = bisect_right(track.trades, days[-1].session)
     known = Score(track.participant, track.portfolio, trades=trades, days=len(returns))
     lack = Unranked.OUTSIDE_UNIVERSE if _is_outside(track, session) else None
     lack = lack or _unfair(terms, track, days) or _too_few(terms, known)
@@ -184,9 +188,22 @@ def _scored(terms: ContestTerms, track: Track, days: Sequence[Day], session: dat
     return known._replace(
         value=value,
         drawdown=drawdown,
-        qualified_on=_qualified_on(terms, track, days),
+        qualified_on=_qualified_on(terms, track, days, path),
         reason=None if reason is None else reason.value,
     )
+
+
+def _path(days: Iterable[Day]) -> Iterator[tuple[date, Decimal]]:
+    """Give the returns from session that marks price to session, each with the one it ends at."""
+    gap = ONE
+    for day in days:
+        if day.value is None:
+            continue
+        if day.lack is Unranked.PRICED_BY_TRADE:
+            gap *= ONE + day.value
+            continue
+        yield day.session, gap * (ONE + day.value) - ONE
+        gap = ONE
 
 
 def _is_outside(track: Track, session: date) -> bool:
@@ -200,9 +217,11 @@ def _unfair(terms: ContestTerms, track: Track, days: Sequence[Day]) -> Unranked 
     first = next(day for day in days if day.value is not None)
     if first.since is not None and track.before is not None and first.since < track.before:
         return Unranked.START_INCOMPLETE
+    if track.nav_before is None:
+        return Unranked.START_INCOMPLETE
     if terms.capital is None:
         return None
-    if track.nav_before is None or days[0].flows is None:
+    if days[0].flows is None:
         return Unranked.START_INCOMPLETE
     if track.nav_before + days[0].flows != terms.capital:
         return Unranked.CAPITAL_UNEQUAL
@@ -215,9 +234,10 @@ def _too_few(terms: ContestTerms, known: Score) -> Unranked | None:
     return Unranked.TOO_FEW_TRADES if known.trades < terms.minimum_trades else None
 
 
-def _qualified_on(terms: ContestTerms, track: Track, days: Sequence[Day]) -> date:
-    valued = [day.session for day in days if day.value is not None]
-    enough_days = valued[terms.minimum_days - 1]
+def _qualified_on(
+    terms: ContestTerms, track: Track, days: Sequence[Day], path: Sequence[tuple[date, Decimal]]
+) -> date:
+    enough_days, _ = path[terms.minimum_days - 1]
     if not terms.minimum_trades:
         return enough_days
     traded = track.trades[terms.minimum_trades - 1]

@@ -22,13 +22,21 @@ FROM (
         AND contestants.portfolio = days.portfolio
     JOIN {schema}.contests ON contests.tenant = contestants.tenant
         AND contests.contest = contestants.contest
-        AND days.session BETWEEN contests.first_day AND contests.last_day
+        AND days.session <= contests.last_day AND (
+            days.session >= contests.first_day OR days.session = (
+                SELECT max(session) FROM {schema}.sessions
+                WHERE sessions.calendar = contests.calendar AND session < contests.first_day
+            )
+        )
 ) AS changed GROUP BY changed.tenant, changed.contest, changed.participant
 """
 
 
 class Change(NamedTuple):
-    """What changed of one entrant: sessions from `since` on, or the entry itself."""
+    """What changed of one entrant: sessions from `since` on, or the entry itself.
+
+    The session before the window is among them: the first return starts at its value.
+    """
 
     participant: str
     since: date | None

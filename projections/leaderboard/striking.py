@@ -138,7 +138,8 @@ def _edition_due(
     edition, _, session = result
     terms = contest.terms
     parameters = _named(contest) | {
-        "behind": behind, "first_day": terms.first_day, "last_day": terms.last_day,
+        "behind": behind, "first_day": contest.before or terms.first_day,
+        "last_day": terms.last_day,
     }  # fmt: skip
     changed = [
         row

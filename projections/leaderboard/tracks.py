@@ -41,7 +41,7 @@ FROM {schema}.contests WHERE (%(tenant)s::text IS NULL OR contests.tenant = %(te
 _TRACKS = """
 contestants.participant, contestants.portfolio, contestants.status, lived.sessions, lived.returns,
     lived.reasons, lived.starts, lived.lacks, lived.navs, lived.flows, earlier.nav,
-    earlier.nav_status, dealt.dates, outside.since
+    earlier.is_there, dealt.dates, outside.since
 FROM {schema}.contestants
 LEFT JOIN {schema}.portfolios ON portfolios.tenant = contestants.tenant
     AND portfolios.portfolio = contestants.portfolio
@@ -62,11 +62,12 @@ LEFT JOIN LATERAL (
         AND session >= greatest(%(first_day)s, portfolios.first_session) AND session <= %(session)s
 ) AS lived ON portfolios.first_session IS NOT NULL
 LEFT JOIN LATERAL (
-    SELECT nav, nav_status FROM {schema}.days WHERE days.tenant = contestants.tenant
+    SELECT CASE WHEN cardinality(priced_by_trade) = 0 THEN nav END AS nav, true AS is_there
+    FROM {schema}.days WHERE days.tenant = contestants.tenant
         AND days.portfolio = contestants.portfolio
         AND session >= portfolios.first_session AND session < %(first_day)s
     ORDER BY session DESC LIMIT 1
-) AS earlier ON %(with_capital)s
+) AS earlier ON true
 LEFT JOIN LATERAL (
     SELECT array_agg(on_date ORDER BY on_date) AS dates
     FROM {schema}.fills WHERE fills.tenant = contestants.tenant
@@ -222,7 +223,7 @@ def _participant(row: tuple[Any, ...]) -> str:
 
 
 def _track(contest: Contest, row: tuple[Any, ...]) -> Track:
-    participant, portfolio, status, sessions, *arrays, nav, nav_status, dates, outside = row
+    participant, portfolio, status, sessions, *arrays, nav, is_there, dates, outside = row
     return Track(
         participant=participant,
         portfolio=portfolio,
@@ -230,7 +231,7 @@ def _track(contest: Contest, row: tuple[Any, ...]) -> Track:
         trades=dates or (),
         out=None if status == "entered" else Unranked(status),
         before=contest.before,
-        nav_before=nav if nav_status is not None else ZERO,
+        nav_before=nav if is_there else ZERO,
         outside_on=outside,
     )
 

@@ -162,6 +162,11 @@ class TestWithoutARank:
         assert reason_of(early._replace(before=SESSIONS[1]), at=1) == "start_incomplete"
         assert ranks_of(early, at=1) == ["1 a"]
 
+    def test_needs_a_start_that_marks_price(self) -> None:
+        """An own trade, or nothing, priced what it held as the window began."""
+        assert reason_of(track("a", "0.01", nav_before=None)) == "start_incomplete"
+        assert ranks_of(track("a", "0.01", nav_before=Decimal(100))) == ["1 a"]
+
     def test_needs_defined_returns(self) -> None:
         """A start value at or below zero leaves nothing to chain."""
         broken = Track("a", "p", [day(0), day(1, None), day(2)])
@@ -236,6 +241,23 @@ class TestHeldBack:
         gap = Track("a", "p", [day(0), day(1, "0", Unranked.NAV_INCOMPLETE), day(2, "0.1")])
 
         assert score(terms_of(), gap, SESSIONS[2]).value == Decimal("0.111")
+
+    def test_an_own_price_makes_no_path(self) -> None:
+        """A fall of a half that only an own trade told is none, and no day of its own."""
+        own = day(1, "-0.5", Unranked.PRICED_BY_TRADE)
+        entrant = Track("a", "p", [day(0, "0"), own, day(2, "1.2")], trades=[SESSIONS[1]])
+        found = score(terms_of(Metric.DRAWDOWN, days=2, trades=1), entrant, SESSIONS[2])
+
+        assert (found.value, found.days) == (Decimal(0), 2)
+        assert found.qualified_on == SESSIONS[2]
+        assert score(terms_of(), entrant, SESSIONS[2]).value == Decimal("0.1")
+
+    def test_a_stale_price_is_a_mark_all_the_same(self) -> None:
+        """The other names moved that day: a session behind it counts it."""
+        stale = day(1, "-0.5", Unranked.PRICE_STALE)
+        found = score(terms_of(), Track("a", "p", [day(0), stale, day(2)]), SESSIONS[2])
+
+        assert (found.drawdown, found.days) == (Decimal("-0.5"), 3)
 
 
 class TestAMetric:

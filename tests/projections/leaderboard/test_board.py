@@ -74,6 +74,13 @@ def whole(client: redis.Redis, contest: str = CUP) -> Board | None:
     return Reader(client).ranks(ACME, contest, first=1, last=1_000)
 
 
+def whole_ranks(client: redis.Redis) -> list[Rank]:
+    """All that have one."""
+    board = whole(client)
+    assert board is not None
+    return board.ranks
+
+
 def shown(client: redis.Redis) -> list[Rank]:
     """The ranks of the board, and who has none."""
     board = whole(client)
@@ -143,6 +150,21 @@ class TestTheBoard:
         assert board is not None
         assert board.stand.position == len(BEGIN) + 5
         assert board.about.position == len(BEGIN) + 3
+
+    def test_changes_with_the_session_before_the_window(
+        self, connection: Connection, market: Market, client: redis.Redis
+    ) -> None:
+        """Its close comes late, at the price of the trade: no day of the window moves."""
+        keeper = Keeper(client, "k")
+        before = [each for each in BEGIN if each != closed(1)]
+        market.tell(*before, bought("a", "50", 1), closed(1), closed(2, {"AAPL": "10"}))
+        keeper.refresh(Readable(connection))
+        assert "a" not in {each.participant for each in whole_ranks(client)}
+        market.tell(corrected(1, "AAPL", "10"))
+        keeper.refresh(Readable(connection))
+
+        assert shown(client) == ranked(Readable(connection))
+        assert "a" in {each.participant for each in whole_ranks(client)}
 
     def test_shows_who_is_around(
         self, connection: Connection, market: Market, client: redis.Redis

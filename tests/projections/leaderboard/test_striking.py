@@ -147,6 +147,21 @@ class TestAnEdition:
         strike(market, [found])
         assert due(connection) == []
 
+    def test_follows_a_start_that_is_priced_later(self, connection: Connection) -> None:
+        """The close before the window comes late, at the price of the trade: no other day moves."""
+        market = Market(connection)
+        market.tell(
+            *funded("a"), announced(), entered("p-a"), bought("a", "50", 1), closed(1),
+            *(closed(number, {"AAPL": "10"}) for number in (2, 3, 4)),
+        )  # fmt: skip
+        found = due(connection)
+        assert shown(ranks(found[-1])) == ["- a start_incomplete"]
+        strike(market, found)
+        market.tell(corrected(1, "AAPL", "10"))
+
+        (found_now,) = due(connection)
+        assert shown(ranks(found_now)) == ["1 a 0"]
+
     def test_follows_a_disqualification(self, connection: Connection) -> None:
         """Behind the end, too."""
         market = Market(connection)

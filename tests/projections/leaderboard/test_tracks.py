@@ -73,6 +73,32 @@ class TestRanks:
 
         assert (found.rank, found.held_since, found.reason) == (1, day(2), "price_stale")
 
+    def test_are_of_no_price_of_an_own_trade_between_two_marks(
+        self, connection: Connection
+    ) -> None:
+        """Half of b on day 3 as its own trade tells; by marks it never fell."""
+        market = Market(connection)
+        market.tell(
+            *funded("a", "b"), announced(metric=Metric.DRAWDOWN), entered("p-a"), entered("p-b"),
+            bought("a", "10"), closed(2, {"AAPL": "10"}), bought("b", "50", 3, instrument="LNT"),
+            trade("LNT", "1", "1", 3, portfolio="p-b"), closed(3, {"AAPL": "9"}),
+            closed(4, {"AAPL": "9", "LNT": "10"}),
+        )  # fmt: skip
+        first, second = ranked(Readable(connection))
+
+        assert shown([first, second]) == ["1 b 0", "2 a -0.01"]
+        assert (first.days, second.days) == (2, 3)
+
+    def test_are_of_no_start_that_an_own_trade_prices(self, connection: Connection) -> None:
+        """Bought at half of what it is marked at once the contest has begun."""
+        market = Market(connection)
+        market.tell(
+            *funded("a", "b"), announced(), entered("p-a"), entered("p-b"),
+            bought("b", "50", 1, instrument="LNT"), closed(1), closed(2, {"LNT": "20"}),
+        )  # fmt: skip
+
+        assert shown(ranked(Readable(connection))) == ["1 a 0", "- b start_incomplete"]
+
     def test_end_with_whoever_leaves(self, connection: Connection) -> None:
         """By their own will, or not."""
         market = Market(connection)
