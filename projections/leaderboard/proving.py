@@ -21,20 +21,21 @@ from projections.building import (
     ignore_progress,
     lock_model,
 )
-from projections.leaderboard.tracks import NAME, contests_of, tracks_of
+from projections.leaderboard.tracks import CALCULATION, NAME, contests_of, tracks_of
 from projections.performance.contests import read_rank
 from projections.performance.model import PerformanceModel
 
 _SUFFIX = "_proof"
 _STRUCK = """
 strikes.tenant, strikes.contest, strikes.session, strikes.edition, strikes.inputs_position,
-    array_agg(ranks.row) FILTER (WHERE ranks.row IS NOT NULL)
+    strikes.calculation, array_agg(ranks.row) FILTER (WHERE ranks.row IS NOT NULL)
 FROM {schema}.strikes LEFT JOIN {schema}.ranks ON ranks.tenant = strikes.tenant
     AND ranks.contest = strikes.contest AND ranks.session = strikes.session
     AND ranks.edition = strikes.edition
 WHERE (%(tenant)s::text IS NULL OR strikes.tenant = %(tenant)s)
     AND (%(contest)s::text IS NULL OR strikes.contest = %(contest)s)
-GROUP BY strikes.tenant, strikes.contest, strikes.session, strikes.edition, strikes.inputs_position
+GROUP BY strikes.tenant, strikes.contest, strikes.session, strikes.edition,
+    strikes.inputs_position, strikes.calculation
 """
 
 
@@ -57,12 +58,18 @@ class Proved(NamedTuple):
     session: date
     edition: int
     position: int
+    calculation: str
     differing: tuple[str, ...]
 
     @property
     def holds(self) -> bool:
         """Whether every rank and every value of it is the same."""
         return not self.differing
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether what differs is wrong: another calculation may well give other ranks."""
+        return self.holds or self.calculation == CALCULATION
 
 
 class Refolded:
@@ -129,10 +136,11 @@ def prove(
         struck = ask(Readable(connection), NAME, _STRUCK, parameters).rows
         refolded = Refolded(building, connection, progress)
         struck.sort(key=lambda row: (row[4], *row[:4]))
-        for owner, name, session, edition, position, rows in struck:
+        for owner, name, session, edition, position, calculation, rows in struck:
             told = [read_rank(row) for row in rows or ()]
             made = refolded.ranks(owner, name, position=position, session=session)
-            yield Proved(owner, name, session, edition, position, tuple(_differing(told, made)))
+            differing = tuple(_differing(told, made))
+            yield Proved(owner, name, session, edition, position, calculation, differing)
 
 
 def _differing(told: Iterable[Rank], made: Iterable[Rank]) -> Iterator[str]:

@@ -7,11 +7,13 @@ from msgspec.structs import replace
 from domain.contests.events import RanksStruck, ResultStruck
 from domain.identity import derive
 from eventstore.log import Log
+from infra.command_line.proving import described
 from infra.database import Database
 from projections.asking import Readable
 from projections.building import connect
 from projections.leaderboard.proving import prove, ranks_at
 from projections.leaderboard.striking import DueRanks, ranks_due
+from projections.leaderboard.tracks import CALCULATION
 from projections.rebuild import rebuild
 from tests.projections.leaderboard.contests import (
     CUP,
@@ -61,7 +63,10 @@ class TestProving:
     def test_makes_every_struck_set_again(
         self, log: Log, log_database: Database, story: Story
     ) -> None:
-        """Each at the position of its own inputs; one that was forged is found, by whom."""
+        """Each at the position of its own inputs; one that was forged is found, by whom.
+
+        What another calculation struck proves nothing where it differs, and is proved where not.
+        """
         logged = Logged(log, log_database, story)
         logged.tell(
             *funded("a", "b"), announced(), entered("p-a"), entered("p-b"), BUYS,
@@ -83,12 +88,27 @@ class TestProving:
         ]  # fmt: skip
         assert all(each.holds for each in proved)
 
+        self._finds_what_was_forged(logged, edition)
+
+    @staticmethod
+    def _finds_what_was_forged(logged: "Logged", edition: ResultStruck) -> None:
         first, *rest = edition.ranks
         forged = replace(edition, edition=3, ranks=(replace(first, trades=7), *rest))
         logged.tell((ACME, forged))
-        rebuild(MODEL, log, logged.conninfo)
-        *_, last = prove(log, logged.conninfo, tenant=ACME, contest=CUP)
-        assert last.differing == (first.participant,)
+        logged.tell((ACME, replace(forged, edition=4, calculation="contests 1")))
+        logged.tell((ACME, replace(edition, edition=5, calculation="contests 1")))
+        rebuild(MODEL, logged.log, logged.conninfo)
+        *_, last, otherwise, same = prove(logged.log, logged.conninfo, tenant=ACME, contest=CUP)
+
+        assert (last.differing, last.is_comparable) == ((first.participant,), True)
+        which = f"acme cup 2024-03-04 edition 3, position {last.position}"
+        assert described(last) == f"{which}: {first.participant}"
+        assert (otherwise.holds, otherwise.is_comparable) == (False, False)
+        assert described(otherwise).endswith(
+            f": not comparable: struck by calculation contests 1, this build calculates by "
+            f"{CALCULATION}"
+        )
+        assert (same.holds, same.is_comparable) == (True, True)
 
     def test_ranks_as_of_any_position(self, log: Log, log_database: Database, story: Story) -> None:
         """Before the first session, at it, and before and after what changed it."""
