@@ -1,11 +1,14 @@
 """Contests: their commands, and the handlers of them.
 
 A contest, each entry of it and its results are streams of their own, so that entering reads no
-other entry. That a session is struck once rests on the command's name (see the reaction).
+other entry but those of who owned the portfolio before: a participant is the owner of then, so one
+that it takes part by is among them. That a session is struck once rests on the command's name (see
+the reaction).
 """
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -86,6 +89,8 @@ def enter_contest(issued: Issued, command: EnterContest, view: View) -> Decision
     held = require_portfolio(portfolio, command.portfolio)
     participant = deciding.owner_of(held, command.portfolio)
     stream, entry = _entry(issued, command.contest, participant, view)
+    before = (each for each in held.standing.owners if each != participant)
+    others = (_entry(issued, command.contest, each, view)[1][-1:] for each in before)
     entered = deciding.enter(
         announced,
         entry,
@@ -94,6 +99,7 @@ def enter_contest(issued: Issued, command: EnterContest, view: View) -> Decision
         name=command.portfolio,
         closed=_closed_of(announced, view),
         only=command.participant,
+        others=chain.from_iterable(others),
     )
     return _told(issued, stream, entered, version=len(entry))
 

@@ -123,13 +123,16 @@ def enter(
     name: str,
     closed: date | None,
     only: str | None = None,
+    others: Iterable[EntryEvent] = (),
 ) -> ContestEntered | None:
     """Decide an entry of the portfolio `name`; None where just that stands.
 
-    `entry` is what was told of its owner in this contest. `only` is who may take part by it.
+    `entry` is what was told of its owner in this contest, `others` the last that was told of each
+    who owned it before. `only` is who may take part by it.
 
     Raises:
-        Conflict: `participant_already_entered` with another portfolio.
+        Conflict: `participant_already_entered` with another portfolio, or
+            `portfolio_already_entered` by an earlier owner.
         Rejection: `contest_unknown`, `portfolio_unknown`, `portfolio_closed`, `portfolio_unowned`,
             `portfolio_not_own`, `participant_disqualified`, `contest_begun`, `currency_mismatch`,
             `calendar_mismatch` or `outside_universe`.
@@ -148,10 +151,18 @@ def enter(
         raise Conflict("participant_already_entered", message, fields=("portfolio",))
     if isinstance(last, EntrantDisqualified):
         raise Rejection("participant_disqualified", f"{wanted.participant} is disqualified.")
+    _require_free(others, name)
     if closed is not None and closed >= known.first_session:
         raise Rejection("contest_begun", "Enter a contest before its first session has closed.")
     _require_fitting(known.terms, held, name)
     return wanted
+
+
+def _require_free(others: Iterable[EntryEvent], name: str) -> None:
+    for each in others:
+        if each.portfolio == name and not isinstance(each, EntryWithdrawn):
+            message = f"{name} takes part, or is disqualified, as {each.participant}'s entry."
+            raise Conflict("portfolio_already_entered", message, fields=("portfolio",))
 
 
 def owner_of(portfolio: Portfolio, name: str) -> str:

@@ -34,11 +34,13 @@ class Said(msgspec.Struct, frozen=True):
 class Standing(msgspec.Struct, frozen=True):
     """What still stands of what was said; dates up to and including `closed_until` are closed.
 
-    `basis` is the last of the `basis_changes`, which are listed by date.
+    `basis` is the last of the `basis_changes`, which are listed by date. `owners` are all who ever
+    answered for it, each once.
     """
 
     title: Said | None = None
     owner: Said | None = None
+    owners: tuple[str, ...] = ()
     benchmark: Said | None = None
     frozen: Said | None = None
     closed: Said | None = None
@@ -54,7 +56,8 @@ class Standing(msgspec.Struct, frozen=True):
             case PortfolioRenamed():
                 return replace(self, title=said)
             case OwnerAssigned():
-                return replace(self, owner=said)
+                owners = dict.fromkeys((*self.owners, event.owner))
+                return replace(self, owner=said, owners=tuple(owners))
             case BenchmarkAssigned():
                 return replace(self, benchmark=said)
             case CostBasisAssigned():

@@ -16,7 +16,7 @@ from domain.lots import CostBasis
 from eventstore.log import Log
 from schemas.codec import decode
 from tests.commands.desks import wait_until
-from tests.commands.scenes import ACME, MONDAY, RIVAL, TUESDAY, done
+from tests.commands.scenes import ACME, MONDAY, RIVAL, TUESDAY, WAIT_SECONDS, done, issue
 from tests.commands.test_settlement import close
 
 TERMS = ContestTerms(
@@ -68,6 +68,23 @@ class TestTheDesk:
         assert done(desk, out).status is Status.ACCEPTED
         entries = [each for each in known(log) if isinstance(each, ContestEntered)]
         assert entries == [ContestEntered("cup", "user-a", "a")] * 2
+
+    def test_enters_a_portfolio_once_whoever_owns_it(self, desk: Desk, log: Log) -> None:
+        """Its third owner is refused until the first has left, also where all is one turn."""
+        open_owned(desk, "a")
+        done(desk, CUP)
+        enter = EnterContest("cup", "a")
+        commands = (enter, AssignOwner("a", "user-x"), AssignOwner("a", "user-y"), enter)
+        batch = desk.submit_batch([issue(each) for each in commands], is_atomic=False)
+        codes = [each.code for each in batch.result(WAIT_SECONDS)]
+        assert codes == [None, None, None, "portfolio_already_entered"]
+        done(desk, WithdrawEntry("cup", "user-a"))
+        assert done(desk, EnterContest("cup", "a")).status is Status.ACCEPTED
+
+        done(desk, AssignOwner("a", "user-a"))
+        assert done(desk, EnterContest("cup", "a")).code == "portfolio_already_entered"
+        entries = [each for each in known(log) if isinstance(each, ContestEntered)]
+        assert [each.participant for each in entries] == ["user-a", "user-y"]
 
     @pytest.mark.parametrize("name", ["gone", "unowned"])
     def test_needs_a_portfolio_with_an_owner(self, desk: Desk, name: str) -> None:

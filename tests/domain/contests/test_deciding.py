@@ -90,11 +90,13 @@ def entered(
     name: str = "alpha",
     closed: date = BEFORE,
     only: str | None = None,
+    others: Sequence[EntryEvent] = (),
 ) -> ContestEntered | None:
     """Enter a portfolio, after what was told of its owner."""
     return deciding.enter(
-        known, entry, held or portfolio(), contest="march", name=name, closed=closed, only=only
-    )
+        known, entry, held or portfolio(), contest="march", name=name, closed=closed, only=only,
+        others=others,
+    )  # fmt: skip
 
 
 def code_of(act: Callable[[], object]) -> str:
@@ -192,6 +194,28 @@ class TestEntering:
     def test_is_possible_again_after_withdrawing(self) -> None:
         """With another portfolio too."""
         assert entered(ENTERED, WITHDRAWN, name="beta") == replace(ENTERED, portfolio="beta")
+
+    @pytest.mark.parametrize(
+        ("other", "code"),
+        [
+            (ContestEntered("march", "user-8", "alpha"), "portfolio_already_entered"),
+            (
+                EntrantDisqualified("march", "user-8", "alpha", "wash_trades"),
+                "portfolio_already_entered",
+            ),
+            (EntryWithdrawn("march", "user-8", "alpha"), None),
+            (ContestEntered("march", "user-8", "beta"), None),
+        ],
+    )
+    def test_is_of_a_portfolio_that_no_earlier_owner_entered(
+        self, other: EntryEvent, code: str | None
+    ) -> None:
+        """Unless they left; what they entered besides is no matter."""
+        if code is None:
+            assert entered(others=[other]) == ENTERED
+        else:
+            assert code_of(lambda: entered(others=[other])) == code
+            assert entered(ENTERED, others=[other]) is None
 
     @pytest.mark.parametrize(
         ("entry", "how", "code"),
