@@ -41,6 +41,7 @@ def answered(kind: str, outcome: str) -> Counter:
     return COMMANDS.labels(kind, outcome)
 
 
+UNRANKED = Counter("pms_ranking_failed", "Contests no ranks are struck of: a defect, see the log")
 UNSTRUCK = Counter(
     "pms_striking_failed", "Portfolios no figures are struck of: a defect, see the log"
 )

@@ -7,18 +7,22 @@ session and the edition, so whoever asks again meets the receipt of the first.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
+
+import structlog
 
 from commands.command import Issued
 from commands.contests import StrikeRanks
 from commands.desk import Desk
+from commands.metrics import UNRANKED
 from commands.reactions.owing import FoundDue, reacting
 from domain.contests.events import RanksStruck, ResultStruck
 from domain.identity import derive
 from eventstore.log import Log
 
+_log = structlog.get_logger("commands.contests")
 ACTOR = "reaction:contests"
 ASKED_MAX = 4
 """Sets of ranks made, and commands under way, at a time: one may be of thousands."""
@@ -40,11 +44,15 @@ class Due(NamedTuple):
 
 
 class AllDue(NamedTuple):
-    """What is due as of the `position` looked at."""
+    """What is due as of the `position` looked at.
+
+    `failed` says, once, of which contests no ranks can be made: the others go on without them.
+    """
 
     position: int
     due: list[Due]
     held: Held
+    failed: Sequence[str] = ()
 
 
 AskDue = Callable[[Held, int], AllDue | None]
@@ -65,7 +73,12 @@ class RanksAtSessionEnd:
         if not self._asking.is_decided():
             return
         found = self._ask_due(self._held, ASKED_MAX)
-        if found is None or found.position < self._asking.told_at:
+        if found is None:
+            return
+        for failed in found.failed:
+            UNRANKED.inc()
+            _log.error("ranking.failed", contest=failed)
+        if found.position < self._asking.told_at:
             return  # What was told is not folded yet: it would be found due again.
         self._held = found.held
         self._asking.ask(map(self._issue, found.due))

@@ -4,14 +4,14 @@ A session of a contest is due once it has closed; the result once the last one h
 again, as another edition, where something told since then gives other ranks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
 from domain.contests.events import RANKS_PER_EVENT_MAX, Rank, RanksStruck, ResultStruck
 from domain.contests.ranking import listed, standing
 from projections.asking import Readable, ask, snapshot
+from projections.defects import DEFECTS, told_of
 from projections.leaderboard.tracks import (
     CALCULATION,
     NAME,
@@ -68,31 +68,58 @@ class DueRanks(NamedTuple):
     struck: tuple[RanksStruck, ...] | tuple[ResultStruck, ...]
 
 
+class Failed(NamedTuple):
+    """A tenant's contest that our code could not rank, and what it said."""
+
+    tenant: str
+    contest: str
+    error: str
+
+
 class Looked(NamedTuple):
-    """What is due, the position looked at, and up to where each result was found to hold."""
+    """What is due, the position looked at, and up to where each result was found to hold.
+
+    `failed` are contests of which something may be due, but could not be made.
+    """
 
     position: int
     due: list[DueRanks]
     held: dict[tuple[str, str], int]
+    failed: list[Failed]
 
 
-def ranks_due(readable: Readable, held: Mapping[tuple[str, str], int], *, limit: int) -> Looked:
-    """Make the ranks due, at most so many sets; `held` is that of the look before."""
+def ranks_due(
+    readable: Readable,
+    held: Mapping[tuple[str, str], int],
+    *,
+    limit: int,
+    passed: Collection[tuple[str, str]] = (),
+) -> Looked:
+    """Make the ranks due, at most so many sets; `held` is that of the look before.
+
+    Contests, by tenant, that failed before are to be `passed` over: they would fail at every look.
+    """
     due: list[DueRanks] = []
+    failed: list[Failed] = []
     now_held = dict(held)
     with snapshot(readable):
         found = contests_of(readable)
         for contest in found.contests:
             if len(due) >= limit:
                 break
-            if contest.session is None:
+            if contest.session is None or contest.name in passed:
                 continue
-            with suppress(PartitionsApart):
+            try:
                 own = _contest_due(readable, contest, held, limit - len(due))
-                due += own
-                if not own and contest.is_over:
-                    now_held[contest.name] = found.position
-    return Looked(found.position, due, now_held)
+            except PartitionsApart:
+                continue
+            except DEFECTS as error:
+                failed.append(Failed(*contest.name, told_of(error)))
+                continue
+            due += own
+            if not own and contest.is_over:
+                now_held[contest.name] = found.position
+    return Looked(found.position, due, now_held, failed)
 
 
 def _contest_due(

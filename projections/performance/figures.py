@@ -21,6 +21,7 @@ from domain.statistics.ex_ante import LEVELS, Convention, TailFigure
 from domain.statistics.measured import Reason
 from domain.statistics.value_at_risk import WINDOW, Method, historical_pnl, tails_of
 from projections.asking import HistoryTooLong, Readable, ask
+from projections.defects import DEFECTS, told_of
 from projections.performance.model import PerformanceModel
 from projections.performance.price_arrays import PriceHistory
 from projections.performance.risk import CALCULATION as RISK_CALCULATION
@@ -57,8 +58,6 @@ WHERE sessions.position > %s AND figures.session IS NULL AND NOT EXISTS (
 )
 ORDER BY sessions.position, days.tenant, days.portfolio LIMIT %s
 """
-# What a defect of ours raises; what the database raises concerns every portfolio alike.
-_DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 _ORDER = "ORDER BY closed_at, tenant, portfolio"
 
 
@@ -114,9 +113,9 @@ def figures_due(
     for day in map(_Day._make, answered.rows):
         try:
             struck = _struck(day, (_nav(day), *_risk(readable, day)))
-        except _DEFECTS as error:
-            said = f"{type(error).__name__}: {error}"
-            found.failed.append(Failed(day.tenant, day.portfolio, day.session, said))
+        except DEFECTS as error:
+            failed = Failed(day.tenant, day.portfolio, day.session, told_of(error))
+            found.failed.append(failed)
         else:
             found.due.append(DueFigures(day.tenant, struck))
     return found

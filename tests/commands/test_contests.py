@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from commands.command import OpenPortfolio, Status
 from commands.contests import AnnounceContest, DisqualifyEntrant, EnterContest, WithdrawEntry
 from commands.desk import Desk
+from commands.metrics import UNRANKED
 from commands.portfolio_commands import AssignOwner
 from commands.reactions.contests import AllDue, Due, Held, RanksAtSessionEnd, ranks_id
 from domain.contests.events import ContestEntered, Rank, RanksStruck, ResultStruck
@@ -99,6 +100,12 @@ class TestTheDesk:
         assert code == ("portfolio_unknown" if name == "gone" else "portfolio_unowned")
 
 
+def failures() -> float:
+    """How many contests failed so far."""
+    (metric,) = UNRANKED.collect()
+    return metric.samples[0].value
+
+
 class Folded:
     """Stands in for the read model: what is due until the log tells it; behind if told so."""
 
@@ -134,6 +141,19 @@ class TestTheReaction:
         assert known(log)[1:] == [RANKS, later]
         (closing, struck, _) = log.read(0, 10)
         assert (struck.causation_id, struck.actor) == (closing.command_id, "reaction:contests")
+
+    def test_names_contests_that_fail_and_tells_the_others(self, desk: Desk, log: Log) -> None:
+        """Once each, where an operator looks."""
+        close(desk, MONDAY)
+        folded = Folded(log, RANKS)
+        leader = RanksAtSessionEnd(
+            desk, log, lambda *asked: folded(*asked)._replace(failed=["acme torn"])
+        )
+        failed = failures()
+        leader.look()
+        wait_until(lambda: len(known(log)) == 2)
+
+        assert failures() == failed + 1
 
     def test_remembers_up_to_where_results_hold(self, desk: Desk, log: Log) -> None:
         """So the next look begins there."""

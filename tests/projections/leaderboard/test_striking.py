@@ -1,13 +1,15 @@
 """Struck ranks: due once a session has closed, the result with the last, editions after it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 from msgspec.structs import replace
 
 from domain.contests.events import RANKS_PER_EVENT_MAX, ContestEntered, Rank, ResultStruck
+from infra.due_ranks import due_ranks
 from projections.asking import Readable
-from projections.leaderboard.striking import DueRanks, ranks_due
+from projections.leaderboard.striking import DueRanks, Looked, ranks_due
 from tests.projections.leaderboard.contests import (
     announced,
     bought,
@@ -27,6 +29,17 @@ def due(connection: Connection, limit: int = 100) -> list[DueRanks]:
     return ranks_due(Readable(connection), {}, limit=limit).due
 
 
+class Asked:
+    """Stands in for what asks the database: one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._readable = Readable(connection)
+
+    def answer(self, question: Callable[[Readable], Looked]) -> Looked:
+        """Ask a question."""
+        return question(self._readable)
+
+
 def named(found: list[DueRanks]) -> list[tuple[int, int, str | None]]:
     """Of which day, which edition (0: no result), and why."""
     return [
@@ -43,9 +56,9 @@ def strike(market: Market, found: list[DueRanks]) -> None:
         market.tell(*((each.tenant, page) for page in each.struck))
 
 
-def ranks(due_ranks: DueRanks) -> list[Rank]:
+def ranks(found: DueRanks) -> list[Rank]:
     """All pages together."""
-    return [rank for page in due_ranks.struck for rank in page.ranks]
+    return [rank for page in found.struck for rank in page.ranks]
 
 
 def begun(market: Market) -> None:
@@ -104,6 +117,26 @@ class TestRanksDue:
         market.tell(closed(2, {"AAPL": "11"}))
 
         assert named(due(connection)) == [(2, 0, None)]
+
+    def test_are_made_of_the_others_where_one_fails(self, connection: Connection) -> None:
+        """A row that no code of ours would write: that contest is told once, and passed over."""
+        market = Market(connection)
+        begun(market)
+        market.tell(
+            announced(contest="torn", tenant="aardvark"), *funded("x", tenant="aardvark"),
+            entered("p-x", contest="torn", tenant="aardvark"), closed(2, {"AAPL": "11"}),
+        )  # fmt: skip
+        connection.execute(
+            "UPDATE performance.contestants SET status = 'gone' WHERE contest = 'torn'"
+        )
+        found = ranks_due(Readable(connection), {}, limit=9)
+        assert named(found.due) == [(2, 0, None)]
+        assert [each[:2] for each in found.failed] == [("aardvark", "torn")]
+        assert "gone" in found.failed[0].error
+
+        ask_due = due_ranks(Asked(connection))  # type: ignore[arg-type]
+        looks = [ask_due({}, 9) for _ in range(2)]
+        assert [each and (len(each.due), len(each.failed)) for each in looks] == [(1, 1), (1, 0)]
 
     def test_end_with_a_session_behind_the_last_one(self, connection: Connection) -> None:
         """Day 4 never closes: the ranks of day 3 are the result, once day 5 has closed."""
