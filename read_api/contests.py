@@ -20,7 +20,7 @@ from gateway.openapi import PathParameter, json_answer
 from gateway.problem import Problem
 from projections.asking import Readable
 from projections.leaderboard import queries
-from projections.leaderboard.reading import Board, BoardMissing, Reader
+from projections.leaderboard.reading import Board, BoardAway, BoardBehind, BoardMissing, Reader
 from projections.leaderboard.tracks import CALCULATION
 from read_api import contest_shapes as shapes
 from read_api.asking import Asked, Asking, MinPosition, PageAsked, WaitSeconds
@@ -87,7 +87,8 @@ def contest_endpoints(asking: Asking, reader: Reader | None) -> Sequence[Endpoin
             parameters=RanksAsked,
             parts=(CONTEST,),
             problems=("not_found", "leaderboard_unavailable", "position_not_reached"),
-            description="While the board is made anew, or Redis is away, there is no answer "
+            description="While a board is made anew it is waited for, `wait_seconds` at most; "
+            "then, and at once while Redis is away, there is no answer "
             "(`leaderboard_unavailable`); what was struck is there all the same.",
         ),
         query(
@@ -147,44 +148,48 @@ class ContestQueries:
         asked: RanksAsked = call.parameters
         deadline = time.monotonic() + asked.wait_seconds
         while True:
-            board = await self._board(call, asked)
-            if board is not None and board.stand.position >= asked.min_position:
-                break
-            if time.monotonic() >= deadline or (board is None and not asked.min_position):
-                if board is None:
-                    raise not_found()
-                raise Problem(
+            try:
+                board = await self._board(call, asked)
+            except BoardAway:
+                raise _unavailable() from None
+            except BoardMissing:
+                problem = _unavailable()
+            except BoardBehind as behind:
+                problem = Problem(
                     "position_not_reached",
-                    f"The board is of position {board.stand.position}; ask again.",
+                    f"The board is of position {behind.position}; ask again.",
                     headers={"Retry-After": "1"},
                 )
+            else:
+                break
+            if time.monotonic() >= deadline:
+                raise problem
             await asyncio.sleep(POLL_SECONDS)
+        if board is None:
+            raise not_found()
         next_rank = None
         if asked.around is None and asked.first + asked.limit <= max(board.ranked, board.entrants):
             next_rank = asked.first + asked.limit if len(board.ranks) else None
         return json_response(shapes.leaderboard(call.named(CONTEST), board, next_rank))
 
     async def _board(self, call: Call, asked: RanksAsked) -> Board | None:
-        tenant, contest = call.principal.tenant, call.named(CONTEST)
+        tenant, contest, reader = call.principal.tenant, call.named(CONTEST), self._reader
+        if reader is None:
+            raise BoardAway
 
-        def ask(reader: Reader) -> Board | None:
+        def ask() -> Board | None:
+            if asked.min_position:
+                reader.require_reached(asked.min_position)
             if asked.around is not None:
                 return reader.around(tenant, contest, participant=asked.around, reach=asked.reach)
             return reader.ranks(
                 tenant, contest, first=asked.first, last=asked.first + asked.limit - 1
             )
 
-        reader = self._reader
-        try:
-            if reader is not None:
-                return await self._asking.in_thread(lambda: ask(reader))
-        except BoardMissing:
-            pass
-        raise Problem(
-            "leaderboard_unavailable",
-            "The board is away or made anew; ask again, or for what was struck.",
-            headers={"Retry-After": "1"},
-        )
+        board = await self._asking.in_thread(ask)
+        if board is not None and board.stand.position < asked.min_position:
+            raise BoardBehind(board.stand.position)
+        return board
 
     async def strikes(self, call: Call) -> Response:
         """List what was struck."""
@@ -277,6 +282,14 @@ class ContestQueries:
             )
 
         return await self._asking.answer(call, MODEL, ask)
+
+
+def _unavailable() -> Problem:
+    return Problem(
+        "leaderboard_unavailable",
+        "The board is away or made anew; ask again, or for what was struck.",
+        headers={"Retry-After": "1"},
+    )
 
 
 def _beside(proof: queries.Proof) -> list[Rank]:

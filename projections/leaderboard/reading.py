@@ -27,6 +27,18 @@ class BoardMissing(Exception):
     """There is no whole board to be read now: it is being made, or Redis is away."""
 
 
+class BoardAway(BoardMissing):
+    """Redis cannot be asked now."""
+
+
+class BoardBehind(Exception):
+    """The board is of an earlier position than the one asked for."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(f"the board is of position {position}")
+        self.position = position
+
+
 class Board(NamedTuple):
     """A part of a contest's board; `own` is the participant asked for, None if there is none.
 
@@ -57,6 +69,23 @@ class Reader:
         self._client = client
         self._read = client.register_script(READ)
 
+    def require_reached(self, position: int) -> None:
+        """Look whether the boards are of a position: at one key, whatever else there is to read.
+
+        Raises:
+            BoardBehind: they are not.
+            BoardMissing: there are none, or Redis cannot be asked now.
+        """
+        try:
+            raw: Any = self._client.get(CHECKPOINT)
+        except redis.RedisError as error:
+            raise BoardAway(type(error).__name__) from error
+        if raw is None:
+            raise BoardMissing
+        stood = msgspec.json.decode(raw, type=Stand).position
+        if stood < position:
+            raise BoardBehind(stood)
+
     def ranks(self, tenant: str, contest: str, *, first: int, last: int) -> Board | None:
         """Give the ranks from one to another, counted from 1; None for an unknown contest.
 
@@ -86,7 +115,7 @@ class Reader:
                     self._read(keys=keys, args=arguments, client=together)
                 answers = together.execute()
         except redis.RedisError as error:
-            raise BoardMissing(type(error).__name__) from error
+            raise BoardAway(type(error).__name__) from error
         found = dict(zip(contests, map(_board, answers), strict=True))
         boards = {name: board for name, board in found.items() if board is not None}
         return Tops(msgspec.json.decode(answers[0][0], type=Stand), boards)
@@ -96,7 +125,7 @@ class Reader:
         try:
             found: list[Any] = self._read(keys=keys, args=arguments)
         except redis.RedisError as error:
-            raise BoardMissing(type(error).__name__) from error
+            raise BoardAway(type(error).__name__) from error
         return _board(found)
 
 

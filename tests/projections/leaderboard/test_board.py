@@ -17,7 +17,7 @@ from domain.contests.ranking import Score
 from projections.asking import Readable
 from projections.leaderboard.board import Keeper, Overtaken
 from projections.leaderboard.keys import CHECKPOINT, Stand, member_of
-from projections.leaderboard.reading import Board, BoardMissing, Reader
+from projections.leaderboard.reading import Board, BoardBehind, BoardMissing, Reader
 from tests.projections.leaderboard.contests import (
     CUP,
     announced,
@@ -204,12 +204,20 @@ class TestALostBoard:
         """Meanwhile whoever asks is told that there is none."""
         before = shown(client)
         client.flushdb()
+        reader = Reader(client)
         with pytest.raises(BoardMissing):
             whole(client)
+        with pytest.raises(BoardMissing):
+            reader.require_reached(1)
 
         keeper.refresh(Readable(connection))
 
         assert shown(client) == before
+        position = len(BEGIN) + 4
+        reader.require_reached(position)
+        with pytest.raises(BoardBehind) as refused:
+            reader.require_reached(position + 1)
+        assert refused.value.position == position
 
     @pytest.mark.parametrize("part", ["order", "rows"])
     def test_heals_when_a_key_is_lost(
