@@ -179,7 +179,7 @@ class ContestQueries:
 
         def ask() -> Board | None:
             if asked.min_position:
-                reader.require_reached(asked.min_position)
+                reader.require_reached(tenant, contest, asked.min_position)
             if asked.around is not None:
                 return reader.around(tenant, contest, participant=asked.around, reach=asked.reach)
             return reader.ranks(

@@ -10,15 +10,18 @@ from typing import NamedTuple
 
 import msgspec
 import redis
+import structlog
 
 from domain.contests.ranking import Score, held_places, score
 from projections.asking import Readable, snapshot
+from projections.defects import DEFECTS, told_of
 from projections.leaderboard.changes import Change, Changes, changes_behind, stands
 from projections.leaderboard.keys import (
     CHECKPOINT,
     SEEN,
     About,
     Keys,
+    Late,
     Row,
     Stand,
     about_key,
@@ -26,7 +29,7 @@ from projections.leaderboard.keys import (
     member_of,
 )
 from projections.leaderboard.scripts import MOVE, TORN
-from projections.leaderboard.tracks import Contest, contests_of, tracks_of
+from projections.leaderboard.tracks import Contest, PartitionsApart, contests_of, tracks_of
 
 IN_PLACE_MAX = 500
 """Entrants changed in place at most: more would hold Redis up, so they are written beside."""
@@ -34,6 +37,7 @@ CHUNK = 1_000
 BESIDE_SECONDS = 3_600
 """How long what was written beside, and never shown, is kept."""
 
+_log = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -62,14 +66,34 @@ class _Board(NamedTuple):
         return board_keys(*self.contest.name, self.about.board)
 
 
+class _Shown(NamedTuple):
+    """The whole boards as Redis has them, and those that were left behind, by contest."""
+
+    known: Mapping[tuple[str, str], About]
+    late: Mapping[tuple[str, str], Late]
+
+
+class _Besides(NamedTuple):
+    """What changes besides: keys that go, boards that caught up, and where late ones were left."""
+
+    gone: Sequence[str]
+    caught_up: Sequence[str]
+    late: Mapping[str, Late]
+
+
 class Keeper:
-    """Keeps the boards level; `name` is that of one process, so no two write the same beside."""
+    """Keeps the boards level; `name` is that of one process, so no two write the same beside.
+
+    A contest whose partitions stand apart is late: its board stays as it is, and is looked after
+    from where it was left. So is one whose board our code cannot make, which is not tried again.
+    """
 
     def __init__(self, client: redis.Redis, name: str) -> None:
         self._client = client
         self._name = name
         self._move = client.register_script(MOVE)
         self._torn = client.register_script(TORN)
+        self._passed: set[tuple[str, str]] = set()
 
     def refresh(self, readable: Readable) -> Refreshed:
         """Bring the boards to where `performance` stands now, in one step.
@@ -83,37 +107,40 @@ class Keeper:
         stood = _read_stand(raw)
         with snapshot(readable):
             now = stands(readable)
-            contests = contests_of(readable).contests
-            goes_on = stood is not None and _goes_on(stood, now)
             now = msgspec.structs.replace(now, writing=stood.writing + 1 if stood else 1)
-            changes: Changes = {}
-            known: Mapping[tuple[str, str], About] = {}
-            if stood is not None and goes_on:
-                known = self._sound(contests)
-                if stood.position < now.position:
-                    changes = changes_behind(readable, stood.position)
-            found = [
-                self._board(readable, each, known.get(each.name), changes.get(each.name, []), now)
-                for each in contests
-            ]
-        boards = [each for each in found if each is not None]
-        gone = _replaced(boards, known) if goes_on else self._leftovers(contests, boards)
-        self._write(raw, now, boards, gone)
+            contests = contests_of(readable).contests
+            if stood is not None and not _goes_on(stood, now):
+                stood = None
+            shown = _Shown({}, {}) if stood is None else self._shown(contests)
+            changes = {} if stood is None else self._changes(readable, stood, now, shown.late)
+            boards, late = self._boards(readable, contests, shown.known, changes, now)
+        left = Late(0, 0) if stood is None else Late(stood.position, stood.market_position)
+        besides = _Besides(
+            self._leftovers(boards) if stood is None else _replaced(boards, shown.known),
+            [about_key(*name) for name in shown.late.keys() - late],
+            {about_key(*name): left for name in late},
+        )
+        self._write(raw, now, boards, besides)
         changed = sum(len(each.changed) for each in boards)
         written = sum(not each.changed for each in boards)
         return Refreshed(now.position, len(contests), written, changed)
 
-    def _sound(self, contests: Sequence[Contest]) -> dict[tuple[str, str], About]:
+    def _shown(self, contests: Sequence[Contest]) -> _Shown:
         """Read what the boards say of themselves, of those that hold as much as they say."""
         if not contests:
-            return {}
+            return _Shown({}, {})
         with self._client.pipeline(transaction=False) as pipeline:
             for each in contests:
-                pipeline.hget(about_key(*each.name), "about")
-            told = pipeline.execute()
+                pipeline.hmget(about_key(*each.name), "about", "late")
+            told = dict(zip((each.name for each in contests), pipeline.execute(), strict=True))
         known = {
-            each.name: msgspec.json.decode(raw, type=About)
-            for each, raw in zip(contests, told, strict=True)
+            name: msgspec.json.decode(raw, type=About)
+            for name, (raw, _) in told.items()
+            if raw is not None
+        }
+        late = {
+            name: msgspec.json.decode(raw, type=Late)
+            for name, (_, raw) in told.items()
             if raw is not None
         }
         keys = [
@@ -122,7 +149,51 @@ class Keeper:
             for key in (about_key(*name), *board_keys(*name, about.board))
         ]
         torn = {key.decode() for key in self._torn(keys=keys)} if keys else set()
-        return {name: about for name, about in known.items() if about_key(*name) not in torn}
+        whole = {name: about for name, about in known.items() if about_key(*name) not in torn}
+        return _Shown(whole, late)
+
+    def _changes(
+        self, readable: Readable, stood: Stand, now: Stand, late: Mapping[tuple[str, str], Late]
+    ) -> Changes:
+        """List what changed behind the checkpoint, and of late boards behind where they are."""
+        changes = changes_behind(readable, stood.position) if stood.position < now.position else {}
+        left = {name: each.position for name, each in late.items() if name not in self._passed}
+        for position in set(left.values()):
+            behind = changes_behind(readable, position)
+            changes.update(
+                (name, behind.get(name, [])) for name, each in left.items() if each == position
+            )
+        return changes
+
+    def _boards(
+        self,
+        readable: Readable,
+        contests: Sequence[Contest],
+        known: Mapping[tuple[str, str], About],
+        changes: Changes,
+        now: Stand,
+    ) -> tuple[list[_Board], set[tuple[str, str]]]:
+        """Give the boards that change, and the contests whose boards have to stay as they are."""
+        boards: list[_Board] = []
+        late: set[tuple[str, str]] = set()
+        for each in contests:
+            name = each.name
+            if name in self._passed:
+                late.add(name)
+                continue
+            try:
+                board = self._board(readable, each, known.get(name), changes.get(name, []), now)
+            except PartitionsApart:
+                late.add(name)
+            except DEFECTS as error:
+                _log.error(
+                    "leaderboard_failed", tenant=name[0], contest=name[1], error=told_of(error)
+                )
+                self._passed.add(name)
+                late.add(name)
+            else:
+                boards += [] if board is None else [board]
+        return boards, late
 
     def _board(
         self,
@@ -205,22 +276,24 @@ class Keeper:
             pipeline.execute()
         return board
 
-    def _leftovers(self, contests: Iterable[Contest], boards: Iterable[_Board]) -> set[str]:
+    def _leftovers(self, boards: Iterable[_Board]) -> list[str]:
         """List every key that is none of the boards'."""
-        own = {about_key(*each.name) for each in contests}
-        own.update(key for each in boards for key in each.keys)
+        own = {key for each in boards for key in (about_key(*each.contest.name), *each.keys)}
         found: Iterable[bytes] = self._client.scan_iter(match=f"{CHECKPOINT}/*", count=CHUNK)
-        return {key.decode() for key in found} - own
+        return sorted({key.decode() for key in found} - own)
 
-    def _write(self, raw: bytes, now: Stand, boards: Sequence[_Board], gone: Iterable[str]) -> None:
+    def _write(self, raw: bytes, now: Stand, boards: Sequence[_Board], besides: _Besides) -> None:
         arguments: list[bytes | str | int] = [raw, _encode(now), len(boards)]
         for board in boards:
             arguments += [about_key(*board.contest.name), _encode(board.about), *board.keys]
             arguments.append(len(board.changed))
             for row, before in board.changed:
                 arguments += [row.rank.participant, before, row.member, _encode(row)]
-        going = list(gone)
-        arguments += [len(going), *going]
+        for keys in (besides.gone, besides.caught_up):
+            arguments += [len(keys), *keys]
+        arguments.append(len(besides.late))
+        for key, left in besides.late.items():
+            arguments += [key, _encode(left)]
         if not self._move(keys=[CHECKPOINT, SEEN], args=arguments):
             raise Overtaken
 

@@ -5,7 +5,8 @@ No name holds a slash, so no two contests share a key.
 `pms:leaderboard` is the checkpoint. A contest's board is three keys: `order`, a sorted set whose
 members are all of score 0 and so in the order of their texts, which is that of the ranks; `held`,
 the participants that keep an earlier rank, by it; and `rows`, a hash of all participants. Beside
-them `about` says which board is shown, of what, and how many each of its keys holds.
+them `about` says which board is shown, of what, how many each of its keys holds, and whether it is
+`late`, and since when: left as it was while the others went on.
 """
 
 from datetime import date
@@ -43,6 +44,13 @@ class Stand(msgspec.Struct, frozen=True):
     market_position: int
     calculation: int = CALCULATION_VERSION
     writing: int = 0
+
+
+class Late(msgspec.Struct, frozen=True):
+    """Of which positions a board is that was left behind the checkpoint."""
+
+    position: int
+    market_position: int
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):

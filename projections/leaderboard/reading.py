@@ -12,6 +12,7 @@ from projections.leaderboard.keys import (
     PREFIX_LENGTH,
     SEEN,
     About,
+    Late,
     Row,
     Stand,
     about_key,
@@ -21,6 +22,8 @@ from projections.leaderboard.scripts import READ
 STALE_SECONDS = 5
 """A board that nobody wrote for so long is stale: the keeper, or what it asks, is away."""
 _SCRIPTED = 8
+_UNMADE = 3
+"""Values of a contest that has no board yet: the last one says where it was left."""
 
 
 class BoardMissing(Exception):
@@ -56,7 +59,10 @@ class Board(NamedTuple):
 
 
 class Tops(NamedTuple):
-    """The first ranks of contests, all of one stand; no board where it has no such contest."""
+    """The first ranks of contests; no board where there is no such contest, or none of it yet.
+
+    All are of one stand, but for those that are late: `stand` is the least.
+    """
 
     stand: Stand
     boards: Mapping[tuple[str, str], Board]
@@ -69,20 +75,23 @@ class Reader:
         self._client = client
         self._read = client.register_script(READ)
 
-    def require_reached(self, position: int) -> None:
-        """Look whether the boards are of a position: at one key, whatever else there is to read.
+    def require_reached(self, tenant: str, contest: str, position: int) -> None:
+        """Look whether a board is of a position: at two values, however long it is.
 
         Raises:
-            BoardBehind: they are not.
-            BoardMissing: there are none, or Redis cannot be asked now.
+            BoardBehind: it is not.
+            BoardMissing: there is none, or Redis cannot be asked now.
         """
         try:
-            raw: Any = self._client.get(CHECKPOINT)
+            with self._client.pipeline(transaction=False) as together:
+                together.get(CHECKPOINT)
+                together.hget(about_key(tenant, contest), "late")
+                raw, late = together.execute()
         except redis.RedisError as error:
             raise BoardAway(type(error).__name__) from error
         if raw is None:
             raise BoardMissing
-        stood = msgspec.json.decode(raw, type=Stand).position
+        stood = _stand(raw, late).position
         if stood < position:
             raise BoardBehind(stood)
 
@@ -116,9 +125,17 @@ class Reader:
                 answers = together.execute()
         except redis.RedisError as error:
             raise BoardAway(type(error).__name__) from error
-        found = dict(zip(contests, map(_board, answers), strict=True))
+        unmade = [_stand(each[0], each[2]) for each in answers if len(each) == _UNMADE]
+        found = {
+            name: _board(each)
+            for name, each in zip(contests, answers, strict=True)
+            if len(each) != _UNMADE
+        }
         boards = {name: board for name, board in found.items() if board is not None}
-        return Tops(msgspec.json.decode(answers[0][0], type=Stand), boards)
+        stands = [*unmade, *(each.stand for each in boards.values())]
+        if not stands:
+            stands.append(_stand(answers[0][0], None))
+        return Tops(min(stands, key=lambda each: each.position), boards)
 
     def _ask(self, tenant: str, contest: str, first: int, last: int, who: str) -> Board | None:
         keys, arguments = _asked(tenant, contest, first, last, who)
@@ -143,12 +160,11 @@ def _board(found: list[Any]) -> Board | None:
     Raises:
         BoardMissing: there is no board, or not the whole of it.
     """
-    if not found:
+    if not found or len(found) == _UNMADE:
         raise BoardMissing
-    stand = msgspec.json.decode(found[0], type=Stand)
     if len(found) == 2:  # noqa: PLR2004 - where it stands, and since when
         return None
-    age, (described, *counts), mine, place, ranked, kept = found[1:7]
+    age, (described, *counts, late, _), mine, place, ranked, kept = found[1:7]
     start = found[7] if len(found) == _SCRIPTED else 1
     ranks = [_rank(row, start + number) for number, row in enumerate(ranked)]
     pairs = zip(kept[::2], kept[1::2], strict=True)
@@ -157,7 +173,7 @@ def _board(found: list[Any]) -> Board | None:
     own_place = None if place is None else int(float(place))
     counted, held_count, entrants = map(int, counts)
     return Board(
-        stand=stand,
+        stand=_stand(found[0], late),
         is_stale=int(age) > STALE_SECONDS,
         about=msgspec.json.decode(described, type=About),
         ranked=counted,
@@ -166,6 +182,15 @@ def _board(found: list[Any]) -> Board | None:
         own=None if mine is None else _rank(mine, own_place),
         ranks=ranks,
     )
+
+
+def _stand(raw: bytes, late: bytes | None) -> Stand:
+    """Read where a board stands: at the checkpoint, or where it was left."""
+    stand = msgspec.json.decode(raw, type=Stand)
+    if late is None:
+        return stand
+    left = msgspec.json.decode(late, type=Late)
+    return msgspec.structs.replace(stand, **msgspec.structs.asdict(left))
 
 
 def _rank(row: bytes, place: int | None) -> Rank:

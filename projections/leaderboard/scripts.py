@@ -25,6 +25,7 @@ for _ = 1, tonumber(following()) do
     end
     redis.call('HSET', about, 'about', description, 'ranked', redis.call('ZCARD', order),
         'held', redis.call('ZCARD', held), 'entrants', redis.call('HLEN', rows))
+    redis.call('HDEL', about, 'late', 'late_since')
     redis.call('PERSIST', order)
     redis.call('PERSIST', held)
     redis.call('PERSIST', rows)
@@ -32,11 +33,21 @@ end
 for _ = 1, tonumber(following()) do
     redis.call('UNLINK', following())
 end
+for _ = 1, tonumber(following()) do
+    redis.call('HDEL', following(), 'late', 'late_since')
+end
+for _ = 1, tonumber(following()) do
+    local about, late = following(), following()
+    if redis.call('HSETNX', about, 'late', late) == 1 then
+        redis.call('HSET', about, 'late_since', redis.call('TIME')[1])
+    end
+end
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('SET', KEYS[2], redis.call('TIME')[1])
 return 1
 """
-"""KEYS: checkpoint, seen. ARGV: the checkpoint as read, the new one, boards, keys that go."""
+"""KEYS: checkpoint, seen. ARGV: the checkpoint as read, the new one, boards, keys that go, boards
+that have caught up, and those that are late: the positions that they are of stay the first told."""
 
 TORN = """
 local torn = {}
@@ -56,7 +67,10 @@ READ = """
 local stand = redis.call('GET', KEYS[1])
 if not stand then return {} end
 local age = redis.call('TIME')[1] - (redis.call('GET', KEYS[2]) or 0)
-local about = redis.call('HMGET', KEYS[3], 'about', 'ranked', 'held', 'entrants')
+local about = redis.call('HMGET', KEYS[3], 'about', 'ranked', 'held', 'entrants', 'late',
+    'late_since')
+if about[6] then age = redis.call('TIME')[1] - about[6] end
+if not about[1] and about[5] then return {stand, age, about[5]} end
 if not about[1] then return {stand, age} end
 local own = ARGV[1] .. cjson.decode(about[1])['board']
 local order, held, rows = own .. '/order', own .. '/held', own .. '/rows'

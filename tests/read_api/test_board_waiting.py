@@ -44,7 +44,7 @@ class Reader:
         self.reads = 0
         self._boards, self._reached = [*boards], [*reached]
 
-    def require_reached(self, position: int) -> None:
+    def require_reached(self, _tenant: str, _contest: str, position: int) -> None:
         """Look at the checkpoint."""
         self.looks.append(position)
         self._next(self._reached)

@@ -208,15 +208,15 @@ class TestALostBoard:
         with pytest.raises(BoardMissing):
             whole(client)
         with pytest.raises(BoardMissing):
-            reader.require_reached(1)
+            reader.require_reached(ACME, CUP, 1)
 
         keeper.refresh(Readable(connection))
 
         assert shown(client) == before
         position = len(BEGIN) + 4
-        reader.require_reached(position)
+        reader.require_reached(ACME, CUP, position)
         with pytest.raises(BoardBehind) as refused:
-            reader.require_reached(position + 1)
+            reader.require_reached(ACME, CUP, position + 1)
         assert refused.value.position == position
 
     @pytest.mark.parametrize("part", ["order", "rows"])
