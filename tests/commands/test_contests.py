@@ -1,11 +1,13 @@
 """Contests at the desk, and the reaction that tells ranks: once, whatever is interrupted."""
 
+from concurrent.futures import Future
 from datetime import date
+from uuid import UUID
 
 import pytest
 from msgspec.structs import replace
 
-from commands.command import OpenPortfolio, Status
+from commands.command import Issued, OpenPortfolio, Outcome, Status
 from commands.contests import AnnounceContest, DisqualifyEntrant, EnterContest, WithdrawEntry
 from commands.desk import Desk
 from commands.metrics import UNRANKED
@@ -61,6 +63,7 @@ class TestTheDesk:
         assert done(desk, CUP, tenant=RIVAL).replayed is False
         other = replace(CUP, terms=replace(TERMS, minimum_trades=1))
         assert done(desk, other).code == "contest_already_announced"
+        assert done(desk, EnterContest("cup", "a"), tenant=RIVAL).code == "portfolio_unknown"
         close(desk, MONDAY)
         assert done(desk, EnterContest("cup", "b")).code == "contest_begun"
         close(desk, TUESDAY)
@@ -122,22 +125,43 @@ class Folded:
         return AllDue(len(events), due[:limit], {(ACME, "cup"): len(events)})
 
 
+def look_again(leader: RanksAtSessionEnd, folded: Folded) -> None:
+    """Look until all that was asked for is decided, and what is due has been asked once more."""
+    looked = len(folded.asked)
+
+    def has_looked() -> bool:
+        leader.look()
+        return len(folded.asked) > looked
+
+    wait_until(has_looked)
+
+
 class TestTheReaction:
     """Has the desk tell what is due."""
 
-    def test_tells_each_set_once_though_the_model_lags(self, desk: Desk, log: Log) -> None:
-        """Another leader finds all due again, and meets the receipts."""
+    def test_tells_each_set_once_though_the_model_lags(
+        self, desk: Desk, log: Log, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nor asks for it again; another leader finds all due again, and meets the receipts."""
         close(desk, MONDAY)
         later = replace(RANKS, session=TUESDAY)
         folded = Folded(log, RANKS, later)
         folded.stands_at = 1
+        asked: list[UUID] = []
+
+        def submit(issued: Issued) -> Future[Outcome]:
+            asked.append(issued.command_id)
+            return Desk.submit(desk, issued)
+
+        monkeypatch.setattr(desk, "submit", submit)
         for _ in range(2):
             leader = RanksAtSessionEnd(desk, log, folded)
             leader.look()
             wait_until(lambda: len(known(log)) == 3)
-            leader.look()
-            leader.look()
+            look_again(leader, folded)
+            look_again(leader, folded)
 
+        assert asked == [ranks_id(ACME, each) for each in (RANKS, later)] * 2
         assert known(log)[1:] == [RANKS, later]
         (closing, struck, _) = log.read(0, 10)
         assert (struck.causation_id, struck.actor) == (closing.command_id, "reaction:contests")

@@ -132,6 +132,7 @@ class TestTheBoard:
         assert (board.ranked, board.held, board.entrants) == (0, 0, 4)
         assert (board.stand.position, board.is_stale) == (len(BEGIN), False)
         assert (refreshed.contests, refreshed.written) == (1, 1)
+        assert {client.ttl(key) for key in client.keys(f"{CHECKPOINT}*")} == {-1}
 
     def test_changes_in_place_what_one_trade_changes(
         self, connection: Connection, market: Market, client: redis.Redis
@@ -165,6 +166,36 @@ class TestTheBoard:
 
         assert shown(client) == ranked(Readable(connection))
         assert "a" in {each.participant for each in whole_ranks(client)}
+
+    def test_moves_a_held_rank_with_the_others_of_then(
+        self, connection: Connection, market: Market, client: redis.Redis
+    ) -> None:
+        """C has no price on day 3; b's late trade of day 2 puts it before c, as of then."""
+        keeper = Keeper(client, "k")
+        market.tell(*BEGIN, TRADES[0], TRADES[2], closed(2, {"AAPL": "11", "LNT": "12"}))
+        market.tell(closed(3, {"AAPL": "11"}))
+        keeper.refresh(Readable(connection))
+        assert [each.rank for each in shown(client) if each.participant == "c"] == [1]
+        market.tell(bought("b", "70"))
+        keeper.refresh(Readable(connection))
+
+        assert shown(client) == ranked(Readable(connection))
+        assert [each.rank for each in shown(client) if each.participant == "c"] == [2]
+
+    def test_holds_back_whom_a_late_trade_leaves_without_a_mark(
+        self, connection: Connection, market: Market, client: redis.Redis
+    ) -> None:
+        """Nobody was held before; b's only other price is its own."""
+        keeper = Keeper(client, "k")
+        market.tell(*BEGIN, closed(2), closed(3))
+        keeper.refresh(Readable(connection))
+        market.tell(bought("b", "1", 3, instrument="LNT"))
+        keeper.refresh(Readable(connection))
+
+        assert shown(client) == ranked(Readable(connection))
+        board = whole(client)
+        assert board is not None
+        assert (board.ranked, board.held) == (3, 1)
 
     def test_shows_who_is_around(
         self, connection: Connection, market: Market, client: redis.Redis

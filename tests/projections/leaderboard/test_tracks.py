@@ -182,12 +182,12 @@ class TestRanks:
         assert shown(ranked(Readable(connection))) == ["1 b 0", "2 a -0.05"]
 
     def test_have_no_entrant_of_another_tenant(self, connection: Connection) -> None:
-        """Whose contest has the same name."""
+        """Whose contest has the same name, and so has a portfolio."""
         market = Market(connection)
         _, foreign = entered("p-x")
         market.tell(
-            *funded("a"), *funded("x", tenant="globex"), announced(), announced(tenant="globex"),
-            ("globex", replace(foreign)), entered("p-a"), closed(2),
+            *funded("a"), *funded("a", "x", tenant="globex"), announced(),
+            announced(tenant="globex"), ("globex", replace(foreign)), entered("p-a"), closed(2),
         )  # fmt: skip
 
         assert shown(ranked(Readable(connection))) == ["1 a 0"]
