@@ -7,6 +7,7 @@ reloads. A schema that was swapped out carries `RETIRED`.
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,12 @@ VALUES (%s, %s, %s, %s, %s, %s)
 _SELECT = """
 SELECT position, market_position, recorded_at, calculation_version, log_id, edition FROM {table}
 """
+_MOVE = """
+{name} AS (UPDATE {table} SET position = %s, market_position = %s, recorded_at = %s
+    WHERE position = %s AND edition = %s AND calculation_version = %s AND log_id = %s RETURNING 1)
+"""
+STATEMENTS_MAX = 1_000
+"""Statements kept as they are sent: one for each set of models that ever stood together."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -85,25 +92,28 @@ def move_checkpoints(cursor: psycopg.Cursor[Any], moves: Sequence[Move]) -> bool
 
     False says that some did not: the caller must roll back and reload.
     """
-    parts: list[sql.Composable] = []
+    ordered = sorted(moves, key=lambda each: each.schema)
     parameters: list[object] = []
-    for index, move in enumerate(sorted(moves, key=lambda each: each.schema)):
-        statement = (
-            "{name} AS (UPDATE {table} SET position = %s, market_position = %s, recorded_at = %s"
-            " WHERE position = %s AND edition = %s AND calculation_version = %s AND log_id = %s"
-            " RETURNING 1)"
-        )
-        name = sql.Identifier(f"move_{index}")
-        table = sql.Identifier(move.schema, "checkpoint")
-        parts.append(sql.SQL(statement).format(name=name, table=table))
+    for move in ordered:
         target, origin = move.target, move.origin
         parameters += (target.position, target.market_position, target.recorded_at)
         parameters += (origin.position, origin.edition, origin.calculation_version, origin.log_id)
-    count = sql.SQL(" + ").join(
-        sql.SQL("(SELECT count(*) FROM {})").format(sql.Identifier(f"move_{index}"))
-        for index in range(len(moves))
-    )
-    statement_text = sql.SQL("WITH {} SELECT {}").format(sql.SQL(", ").join(parts), count)
-    cursor.execute(statement_text, parameters)
+    cursor.execute(_moving(tuple(each.schema for each in ordered)), parameters)
     row = cursor.fetchone()
     return row is not None and row[0] == len(moves)
+
+
+@lru_cache(maxsize=STATEMENTS_MAX)
+def _moving(schemas: tuple[str, ...]) -> bytes:
+    """Write the statement that moves some checkpoints: making it takes longer than asking it."""
+    parts = [
+        sql.SQL(_MOVE).format(
+            name=sql.Identifier(f"move_{index}"), table=sql.Identifier(schema, "checkpoint")
+        )
+        for index, schema in enumerate(schemas)
+    ]
+    count = sql.SQL(" + ").join(
+        sql.SQL("(SELECT count(*) FROM {})").format(sql.Identifier(f"move_{index}"))
+        for index in range(len(schemas))
+    )
+    return sql.SQL("WITH {} SELECT {}").format(sql.SQL(", ").join(parts), count).as_bytes(None)

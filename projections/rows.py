@@ -6,7 +6,7 @@ decimal in binary than JSON for a row. Rows that replace others travel as one JS
 PostgreSQL spreads out again: no temporary table, and decimals stay exact, because they are strings.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -48,6 +48,7 @@ class Tables:
     def __init__(self, schema: str) -> None:
         self._schema = schema
         self._types: dict[str, list[int]] = {}
+        self._statements: dict[tuple[object, ...], bytes] = {}
 
     def insert(self, cursor: Cursor, table: str, rows: Sequence[msgspec.Struct]) -> None:
         """Insert rows that are certainly new."""
@@ -63,7 +64,7 @@ class Tables:
             values = [_with_arrays(row, lists) for row in values]
         lines = _encode_lines(values)
         if _is_csv(lines):
-            with cursor.copy(sql.SQL(_COPY_CSV).format(table=self._named(table))) as copy:
+            with cursor.copy(self._copying(_COPY_CSV, table)) as copy:
                 copy.write(lines.replace(b"]\n[", b"\n")[1:-2])
         else:
             self._copy_rows(cursor, _COPY_TEXT, table, values, [])
@@ -76,7 +77,7 @@ class Tables:
         values: Sequence[Sequence[object]],
         types: Sequence[int],
     ) -> None:
-        with cursor.copy(sql.SQL(statement).format(table=self._named(table))) as copy:
+        with cursor.copy(self._copying(statement, table)) as copy:
             if types:
                 copy.set_types(types)
             for row in values:
@@ -88,17 +89,22 @@ class Tables:
         """Insert rows, or replace those of the same key whole; one row per key."""
         if not rows:
             return
-        changed = [
-            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column))
-            for column in rows[0].__struct_fields__
-            if column not in key
-        ]
-        statement = sql.SQL(_UPSERT).format(
-            table=self._named(table),
-            key=sql.SQL(", ").join(map(sql.Identifier, key)),
-            columns=sql.SQL(", ").join(changed),
-        )
-        cursor.execute(statement, (msgspec.json.encode(rows).decode(),))
+        columns = rows[0].__struct_fields__
+
+        def statement() -> sql.Composed:
+            changed = [
+                sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column))
+                for column in columns
+                if column not in key
+            ]
+            return sql.SQL(_UPSERT).format(
+                table=self._named(table),
+                key=sql.SQL(", ").join(map(sql.Identifier, key)),
+                columns=sql.SQL(", ").join(changed),
+            )
+
+        written = self._written((_UPSERT, table, key), statement)
+        cursor.execute(written, (msgspec.json.encode(rows).decode(),))
 
     def delete(
         self,
@@ -123,13 +129,28 @@ class Tables:
         self, cursor: Cursor, statement: str, parameters: Sequence[object] = ()
     ) -> list[tuple[Any, ...]]:
         """Run a query of ours, with the schema's name put for `{schema}`; give tuples."""
-        composed = sql.SQL(statement).format(schema=sql.Identifier(self._schema))
+        composed = self._written(
+            (statement,),
+            lambda: sql.SQL(statement).format(schema=sql.Identifier(self._schema)),
+        )
         with cursor.connection.cursor(row_factory=tuple_row, binary=True) as reading:
             return reading.execute(composed, parameters).fetchall()
 
     def is_empty(self, cursor: Cursor, table: str) -> bool:
         """Tell whether a table holds no row at all."""
         return not self.select(cursor, f"SELECT 1 FROM {{schema}}.{table} LIMIT 1")  # noqa: S608
+
+    def _copying(self, statement: str, table: str) -> bytes:
+        return self._written(
+            (statement, table), lambda: sql.SQL(statement).format(table=self._named(table))
+        )
+
+    def _written(self, name: tuple[object, ...], make: Callable[[], sql.Composed]) -> bytes:
+        """Write a statement once: putting it together costs as much as a short answer."""
+        found = self._statements.get(name)
+        if found is None:
+            found = self._statements[name] = make().as_bytes(None)
+        return found
 
     def _named(self, table: str) -> sql.Identifier:
         return sql.Identifier(self._schema, table)
