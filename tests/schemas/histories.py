@@ -14,12 +14,19 @@ from domain import book
 from domain.correcting import Amend
 from domain.lots import Side
 from domain.portfolio import booking, restating
-from domain.portfolio.events import CashSettled, PortfolioEvent, TradeBooked, is_portfolio_event
+from domain.portfolio.events import (
+    CashSettled,
+    PortfolioEvent,
+    TradeBooked,
+    book_of,
+    is_portfolio_event,
+)
 from tests.domain.blotter import LATER, Blotter, Bust, Message, Registration
 from tests.domain.scenes import APPLE, FUND, MONDAY, TUESDAY, minutes, name_of, told
 from tests.schemas.portfolio_samples import PORTFOLIO_SAMPLES
 
-OTHER_EVENTS = tuple(each[0] for each in PORTFOLIO_SAMPLES.values())
+OTHER_EVENTS = tuple(each[0] for each in PORTFOLIO_SAMPLES.values() if book_of(each[0]) is None)
+"""What may stand anywhere: of no book, as those are told with their lots and nothing between."""
 
 _contents = st.fixed_dictionaries(
     {
