@@ -10,6 +10,7 @@ from projections.content_checks import Bookkeeping
 from projections.read_model import Decoded
 from projections.verification import ignore_watch
 from schemas.catalogue import EVENT_NAMES
+from tests.domain.pages import require_pages_together
 
 
 def require_books_kept(log: Log) -> None:
@@ -23,9 +24,11 @@ def require_books_kept(log: Log) -> None:
             streams.setdefault((decoded.tenant, decoded.event.portfolio), []).append(decoded)
     assert streams
     for events in streams.values():
+        told = [each.event for each in events if is_portfolio_event(each.event)]
+        require_pages_together(told)
         state = Portfolio()
-        for each in events:
-            state.apply(each.event)  # type: ignore[arg-type]
+        for event in told:
+            state.apply(event)
         books = Books(events)
         assert {row.currency: row.balance for row in books.balances() if row.balance} == {
             currency: amount for currency, amount in state.cash.items() if amount

@@ -30,8 +30,10 @@ from schemas.snapshots import (
     require_readable,
 )
 from tests.domain.blotter import Blotter, Message
+from tests.domain.pages import require_pages_together
 from tests.domain.scenes import APPLE, FUND, Desk
 from tests.domain.slots import described
+from tests.domain.test_holder_laws import Story, holders
 from tests.schemas.histories import OTHER_EVENTS, events_of, messages, narrow_bounds, ruled_over
 
 Bounds = Callable[[], AbstractContextManager[None]]
@@ -79,6 +81,24 @@ class TestASnapshotAndWhatFollows:
             loaded = restored(folded(events[:place]))
 
             assert described(loaded) == described(folded(events[:place]))
+            assert described(folded(events[place:], loaded)) == described(folded(events))
+
+    @settings(max_examples=60, deadline=None)
+    @given(told=holders, cut=st.floats(0, 1), bounds=bounds_met)
+    def test_are_the_whole_history_of_a_holder(
+        self, told: tuple[CostBasis, Story], cut: float, bounds: Bounds
+    ) -> None:
+        """With actions, transfers and changes of basis, all as they were decided."""
+        basis, story = told
+        with bounds():
+            blotter = Blotter(basis, allows_short=True)
+            blotter.tell(*story.messages)
+            events = events_of(blotter)
+            place = round(cut * len(events))
+
+            loaded = restored(folded(events[:place]))
+
+            require_pages_together(events)
             assert described(folded(events[place:], loaded)) == described(folded(events))
 
     @settings(max_examples=300, deadline=None)
