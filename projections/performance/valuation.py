@@ -129,10 +129,7 @@ def value(
     worth: Worth,
     on: date,
 ) -> Value:
-    """Value holdings of a session; a price older than `fresh_from` is listed as stale.
-
-    A currency whose sum is zero needs no rate: neither its lack nor its age is listed.
-    """
+    """Value holdings: prices before `fresh_from` are stale; a sum of zero needs no rate."""
     totals = holdings.cash.copy()
     instruments = subject.instruments
     unpriced: list[str] = []
