@@ -15,6 +15,18 @@ Owner: TypeAlias = tuple[str, str]
 """A portfolio: its tenant and its name."""
 
 
+def changed_of(table: str) -> str:
+    """Give the SQL of the rows of a table that changed behind `after`, under the table's name.
+
+    They are found before they are joined: joined at once, the planner, which does not know how
+    far behind `after` is, looks at every row of every owner, however long nothing happened to it.
+    """
+    return f"""(
+    SELECT * FROM {{schema}}.{table} WHERE changed_position > %(after)s OFFSET 0
+) AS {table}
+"""  # noqa: S608 - names of tables
+
+
 class TooMuchChanged(Exception):
     """More rows changed than one answer takes."""
 

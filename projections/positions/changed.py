@@ -14,7 +14,7 @@ import msgspec
 from domain.lots import CostBasis
 from domain.money import ONE, share
 from projections.asking import Readable, ask
-from projections.changed import CHANGES_MAX, Changed, Owner, ask_of_owners
+from projections.changed import CHANGES_MAX, Changed, Owner, ask_of_owners, changed_of
 from projections.positions.in_force import TODAY, in_force
 from projections.positions.queries import BASIS, VALUED, PositionView, position_view
 from projections.positions.tables import PortfolioRow
@@ -23,12 +23,12 @@ _HELD = """
 positions.tenant, positions.portfolio, positions.instrument, {basis}, positions.currency,
     positions.quantity, positions.cost, positions.fees, positions.realised_gross,
     positions.realised_net, positions.changed_position
-FROM {schema}.positions
+FROM {positions}
 JOIN {owned} USING (tenant, portfolio)
 JOIN {schema}.portfolios USING (tenant, portfolio)
 """.replace("{basis}", BASIS)
-_ALL_HELD = _HELD + "WHERE quantity <> 0"
-_HELD_CHANGED = _HELD + "WHERE positions.changed_position > %(after)s LIMIT %(limit)s"
+_ALL_HELD = _HELD.replace("{positions}", "{schema}.positions") + "WHERE quantity <> 0"
+_HELD_CHANGED = _HELD.replace("{positions}", changed_of("positions")) + "LIMIT %(limit)s"
 
 _ALL_VALUED = "positions.tenant, 0, " + VALUED + "JOIN {owned} USING (tenant, portfolio)\n"
 _ALL_VALUED += "WHERE quantity <> 0"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from projections.asking import Readable
-from projections.changed import CHANGES_MAX, Changed, Owner, ask_of_owners
+from projections.changed import CHANGES_MAX, Changed, Owner, ask_of_owners, changed_of
 from projections.trades.rows import trade_row
 
 NEWEST = 100
@@ -15,9 +15,8 @@ newest.* FROM {owned} CROSS JOIN LATERAL (
     ORDER BY position DESC LIMIT %(newest)s
 ) AS newest
 """
-_CHANGED = """
-trades.* FROM {schema}.trades JOIN {owned} USING (tenant, portfolio)
-WHERE changed_position > %(after)s LIMIT %(limit)s
+_CHANGED = f"""
+trades.* FROM {changed_of("trades")} JOIN {{owned}} USING (tenant, portfolio) LIMIT %(limit)s
 """
 
 

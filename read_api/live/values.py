@@ -5,9 +5,9 @@ its topics hold, so that the database is asked for what changed alone, and a row
 moved costs a product and a few joins of text: 4 µs where it cost 150.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -27,6 +27,9 @@ from read_api.shaping import Position, plain, shaped
 
 NOT_ASKED = -1
 
+Place: TypeAlias = tuple[Topic, str]
+"""A position: whose, and in which instrument."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -45,6 +48,14 @@ class _Price(NamedTuple):
     priced: Priced
     classified: str
     told: str | None
+
+
+class _Standing(NamedTuple):
+    """Where an answer is of, and the places whose value may have moved since the last one."""
+
+    position: int
+    market_position: int
+    moved: Mapping[Place, None]
 
 
 class ValuesFollowed:
@@ -69,12 +80,14 @@ class ValuesFollowed:
         seen = {} if readable.seen is None else readable.seen
         with snapshot(readable):
             asked = readable._replace(seen=seen)
+            stood = self._stands.position
             standing = self._catch_up(asked, topics)
-            rows = list(self._rows(asked, topics, after))
-        return Told(*standing, rows)
+            moved = standing.moved if after >= stood else self._everything()
+            rows = list(self._rows(asked, moved, after))
+        return Told(standing.position, standing.market_position, rows)
 
-    def _catch_up(self, readable: Readable, topics: Sequence[Topic]) -> tuple[int, int]:
-        """Take in what changed since the last question; give both positions of it."""
+    def _catch_up(self, readable: Readable, topics: Sequence[Topic]) -> _Standing:
+        """Take in what changed since the last question; give where that is, and what moved."""
         self._held = {topic: self._held.get(topic, {}) for topic in topics}
         found = booked_of(readable, {_owner(each): self._known(each) for each in topics})
         assert readable.seen is not None, "the edition is asked with the rows"
@@ -82,44 +95,56 @@ class ValuesFollowed:
         if state.edition != self._stands.edition:
             self._held, self._prices = {topic: {} for topic in topics}, {}
             found = booked_of(readable, {_owner(each): NOT_ASKED for each in topics})
+        moved: dict[Place, None] = {}
         for booked in map(Booked._make, found.rows):
             topic = Topic(booked.tenant, (booked.portfolio,))
             self._held[topic][booked.instrument] = _held(booked)
+            moved[topic, booked.instrument] = None
+        priced = self._catch_up_prices(readable)
+        for topic, held in self._held.items():
+            moved.update({(topic, name): None for name in priced & held.keys()})
+        self._stands = State(found.position, state.edition)
+        return _Standing(found.position, found.market_position, moved)
+
+    def _catch_up_prices(self, readable: Readable) -> set[str]:
+        """Take in what values the instruments that are held; name those it changed for."""
         named = {name for positions in self._held.values() for name in positions}
         last = {name: self._prices[name].priced.told for name in named & self._prices.keys()}
-        wanted = {name: last.get(name, NOT_ASKED) for name in named}
+        found = priced_of(readable, {name: last.get(name, NOT_ASKED) for name in named})
         self._prices = {name: self._prices[name] for name in last}
-        for priced in priced_of(readable, wanted):
-            self._prices[priced.instrument] = _price(priced)
-        self._stands = State(found.position, state.edition)
-        return found.position, found.market_position
+        self._prices.update((each.instrument, _price(each)) for each in found)
+        return {each.instrument for each in found}
 
     def _known(self, topic: Topic) -> int:
         """Say up to where a topic is remembered; one without any position is asked whole."""
         return self._stands.position if self._held[topic] else NOT_ASKED
 
-    def _rows(self, readable: Readable, topics: Sequence[Topic], after: int) -> Iterator[Row]:
-        split: dict[tuple[Topic, str], int] = {}
-        for topic in topics:
-            for name, held in self._held[topic].items():
-                booked, price = held.booked, self._prices[name]
-                changed = booked.changed_position
-                told = max(changed, price.priced.told)
-                if told <= after:
-                    continue
-                if not booked.quantity:
-                    if changed > after:
-                        yield Row(topic, name, changed, None)
-                elif price.priced.is_split:
-                    split[topic, name] = told
-                elif price.told is None:
-                    yield Row(topic, name, told, shaped(Position, view_of(booked, price.priced)))
-                else:
-                    yield Row(topic, name, told, _text(held, price))
+    def _everything(self) -> Iterator[Place]:
+        """List all there is: who began meanwhile stands before what moved last."""
+        return ((topic, name) for topic, held in self._held.items() for name in held)
+
+    def _rows(self, readable: Readable, places: Iterable[Place], after: int) -> Iterator[Row]:
+        split: dict[Place, int] = {}
+        for topic, name in places:
+            held, price = self._held[topic][name], self._prices[name]
+            booked = held.booked
+            changed = booked.changed_position
+            told = max(changed, price.priced.told)
+            if told <= after:
+                continue
+            if not booked.quantity:
+                if changed > after:
+                    yield Row(topic, name, changed, None)
+            elif price.priced.is_split:
+                split[topic, name] = told
+            elif price.told is None:
+                yield Row(topic, name, told, shaped(Position, view_of(booked, price.priced)))
+            else:
+                yield Row(topic, name, told, _text(held, price))
         yield from _rows_alone(readable, split)
 
 
-def _rows_alone(readable: Readable, wanted: dict[tuple[Topic, str], int]) -> Iterator[Row]:
+def _rows_alone(readable: Readable, wanted: Mapping[Place, int]) -> Iterator[Row]:
     """Ask for positions in instruments that were split."""
     if not wanted:
         return
