@@ -1,6 +1,7 @@
 """The projector: shared reading, checkpoints by compare-and-set, isolation, recovery."""
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,13 +17,14 @@ from projections.building import Building, ignore_progress
 from projections.cash.model import Cash
 from projections.checkpoint import read_checkpoint
 from projections.positions.model import Positions
+from projections.projector import Projector
 from projections.read_model import ReadModel
 from projections.trades.model import Trades
+from tests.projections.conftest import clock
 from tests.projections.folding import difference
 from tests.projections.running import (
     Brittle,
     deposits,
-    described,
     running,
     wait_for_position,
     wait_until,
@@ -288,5 +290,6 @@ class TestRecovering:
             wait_for_position(projector, head, Cash())
         connection.execute("UPDATE cash.checkpoint SET position = position + 1")
 
-        with pytest.raises(LogBehindCheckpoint), running(log, log_database, [Cash()]) as projector:
-            wait_until(lambda: described(projector, "cash")["position"] > head, "never")
+        refusing = Projector(log, log_database.app_conninfo, [Cash()], redis_url=None, clock=clock)
+        with pytest.raises(LogBehindCheckpoint):
+            refusing.run(threading.Event())
