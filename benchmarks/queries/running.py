@@ -184,12 +184,8 @@ class Measuring:
 
     def _raised(self) -> str:
         """Wait for the alert that the furniture's rule raises, and name it."""
-        deadline = time.monotonic() + LEVEL_SECONDS_MAX
-        while not (found := self._items("/v1/alerts")):
-            if time.monotonic() > deadline:
-                raise OperatorError("No alert is raised.")
-            time.sleep(LOOK_SECONDS)
-        return str(found[0]["alert"])
+        self._wait_until(lambda: bool(self._items("/v1/alerts")), "No alert is raised.")
+        return str(self._items("/v1/alerts")[0]["alert"])
 
     def _items(self, path: str, **asked: str | int) -> list[dict[str, Any]]:
         found = self._client.get(path, params=asked).raise_for_status().json()
@@ -287,12 +283,15 @@ class Measuring:
 
     def _wait_until_level(self) -> None:
         """Wait until the read models stand where the log ends."""
+        self._wait_until(self._is_level, "The read models do not come level with the log.")
+
+    def _wait_until(self, is_so: Callable[[], bool], complaint: str) -> None:
         deadline = time.monotonic() + LEVEL_SECONDS_MAX
-        while not self._is_level():
+        while not is_so():
             if self._stop.is_set():
                 raise StopRequested
             if time.monotonic() > deadline:
-                raise OperatorError("The read models do not come level with the log.")
+                raise OperatorError(complaint)
             time.sleep(LOOK_SECONDS)
 
     def _is_level(self) -> bool:
