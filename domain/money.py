@@ -81,6 +81,11 @@ def share(total: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     return canonical((total * part / whole).quantize(SMALLEST, ROUND_HALF_EVEN))
 
 
+def average(total: Decimal, quantity: Decimal) -> Decimal | None:
+    """Give `total` / `quantity` rounded as `share` is, None where there is no quantity."""
+    return share(total, ONE, quantity) if quantity else None
+
+
 def product(quantity: Decimal, price: Decimal) -> Decimal:
     """Multiply exactly; a product beyond 12 decimals is rounded half-even to 12.
 

@@ -14,7 +14,7 @@ import msgspec
 from domain.book import Entry
 from domain.limits.events import LimitBreachClosed, LimitBreachOpened
 from domain.lots import CostBasis
-from domain.money import ONE, canonical, share
+from domain.money import average, canonical
 from domain.portfolio.basis_events import CostBasisApplied
 from domain.portfolio.corporate_events import (
     CorporateActionApplied,
@@ -146,7 +146,7 @@ class Books:
             currency=self._currencies[instrument],
             quantity=quantity,
             cost=cost,
-            average_cost=share(cost, ONE, quantity) if quantity else None,
+            average_cost=average(cost, quantity),
             fees=canonical(book.fees),
             realised_gross=canonical(book.realised_gross),
             realised_net=canonical(book.realised_net),

@@ -14,7 +14,7 @@ import msgspec
 from domain.basis_change import BasisChange
 from domain.book import Entry
 from domain.lots import CostBasis
-from domain.money import ONE, ZERO, canonical, share
+from domain.money import ZERO, average, canonical
 from domain.portfolio.corporate_events import LotsSpunOff
 from domain.portfolio.entries import Entries, EntryTold, follow_entries
 from domain.side_by_side import Totals, as_booked, in_book_order, totals_under
@@ -214,7 +214,7 @@ def _line(basis: CostBasis, booking: Booking, totals: Totals, value: Decimal | N
         booking=booking,
         quantity=quantity,
         cost=cost,
-        average_cost=share(cost, ONE, quantity) if quantity else None,
+        average_cost=average(cost, quantity),
         fees=totals.fees,
         realised_gross=totals.realised_gross,
         realised_net=totals.realised_net,

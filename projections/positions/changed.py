@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from domain.lots import CostBasis
-from domain.money import ONE, share
+from domain.money import average
 from projections.asking import Readable, ask
 from projections.changed import CHANGES_MAX, Changed, Owner, ask_of_owners, changed_of
 from projections.positions.in_force import TODAY, in_force
@@ -44,13 +44,7 @@ _TOUCHED = """
     ) AS facts WHERE changed_position > %(after)s GROUP BY instrument
 ) AS touched
 """
-_VALUED_ALONE = (
-    "positions.tenant, 0, "
-    + VALUED
-    + """JOIN {owned} USING (tenant, portfolio)
-WHERE quantity <> 0 AND instrument = ANY(%(instruments)s)
-"""
-)
+_VALUED_ALONE = _ALL_VALUED + " AND instrument = ANY(%(instruments)s)"
 _BOOKED = """
 positions.tenant, positions.portfolio, positions.instrument, {basis}, positions.currency,
     positions.quantity, positions.cost, positions.fees, positions.realised_gross,
@@ -263,7 +257,7 @@ def _holding(row: tuple[Any, ...]) -> Holding:
         currency=currency,
         quantity=quantity,
         cost=cost,
-        average_cost=share(cost, ONE, quantity) if quantity else None,
+        average_cost=average(cost, quantity),
         fees=fees,
         realised_gross=realised_gross,
         realised_net=realised_net,

@@ -18,7 +18,7 @@ import msgspec
 from domain.calendars import local_date
 from domain.corporate_actions import Scale, scaled_price, value_at_mark
 from domain.lots import CostBasis
-from domain.money import ONE, ZERO, canonical, share
+from domain.money import ONE, ZERO, average, canonical, share
 from projections.asking import PAGE_ROWS_MAX, Answered, Readable, ask
 from projections.paging import Answer, Page, page_of, read_cursor
 from projections.positions.in_force import TODAY, in_force
@@ -333,7 +333,7 @@ def position_view(values: Sequence[Any]) -> PositionView:
         currency=currency,
         quantity=quantity,
         cost=cost,
-        average_cost=share(cost, ONE, quantity) if quantity else None,
+        average_cost=average(cost, quantity),
         fees=fees,
         realised_gross=realised_gross,
         realised_net=realised_net,

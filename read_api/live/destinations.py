@@ -14,7 +14,7 @@ To add one: write its questions over `projections`, and add it to `registry`.
 import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from gateway.access import Action
 from gateway.problem import Kind, Problem
@@ -31,6 +31,16 @@ class Topic(NamedTuple):
 
     tenant: str
     names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, tenant: str, name: str) -> Self:
+        """Make that of what a tenant has under one name, such as a portfolio."""
+        return cls(tenant, (name,))
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """Give the tenant and the first name: whose portfolio it is of, or which contest."""
+        return self.tenant, self.names[0]
 
 
 class Row(NamedTuple):

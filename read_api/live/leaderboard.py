@@ -26,14 +26,14 @@ def leaderboard_destination(reader: Reader) -> Destination:
         asked = readable._replace(seen={})
         position = ask(asked, MODEL, "1", (), merge=lambda row: row).position
         try:
-            stand, boards = reader.tops([_contest(topic) for topic in topics], last=TOP)
+            stand, boards = reader.tops([topic.owner for topic in topics], last=TOP)
         except BoardMissing as error:
             raise ReadModelMissing("the leaderboard is away") from error
         rows = [
             Row(topic, each.participant, board.about.position, rank_item(each, board.ranked))
             for topic in topics
             # A contest that the board has not met yet, or any more, has no ranks there.
-            if (board := boards.get(_contest(topic))) is not None
+            if (board := boards.get(topic.owner)) is not None
             for each in board.ranks
         ]
         seen = _seen(stand, position, asked)
@@ -49,10 +49,6 @@ def leaderboard_destination(reader: Reader) -> Destination:
         pause_seconds=PAUSE_SECONDS,
         is_known=known_contest,
     )
-
-
-def _contest(topic: Topic) -> tuple[str, str]:
-    return topic.tenant, topic.names[0]
 
 
 def _seen(stand: Stand, position: int, asked: Readable) -> Seen:

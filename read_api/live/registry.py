@@ -148,7 +148,7 @@ def positions(readable: Readable, topics: Sequence[Topic], after: int | None = N
         found,
         [
             Row(
-                _topic(owner),
+                Topic.of(*owner),
                 row.instrument,
                 row.changed_position,
                 shaped(HeldPosition, row) if row.quantity else None,
@@ -165,7 +165,7 @@ def values(readable: Readable, topics: Sequence[Topic], after: int | None = None
         found,
         [
             Row(
-                _topic(owner),
+                Topic.of(*owner),
                 row.instrument,
                 told,
                 shaped(shaping.Position, row) if row.quantity else None,
@@ -182,7 +182,7 @@ def cash(readable: Readable, topics: Sequence[Topic], after: int | None = None) 
         found,
         [
             Row(
-                _topic((row.tenant, row.portfolio)),
+                Topic.of(row.tenant, row.portfolio),
                 row.currency,
                 row.changed_position,
                 shaped(shaping.Balance, row),
@@ -199,7 +199,7 @@ def trades(readable: Readable, topics: Sequence[Topic], after: int | None = None
         found,
         [
             Row(
-                _topic((row.tenant, row.portfolio)),
+                Topic.of(row.tenant, row.portfolio),
                 str(row.position),
                 row.changed_position,
                 trade_shaped(row),
@@ -216,7 +216,7 @@ def performance(readable: Readable, topics: Sequence[Topic], after: int | None =
         found,
         [
             Row(
-                _topic((tenant, day.portfolio)),
+                Topic.of(tenant, day.portfolio),
                 day.session.isoformat(),
                 day.changed_position,
                 day_shaped(day),
@@ -247,9 +247,5 @@ def _told(found: Changed, rows: Sequence[Row]) -> Told:
     return Told(found.position, found.market_position, rows)
 
 
-def _topic(owner: tuple[str, str]) -> Topic:
-    return Topic(owner[0], (owner[1],))
-
-
 def _owners(topics: Sequence[Topic]) -> list[tuple[str, str]]:
-    return [(topic.tenant, topic.names[0]) for topic in topics]
+    return [topic.owner for topic in topics]

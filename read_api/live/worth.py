@@ -56,9 +56,9 @@ def worth_destinations() -> Sequence[Destination]:
 
 def touched(readable: Readable, topics: Sequence[Topic], after: int) -> list[Topic]:
     """Name those that may be worth something else."""
-    owners = [(topic.tenant, topic.names[0]) for topic in topics]
+    owners = [topic.owner for topic in topics]
     found = portfolios_touched(readable, owners, after=after, model=MODEL)
-    return [Topic(tenant, (portfolio,)) for tenant, portfolio in found]
+    return [Topic.of(tenant, portfolio) for tenant, portfolio in found]
 
 
 def _told(key: str, of: Ask) -> Callable[[Readable, Sequence[Topic]], Told]:
@@ -67,7 +67,7 @@ def _told(key: str, of: Ask) -> Callable[[Readable, Sequence[Topic]], Told]:
         rows = []
         for topic in topics:
             try:
-                value = of(readable, topic.tenant, topic.names[0])
+                value = of(readable, *topic.owner)
             except HistoryTooLong:
                 value = None
             if value is not None:
