@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,12 @@ import pytest
 from client import (
     Accepted,
     Allotment,
+    AsyncClient,
     Breach,
+    Client,
+    alerts,
     checking,
+    contests,
     controls,
     market,
     portfolios,
@@ -38,7 +44,36 @@ PARTS = {
     "Close": "CloseBody",
     "Scope": "ScopeBody",
     "LimitTerms": "TermsBody",
+    "AlertScope": "AlertScopeBody",
+    "AlertStep": "AlertStepBody",
 }
+OF_METHODS = {
+    "capture_trades": "stream",
+    "register_instruments": "stream",
+    "check_trades": "check",
+    "tell_outcome": "outcome",
+    "list_outcomes": "outcomes",
+}
+BY_ADDRESS = "asked by address: `document`, `items`, `look` and `save` give it as it is sent"
+FOR_PROBES = {"live", "ready", "metrics"}
+UNTYPED = {
+    "explain_attribution", "explain_bridge", "explain_cash", "explain_performance",
+    "explain_position", "explain_realised", "explain_risk", "explain_struck_figures",
+    "get_attribution", "get_block_history", "get_block_version", "get_bridge",
+    "get_instrument_history", "get_instrument_version", "get_limit", "get_money_weighted_return",
+    "get_performance_statistics", "get_portfolio", "get_portfolio_history",
+    "get_portfolio_version", "get_position", "get_risk", "get_risk_backtest", "get_stress",
+    "get_trade_history", "get_trade_version", "list_applied_actions", "list_benchmark_returns",
+    "list_benchmarks", "list_breaches", "list_cash_ladders", "list_closes", "list_contributions",
+    "list_declared_actions", "list_drawdowns", "list_exceptions", "list_held_corrections",
+    "list_instruments", "list_last_marks", "list_limit_usage", "list_limits", "list_lots",
+    "list_marks", "list_movements", "list_overrides", "list_performance",
+    "list_performance_periods", "list_position_bases", "list_realised", "list_rebuilds",
+    "list_receivables", "list_refusals", "list_risk_contributions", "list_risk_correlations",
+    "list_sector_correlations", "list_sectors", "list_struck_figures", "list_tenant_sectors",
+    "list_trades", "list_trading_states",
+}  # fmt: skip
+"""Operations of the read side that are `BY_ADDRESS`: analysts' tables, wide and often added to."""
 PERMITTED = {"client", "httpx", "msgspec"}
 
 
@@ -52,9 +87,10 @@ def defined_in(*modules: Any, kind: type[Any]) -> list[type[Any]]:
     ]
 
 
-MODULES = (trades, portfolios, market, controls)
+MODULES = (trades, portfolios, market, controls, contests, alerts)
 COMMANDS = defined_in(*MODULES, kind=Command)
-QUERIES = defined_in(queries, sources, kind=queries.Query)
+ASKING = (queries, sources, contests, alerts)
+QUERIES = defined_in(*ASKING, kind=queries.Query)
 ASKED = [each for each in QUERIES if hasattr(each, "address")]
 
 
@@ -110,6 +146,44 @@ class TestCommands:
         assert fields_of(kind) == told_of(WRITE["components"]["schemas"][body])
 
 
+def operations() -> Iterator[tuple[str, str, str, str]]:
+    """List what both interfaces can do: which side, the method, the address, the operation."""
+    for side, document in (("write", WRITE), ("read", READ)):
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                yield side, method, path, operation["operationId"]
+
+
+class TestOperations:
+    """Whatever can be done or asked over HTTP has its way in the client."""
+
+    def test_have_a_struct_or_a_method_or_are_named_here(self) -> None:
+        """Each in exactly one place; no command is without a struct or a method."""
+        typed = {("post", each.address) for each in COMMANDS}
+        typed |= {("get", each.address) for each in ASKED}
+
+        for side, method, path, name in operations():
+            ways = [
+                (method, path) in typed,
+                name in OF_METHODS and hasattr(Client, OF_METHODS[name]),
+                name in FOR_PROBES,
+                side == "read" and name in UNTYPED,
+            ]
+            assert sum(ways) == 1, f"{name} ({method} {path}) is in {sum(ways)} places"
+
+    def test_that_are_named_here_are_there(self) -> None:
+        """A name that nothing has would hide a gap."""
+        names = {name for _, _, _, name in operations()}
+
+        assert names >= UNTYPED | FOR_PROBES | set(OF_METHODS)
+
+    def test_that_are_untyped_are_reached(self) -> None:
+        """By a method that takes any address."""
+        named = re.findall(r"`(\w+)`", BY_ADDRESS)
+
+        assert all(hasattr(world, name) for world in (Client, AsyncClient) for name in named)
+
+
 class TestAnswers:
     """The client reads all that is told."""
 
@@ -149,6 +223,19 @@ class TestQueries:
         told = READ["components"]["schemas"][query.item.__name__]["properties"]
 
         assert set(fields_of(query.item)) <= set(told)
+
+    @pytest.mark.parametrize(
+        "part",
+        [
+            each
+            for each in defined_in(contests, alerts, kind=msgspec.Struct)
+            if not issubclass(each, (Command, Content, queries.Query))
+        ],
+        ids=lambda each: each.__name__,
+    )
+    def test_read_all_of_contests_and_alerts(self, part: type[Any]) -> None:
+        """Each part of an answer is read whole: no field less, none more."""
+        assert set(fields_of(part)) == set(told_of(READ["components"]["schemas"][part.__name__]))
 
 
 class TestThePackage:

@@ -21,6 +21,8 @@ from tests.conftest import REPOSITORY
 _FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN = ("sh", "python")
 BLOCK_SECONDS_MAX = 120
+TOKENS = {"TOKEN", "MARKET", "OFFICE"}
+"""What a `sh` block may leave in the environment for the `python` blocks behind it."""
 
 
 class Snippet(NamedTuple):
@@ -93,5 +95,5 @@ class Reader:
         )
         assert ended.returncode == 0, f"{text}\n{ended.stdout}\n{ended.stderr}"
         known = (each.partition("=") for each in left.read_text(encoding="utf-8").split("\0"))
-        os.environ.update({n: value for n, _, value in known if n in {"TOKEN", "MARKET"}})
+        os.environ.update({n: value for n, _, value in known if n in TOKENS})
         return ended.stdout

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.whole.pages import Reader, Snippet, snippets
+from tests.whole.pages import TOKENS, Reader, Snippet, snippets
 from tests.whole.system import WholeSystem, whole_system
 
 PAGE = REPOSITORY / "docs" / "trading-systems.md"
@@ -37,8 +37,8 @@ class TestThePage:
             "http://127.0.0.1:8322": running.read_url,
             "/tmp/fills.ndjson": str(tmp_path / "fills.ndjson"),  # noqa: S108 - replaced here
         }
-        monkeypatch.setenv("TOKEN", "")
-        monkeypatch.setenv("MARKET", "")
+        for name in TOKENS:
+            monkeypatch.setenv(name, "")
         reader = Reader(tmp_path, addresses, running.data.path)
 
         for snippet in found:
