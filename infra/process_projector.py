@@ -14,25 +14,30 @@ from eventstore.log import Log
 from infra.build_name import build_name
 from infra.clock import now
 from infra.probe_server import Readiness, probe_server
-from infra.read_models import READ_MODELS, partition_count
+from infra.read_models import chosen_models, partition_count
 from infra.settings import Settings
 from projections.feeds import LogFeed
 from projections.kafka_feed import KafkaFeed
 from projections.leaderboard.keeping import ANSWER_SECONDS, board_client, keep_board
+from projections.performance.model import PerformanceModel
 from projections.projector import Projector
 from projections.reading import Reading
 from schemas.avro_codec import AvroDecoder
 from schemas.registry import fetch_schema
 
+BOARD_MODEL = PerformanceModel.name
+"""What the leaderboard is made of: it is kept beside whoever folds this."""
+
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Fold the chosen feed into every read model until `stop` is set."""
+    models = chosen_models(settings)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     with Log(settings.app_conninfo, clock=now, build=settings.build or build_name()) as log:
         projector = Projector(
             log,
             settings.app_conninfo,
-            READ_MODELS,
+            models,
             redis_url=redis_url,
             clock=now,
             feed=kafka_feed(settings, log) if settings.feed == "kafka" else LogFeed(log),
@@ -44,7 +49,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
         with (
             probe_server(host=settings.host, port=settings.projector_port, readiness=readiness),
-            _board(settings, redis_url),
+            _board(settings, redis_url if BOARD_MODEL in {it.name for it in models} else None),
         ):
             projector.run(stop)
 
@@ -76,12 +81,13 @@ def _board(settings: Settings, redis_url: str | None) -> Iterator[None]:
 
 
 def kafka_feed(settings: Settings, log: Log) -> KafkaFeed:
-    """Join the projectors that share the topic's partitions."""
+    """Join the projectors that share the topic's partitions, and fold the same read models."""
     topics = Topics(settings.kafka_prefix, settings.partitions, settings.kafka_generation)
+    names = "".join(f".{model.name}" for model in chosen_models(settings))
     reader = GroupReader(
         bootstrap=settings.kafka_address,
         topic=topics.portfolios,
-        group=f"{topics.portfolios}.projectors",
+        group=f"{topics.portfolios}.projectors{names if settings.projector_models else ''}",
         log_id=log.log_id,
         partition_count=topics.partitions,
     )

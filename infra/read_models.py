@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psycopg
 
 from eventstore.failures import LogBehindCheckpoint
@@ -39,11 +41,38 @@ def partition_count(settings: Settings) -> int:
     return settings.partitions if settings.feed == "kafka" else 1
 
 
+def models_named(names: Sequence[str]) -> tuple[ReadModel, ...]:
+    """Give the read models of these names.
+
+    Raises:
+        OperatorError: there is none of a name.
+    """
+    known = {model.name: model for model in READ_MODELS}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise OperatorError(f"No read model {unknown[0]!r}; there are {', '.join(known)}.")
+    return tuple(known[name] for name in dict.fromkeys(names))
+
+
+def chosen_models(settings: Settings) -> tuple[ReadModel, ...]:
+    """Give the read models that a projector is to fold: all of them, or those the settings name.
+
+    Raises:
+        OperatorError: the settings name one that there is not.
+    """
+    if settings.projector_models is None:
+        return READ_MODELS
+    try:
+        return models_named([name.strip() for name in settings.projector_models.split(",")])
+    except OperatorError as error:
+        raise OperatorError(f"PMS_PROJECTOR_MODELS is not right. {error}") from None
+
+
 def live_schemas(settings: Settings) -> list[str]:
-    """Name the tables that the projectors keep current: a schema for each model and partition."""
+    """Name the tables that our projectors keep current: a schema for each model and partition."""
     return [
         Placed(model, partition).schema
-        for model in READ_MODELS
+        for model in chosen_models(settings)
         for partition in partitions(partition_count(settings))
     ]
 

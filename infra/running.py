@@ -34,7 +34,7 @@ from infra.embedded_valkey import EmbeddedValkey
 from infra.errors import OperatorError
 from infra.keys import signing_key
 from infra.members import Member, chosen_members, ports_in_use
-from infra.read_models import require_log_not_behind
+from infra.read_models import chosen_models, require_log_not_behind
 from infra.settings import Settings
 from infra.supervisor import ChildProcess, Supervised, Supervisor
 
@@ -103,6 +103,7 @@ def running_system(
         StopRequested: `stop` was set before everything was ready.
     """
     stop = stop or threading.Event()
+    chosen_models(settings)  # a name that there is not ends this at once, not each projector
     data = DataDirectory(settings.data)
     data.prepare(service_account())
     with ExitStack() as stack:

@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     """What the projectors read: the log itself, or Kafka."""
     projectors: int | None = Field(default=None, ge=1, le=64)
     """How many projectors share the read models; unless given, what suits the feed."""
+    projector_models: str | None = None
+    """Which read models a projector folds, by name, with commas between; unless given, all."""
     writers: int = Field(default=1, ge=1, le=16)
     """How many processes take commands; the first answers on `write_port`, the others anywhere."""
     kafka_bootstrap: str | None = Field(default=None, min_length=1)

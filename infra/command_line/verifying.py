@@ -17,13 +17,12 @@ from infra.clock import now
 from infra.command_line.console import console, output, progress_bars, say
 from infra.command_line.options import DataOption
 from infra.errors import OperatorError
-from infra.read_models import READ_MODELS
+from infra.read_models import READ_MODELS, models_named
 from infra.rebuilding import processors, rebuild_shares, shares_of
 from infra.running import reachable_database
 from infra.settings import load_settings
 from projections.building import BuildRunning, found_counts
 from projections.findings import Report
-from projections.read_model import ReadModel
 from projections.rebuilds import EVENTS_PER_SECOND_MIN
 from projections.snapshot_checks import SNAPSHOTS_MAX
 from projections.verification import verify as verify_everything
@@ -110,7 +109,7 @@ def rebuild(
     runs, `pms rebuilds` shows how far it is, and pauses, resumes or throttles it.
     """
     settings = load_settings(data=data)
-    chosen = _chosen(models or [])
+    chosen = models_named(models) if models else READ_MODELS
     processes = processors()
     with reachable_database(settings, say=say) as database:
         counts = _counts(database.app_conninfo)
@@ -129,11 +128,3 @@ def _counts(app_conninfo: str) -> tuple[int, ...]:
     """Find out in how many partitions the read models are kept."""
     with psycopg.connect(app_conninfo) as connection:
         return found_counts(connection, READ_MODELS)
-
-
-def _chosen(names: list[str]) -> list[ReadModel]:
-    known = {model.name: model for model in READ_MODELS}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise OperatorError(f"No read model {unknown[0]!r}; there are {', '.join(known)}.")
-    return [known[name] for name in dict.fromkeys(names)] if names else list(known.values())

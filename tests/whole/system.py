@@ -90,10 +90,13 @@ def pms(*arguments: str, seconds: float = COMMAND_SECONDS) -> Ended:
 
 
 @contextmanager
-def whole_system() -> Iterator[WholeSystem]:
-    """Start a PMS on a directory of its own, on free ports; stop and remove it at the end."""
+def whole_system(**given: object) -> Iterator[WholeSystem]:
+    """Start a PMS on a directory of its own, on free ports; stop and remove it at the end.
+
+    Settings `given` go before the usual ones.
+    """
     directory = reachable_directory()
-    settings = load_settings(data=directory, write_port=0, read_port=0, projector_port=0)
+    settings = load_settings(data=directory, write_port=0, read_port=0, projector_port=0, **given)
     stop = threading.Event()
     try:
         with (
