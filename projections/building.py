@@ -49,6 +49,11 @@ def ignore_progress(_position: int, _target: int) -> None:
     """Watch nothing."""
 
 
+def whole_batches() -> int:
+    """Hold no batch small: how many events of the log one may have at most."""
+    return BATCH_EVENTS_MAX
+
+
 def connect(conninfo: str, *, application_name: str) -> Connection:
     """Open a connection for folding: a lost tail is folded again, so commits need not wait."""
     parameters: dict[str, Any] = NETWORK | conninfo_to_dict(conninfo)
@@ -203,16 +208,20 @@ class Building:
             for built in self.built:
                 drop_schema(self._connection, built.schema)
 
-    def fold_until(self, target: int, progress: Progress) -> None:
-        """Fold up to `target`, one transaction per batch."""
+    def fold_until(
+        self, target: int, progress: Progress, events_max: Callable[[], int] = whole_batches
+    ) -> None:
+        """Fold up to `target`, one transaction per batch of at most so many events."""
         if self.position >= target:
             return
         with rare_collections(), ThreadPoolExecutor(1, "read ahead") as ahead:
-            coming = ahead.submit(self._read, self.position, target)
+            coming = ahead.submit(self._read, self.position, target, events_max())
             while self.position < target:
-                batch = coming.result()
+                batch, most = coming.result(), events_max()
+                if batch.size > 2 * most:  # Read ahead before it was slowed down.
+                    batch = self._read(self.position, target, most)
                 if batch.position < target:
-                    coming = ahead.submit(self._read, batch.position, target)
+                    coming = ahead.submit(self._read, batch.position, target, most)
                 with self._connection.transaction(), self._connection.cursor() as cursor:
                     self._take(cursor, batch)
                 progress(self.position, target)
@@ -220,7 +229,7 @@ class Building:
     def fold_within(self, cursor: psycopg.Cursor[Any], target: int) -> None:
         """Fold up to `target` inside the caller's transaction; if that fails, throw this away."""
         while self.position < target:
-            self._take(cursor, self._read(self.position, target))
+            self._take(cursor, self._read(self.position, target, BATCH_EVENTS_MAX))
 
     def index(self) -> None:
         """Make the indexes that queries need."""
@@ -228,12 +237,12 @@ class Building:
             for statement in _statements(built.model, built.schema)[1]:
                 self._connection.execute(statement.encode())
 
-    def _read(self, after: int, target: int) -> Batch:
+    def _read(self, after: int, target: int, limit: int) -> Batch:
         batch = read_batch(
             self._log,
             self._partition,
             after=after,
-            limit=BATCH_EVENTS_MAX,
+            limit=limit,
             until=target,
             event_types=self._types,
         )

@@ -89,11 +89,11 @@ def rebuild_together(
         ):
             target = log.head().position
             pacing(0, target)
-            building.fold_until(target, pacing)
+            building.fold_until(target, pacing, pacing.events_max)
             building.index()
             while log.head().position - building.position > LEVEL_EVENTS_MAX:
                 target = log.head().position
-                building.fold_until(target, pacing)
+                building.fold_until(target, pacing, pacing.events_max)
             checkpoints = _swap(connection, log, building, names)
             pacing.end(building.position)
         for name in names:

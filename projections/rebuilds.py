@@ -15,11 +15,15 @@ import msgspec
 import psycopg
 from psycopg.rows import class_row
 
-from projections.building import BuildFailed, Connection, Progress
+from projections.building import BuildFailed, Connection, Progress, whole_batches
 
 LOOK_SECONDS = 0.25
 """How often a rebuild that waits looks whether it may go on."""
 EVENTS_PER_SECOND_MIN = 10
+BATCH_SECONDS = 1.0
+"""How long a batch may take, for between two of them an operator is heard."""
+FIRST_BATCH_EVENTS = 2_000
+"""How many events are folded to learn how fast that is; a batch is no smaller unless throttled."""
 
 _TABLE = """
 SELECT pg_advisory_xact_lock(hashtextextended('pms rebuilds', 0));
@@ -116,6 +120,8 @@ class Pacing:
         self._began = self._since = time.monotonic()
         self._paused_seconds = 0.0
         self._position = self._target = self._since_position = 0
+        self._let_go = self._began
+        self._speed = 0.0
 
     def __enter__(self) -> Self:
         with self._connection.transaction():
@@ -135,6 +141,8 @@ class Pacing:
 
     def __call__(self, position: int, target: int) -> None:
         """Tell the position reached; wait while the rebuild is paused, or ahead of its pace."""
+        taken = time.monotonic() - self._let_go
+        self._speed = max(0, position - self._position) / max(taken, 1e-3)
         self._position, self._target = position, target
         is_paused = self._tell(RebuildState.RUNNING)
         self._progress(position, target)
@@ -146,6 +154,17 @@ class Pacing:
                 self._since, self._since_position = time.monotonic(), position
             self._progress(position, target)
             is_paused = self._tell(RebuildState.PAUSED if is_paused else RebuildState.RUNNING)
+        self._let_go = time.monotonic()
+
+    def events_max(self) -> int:
+        """Tell how many events the next batch may have, so that it takes about `BATCH_SECONDS`.
+
+        By the speed of the batch before it; where it is throttled, what is folded in that time.
+        """
+        most = max(FIRST_BATCH_EVENTS, int(self._speed * BATCH_SECONDS))
+        if self._most is not None:
+            most = min(most, max(1, int(self._most * BATCH_SECONDS)))
+        return min(most, whole_batches())
 
     def end(self, position: int) -> None:
         """Tell that the tables made are in their place, at a position."""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,9 @@ import pytest
 from eventstore.log import Log
 from infra.database import Database
 from projections import building
+from projections import rebuilds as pacing
 from projections.building import BuildFailed
+from projections.read_model import Decoded, Fold
 from projections.rebuild import rebuild
 from projections.rebuilds import NoRebuild, RebuildState, Rebuilt, pause, rebuilds, throttle
 from tests.projections.running import Brittle, deposits
@@ -61,6 +63,72 @@ def rebuilding(log: Log, database: Database) -> Iterator[threading.Thread]:
     yield thread
     thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
+
+
+class Slow(Brittle):
+    """A model of which each event takes its time; the size of each batch is noted."""
+
+    SECONDS = 0.02
+
+    def __init__(self, before: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+        self._before = before
+
+    def new_fold(self, schema: str) -> Fold:
+        """Fold like the other, but slowly."""
+        inner, model = super().new_fold(schema), self
+
+        class Slowly:
+            def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
+                model.sizes.append(len(batch))
+                model._before()
+                time.sleep(model.SECONDS * len(batch))
+                inner.fold(cursor, batch)
+
+        return Slowly()
+
+
+class TestBatches:
+    """A batch is as long as may pass until an operator is heard: about a second."""
+
+    def test_are_small_where_folding_is_slow(
+        self, log: Log, log_database: Database, story: Story, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """After the first ones no batch holds more than can be folded in that time."""
+        monkeypatch.setattr(pacing, "FIRST_BATCH_EVENTS", 10)
+        story.open(FUND)
+        for _ in range(150):
+            story.deposit(FUND, "1")
+        story.append_to(log)
+        model = Slow()
+
+        rebuild(model, log, log_database.app_conninfo)
+
+        assert sum(model.sizes) == 150
+        # What nobody folds is passed on the way, and makes it look a little faster.
+        assert max(model.sizes) <= 1.1 * pacing.BATCH_SECONDS / Slow.SECONDS
+        assert model.sizes[-2] > 10, "it grows to what takes a second"
+
+    def test_follow_a_throttle_that_comes_while_one_is_folded(
+        self, log: Log, log_database: Database, connection: Connection, story: Story
+    ) -> None:
+        """What was read ahead is left, if it is too much for the new pace."""
+        story.open(FUND)
+        for _ in range(40):
+            story.deposit(FUND, "1")
+        story.append_to(log)
+
+        def slow_down() -> None:
+            throttle(
+                connection, "brittle", events_per_second_max=4 if len(model.sizes) == 1 else None
+            )
+
+        model = Slow(slow_down)
+        rebuild(model, log, log_database.app_conninfo, events_per_second_max=20)
+
+        assert model.sizes[0] > 4
+        assert model.sizes[1] <= 4
 
 
 class TestHoldingUp:
