@@ -15,6 +15,7 @@ from domain.alerts.events import CONTRIBUTORS_MAX, Contributor
 from domain.alerts.highs import DayStart, High, Highs, Restate, restated_all
 from domain.alerts.seen import Seen
 from domain.alerts.terms import AlertKind, AlertTerms
+from domain.calendars import local_date, start_of
 from domain.money import ONE, SMALLEST, ZERO, canonical, fits, share
 
 COUNTED_MAX = 100_000
@@ -101,9 +102,9 @@ class ValueFigure(ToldFigure):
 class FallFigure(ValueFigure):
     """A figure of how far a portfolio's value fell from what it is held against."""
 
-    def __init__(self, terms: AlertTerms) -> None:
+    def __init__(self, terms: AlertTerms, held_against: Highs | DayStart) -> None:
         super().__init__(terms)
-        self.held_against = Highs() if terms.kind is AlertKind.DRAWDOWN else DayStart()
+        self.held_against = held_against
 
     def follow(self, seen: Seen | None, *, is_flow: bool, day: date) -> None:
         """Follow one valuation of the portfolio."""
@@ -124,6 +125,26 @@ class FallFigure(ValueFigure):
         """Measure what was seen."""
         base = self.held_against.base
         return None if base is None else fall(seen, base)
+
+
+class DayFigure(FallFigure):
+    """How far it fell since its business day began: on its calendar, whether anything moves."""
+
+    def __init__(self, terms: AlertTerms, calendar: str) -> None:
+        self._start = DayStart()
+        super().__init__(terms, self._start)
+        self._calendar = calendar
+
+    def now(self, at: datetime) -> Measured | None:
+        """Say what it is; a day that begins is held against the value as it was seen last."""
+        if self._start.begin(local_date(self._calendar, at)):
+            self.measured = None if self.seen is None else self.measure(self.seen)
+        return self.measured
+
+    def due(self, terms: AlertTerms) -> datetime | None:  # noqa: ARG002
+        """When the next day begins."""
+        day = self._start.day
+        return None if day is None else start_of(self._calendar, day + timedelta(days=1))
 
 
 class SeenEvidence:

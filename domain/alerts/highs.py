@@ -86,7 +86,7 @@ class DayStart:
 
     def __init__(self) -> None:
         self.records: tuple[High, ...] = ()
-        self._day: date | None = None
+        self.day: date | None = None
         self._last: Seen | None = None
         self._is_broken = False
 
@@ -95,11 +95,17 @@ class DayStart:
         """The value at the start; None before the first complete value."""
         return self.records[0] if self.records else None
 
+    def begin(self, day: date) -> bool:
+        """Let a day begin with the last value of the one before; False if it has begun."""
+        if self.day == day:
+            return False
+        self.day = day
+        self.records = () if self._last is None else (High(self._last),)
+        return True
+
     def follow(self, seen: Seen | None, *, is_flow: bool, day: date) -> None:
         """Follow one valuation on a business day, as `Highs.follow` does."""
-        if self._day != day:
-            self._day = day
-            self.records = () if self._last is None else (High(self._last),)
+        self.begin(day)
         if seen is None:
             self._is_broken = self._is_broken or is_flow
             return

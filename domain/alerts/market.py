@@ -1,6 +1,6 @@
 """The market as those see it who watch: marks, rates, instruments, and how far time has come."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from domain.event import Event
@@ -9,6 +9,7 @@ from domain.instrument import (
     CorporateActionReversed,
     Instrument,
     InstrumentEvent,
+    InstrumentRegistered,
     SectorAssigned,
     WrittenDown,
 )
@@ -22,6 +23,9 @@ from domain.market import (
 )
 from domain.marking import Market
 from domain.portfolio.overdue import Acting
+
+ALWAYS_OPEN = "24/7"
+"""Its date is the UTC day, by which the age of rates is looked at."""
 
 
 def told_time(event: Event) -> datetime | None:
@@ -37,9 +41,10 @@ def told_time(event: Event) -> datetime | None:
 class WatchedMarket:
     """Folds what all tenants share.
 
-    `days` is another object whenever a date may have begun, or a corporate action or a sector be
-    another; `rates_moved` says whether the last event told rates, `acted` are the instruments with
-    corporate actions. `closings` counts what told closes.
+    `days` is another object whenever a business date begins on the calendar of any instrument, or a
+    UTC day, or a corporate action or a sector may be another; `rates_moved` says whether the last
+    event told rates, `acted` are the instruments with corporate actions. `closings` counts what
+    told closes.
     """
 
     def __init__(self) -> None:
@@ -49,6 +54,8 @@ class WatchedMarket:
         self.days = object()
         self.rates_moved = False
         self.closings = 0
+        self._dates: dict[str, date] = {ALWAYS_OPEN: date.min}
+        self._quarter: int | None = None
 
     @property
     def reached(self) -> datetime | None:
@@ -76,7 +83,7 @@ class WatchedMarket:
 
     def fold(self, event: InstrumentEvent | MarketEvent, position: int) -> set[str]:
         """Fold one event; name the instruments that it concerns."""
-        prices, before = self.prices, self.prices.reached
+        prices = self.prices
         prices.position = position
         self.closings += isinstance(event, SessionClosed | CloseCorrected)
         self.rates_moved = isinstance(event, MarketMarked) and bool(event.rates)
@@ -84,11 +91,11 @@ class WatchedMarket:
             self.instruments.setdefault(event.instrument, Instrument()).apply(event)
             if isinstance(event, WrittenDown):
                 prices.write_down(event)
+            elif isinstance(event, InstrumentRegistered):
+                self._dates[event.calendar] = prices.today(event.calendar)
         else:
             prices.apply(event)
-        now = prices.reached
-        if now is not None and (before is None or now.date() != before.date()):
-            self.days = object()
+            self._begin_dates()
         match event:
             case MarketMarked():
                 return {mark.instrument for mark in event.marks}
@@ -102,3 +109,12 @@ class WatchedMarket:
                     self.acted.add(event.instrument)
                 return {event.instrument}
         return set()
+
+    def _begin_dates(self) -> None:
+        """Note the dates that have begun; everywhere they begin on a quarter of an hour."""
+        if self.prices.quarter == self._quarter:
+            return
+        self._quarter = self.prices.quarter
+        dates = {calendar: self.prices.today(calendar) for calendar in self._dates}
+        if dates != self._dates:
+            self._dates, self.days = dates, object()

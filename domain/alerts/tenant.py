@@ -22,8 +22,9 @@ from domain.alerts.events import (
     AlertSubject,
     JudgedEvent,
 )
-from domain.alerts.figures import AgeFigure, FallFigure, Figure, ToldFigure, ValueFigure
+from domain.alerts.figures import AgeFigure, DayFigure, FallFigure, Figure, ToldFigure, ValueFigure
 from domain.alerts.following import Following
+from domain.alerts.highs import Highs
 from domain.alerts.holder import Holder
 from domain.alerts.market import WatchedMarket
 from domain.alerts.struck import value_at_risk
@@ -35,8 +36,6 @@ from domain.holding import HOLDING_EVENTS
 from domain.limits.events import LimitBreachClosed, LimitBreachOpened
 from domain.market import CloseCorrected
 from domain.portfolio.events import PortfolioOpened
-
-FALLS = frozenset({AlertKind.DRAWDOWN, AlertKind.LOSS_ON_DAY})
 
 
 class TenantWatch:
@@ -331,8 +330,11 @@ class TenantWatch:
         return self._holders[subject.portfolio].held.opened.base_currency
 
     def _figure(self, terms: AlertTerms, subject: AlertSubject) -> Figure:
-        if terms.kind in FALLS:
-            return FallFigure(terms)
+        if terms.kind is AlertKind.DRAWDOWN:
+            return FallFigure(terms, Highs())
+        if terms.kind is AlertKind.LOSS_ON_DAY:
+            assert subject.portfolio is not None, "it is of a portfolio"
+            return DayFigure(terms, self._holders[subject.portfolio].held.opened.calendar)
         if terms.kind in OF_VALUE:
             return ValueFigure(terms)
         if terms.kind is AlertKind.PRICE_STALE:

@@ -27,7 +27,7 @@ from domain.alerts.highs import Restate
 from domain.alerts.terms import AlertKind, AlertTerms
 from domain.identity import derive
 
-CALCULATION = "alerts 3"
+CALCULATION = "alerts 4"
 """The evaluation that figures of alerts are by: raised with whatever gives another figure."""
 
 EVIDENCE_MAX = 8
