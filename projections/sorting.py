@@ -168,8 +168,11 @@ def sorted_in_memory(
     order: Sort,
     cursor: str | None,
     limit: int,
+    value: Callable[[Row, str], Any] = getattr,
 ) -> Page[Row]:
     """Make a page of all rows there are, of which some fields are only known here.
+
+    `value` gives a row's value of a field.
 
     Raises:
         CursorInvalid: the cursor is not of this question.
@@ -178,7 +181,7 @@ def sorted_in_memory(
     place = order.read(question, cursor)
 
     def placed(row: Row) -> tuple[Any, ...]:
-        return order.place(lambda name: getattr(row, name))
+        return order.place(lambda name: value(row, name))
 
     def key(row: Row) -> tuple[Any, ...]:
         return order.key(placed(row))

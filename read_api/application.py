@@ -41,13 +41,16 @@ from read_api.parameters import (
     INSTRUMENT,
     PORTFOLIO,
     TRADE,
+    InstrumentsAsked,
     ListedAsked,
     LotsAsked,
     MovementsAsked,
     PerformanceAsked,
+    PortfoliosAsked,
     PortfolioTradesAsked,
     PositionsAsked,
     RangeAsked,
+    RealisedAsked,
     TimeAsked,
     TradesAsked,
 )
@@ -82,8 +85,7 @@ def create_app(
     """Build the application over an open `reading`, with a WebSocket at `/v1/live` if it is given.
 
     `listen` hears announced checkpoints until cancelled (`projections.listening.listen` with an
-    address); without it, waiting for a position takes up to 250 ms longer. Without a `board` there
-    is no leaderboard.
+    address), else waiting for a position takes up to 250 ms longer; without `board`, no ranks.
     """
     asking = Asking(reading)
 
@@ -158,7 +160,7 @@ def _portfolios(resources: Resources) -> Sequence[Endpoint]:
             "list_portfolios",
             "The tenant's portfolios",
             Action.READ_PORTFOLIOS,
-            PageAsked,
+            PortfoliosAsked,
             shaping.Portfolios,
             resources.portfolios,
         ),
@@ -342,7 +344,7 @@ def _performance(resources: Resources) -> Sequence[Endpoint]:
             "list_realised",
             "What each fill realised, gross and net, by price and by currency",
             Action.READ_PERFORMANCE,
-            PerformanceAsked,
+            RealisedAsked,
             RealisedFills,
             resources.realised,
             PORTFOLIO,
@@ -357,7 +359,7 @@ def _instruments(resources: Resources) -> Endpoint:
         "list_instruments",
         "All instruments with what is in force, for every tenant",
         Action.READ_INSTRUMENTS,
-        PageAsked,
+        InstrumentsAsked,
         shaping.Instruments,
         resources.instruments,
     )

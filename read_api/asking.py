@@ -192,6 +192,14 @@ class Asking:
         """Work off the event loop, in the threads that ask."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
+    async def judged(self, work: Callable[[], ValueT]) -> ValueT:
+        """Work off the event loop on what was asked.
+
+        Raises:
+            Problem: `cursor_invalid`, `parameter_invalid` (its sort) or `sort_too_long`.
+        """
+        return await self._run(work)
+
     async def moved_on(self, model: str, position: int, deadline: float) -> bool:
         """Wait until a model stands beyond a position in all partitions; False at the deadline.
 
@@ -225,9 +233,9 @@ class Asking:
             )
             raise Problem("history_too_long", detail) from None
         except SortTooLong as error:
+            instead = f"sort by {', '.join(error.indexed)}" if error.indexed else "leave sort out"
             detail = (
-                f"More than {SORTED_ROWS_MAX:,} rows match; narrow them by filters, or sort by "
-                f"{', '.join(error.indexed)}."
+                f"More than {SORTED_ROWS_MAX:,} rows match; narrow them by filters, or {instead}."
             )
             raise Problem("sort_too_long", detail, fields=("sort",)) from None
         except SortUnknown as error:

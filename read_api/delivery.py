@@ -7,7 +7,7 @@ of the whole table, its items keep only the fields asked for, and what has not c
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
 
@@ -23,6 +23,8 @@ from read_api.asking import PAGE_ITEMS_MAX, SITTING, Asked, Asking, PageAsked
 from read_api.choosing import FIELDS_PATTERN, chosen_fields, item_kind, kept, row_kind
 from read_api.exported import ArrowWriter, CsvWriter, Inexact, Writer, columns_of
 from read_api.negotiation import MEDIA_TYPES, Format, negotiated
+from read_api.ordering import IDENTITIES, Ordering
+from read_api.parameters import sort_meta
 from read_api.shaping import Shaped, ShapedOne, ShapedPage
 
 EXPORT_ROWS_MAX = 1_000_000
@@ -114,14 +116,18 @@ class Delivery:
         if item is not None:
             asked = _with_delivery(asked, is_list=False)
             media = {"application/json": (kind, SparseOne)}
+        ordering: Ordering | None = None
         if row is not None:
-            asked = _with_delivery(asked, is_list=True)
+            if endpoint.name in IDENTITIES:
+                ordering = Ordering(endpoint, kind, row, self._asking)
+                problems += ("sort_too_long",)
+            asked = _with_delivery(asked, is_list=True, ordering=ordering)
             media = {"application/json": (kind, SparsePage), "text/csv": str}
             media |= {MEDIA_TYPES[each]: bytes for each in (Format.PARQUET, Format.ARROW)}
             problems += ("not_acceptable", "export_inexact", "export_too_long", "too_many_requests")
         unchanged = Answer(304, "It is as `If-None-Match` says.", {}, HEADERS)
         return endpoint._replace(
-            handle=partial(self._answer, endpoint, kind, row, item),
+            handle=partial(self._answer, endpoint, kind, row, item, ordering),
             parameters=asked,
             answers=(answer._replace(kinds=media, headers=HEADERS), unchanged),
             problems=problems,
@@ -133,6 +139,7 @@ class Delivery:
         kind: Any,  # noqa: ANN401
         row: type[Shaped] | None,
         item: type[Shaped] | None,
+        ordering: Ordering | None,
         call: Call,
     ) -> Response:
         form = Format.JSON if row is None else negotiated(call)
@@ -145,11 +152,15 @@ class Delivery:
         for tag in tags:
             if await self._stands(read_states(tag.states), call.parameters.min_position):
                 return _unchanged(tag, question, read_states(tag.states))
+        if ordering is not None and call.parameters.sort is None:
+            ordering = None
         sitting = Sitting()
         reset = SITTING.set(sitting)
         try:
             if form is not Format.JSON and row is not None:
-                told = await self._file(endpoint, kind, row, names, form, call)
+                told = await self._file(endpoint, kind, row, names, form, ordering, call)
+            elif ordering is not None:
+                told = await ordering.answer(call)
             else:
                 told = await endpoint.handle(call)
         finally:
@@ -183,6 +194,7 @@ class Delivery:
         row: type[Shaped],
         names: tuple[str, ...] | None,
         form: Format,
+        ordering: Ordering | None,
         call: Call,
     ) -> Response:
         """Write the whole table to a file of its own, then send that."""
@@ -204,7 +216,7 @@ class Delivery:
         try:
             async with self._asking.one_snapshot():
                 headers = await self._written(
-                    endpoint, kind, columns_of(row, names), form, call, file
+                    endpoint, kind, columns_of(row, names), form, ordering, call, file
                 )
         except BaseException:
             file.close()
@@ -225,16 +237,25 @@ class Delivery:
         kind: Any,  # noqa: ANN401
         columns: Any,  # noqa: ANN401
         form: Format,
+        ordering: Ordering | None,
         call: Call,
         file: BinaryIO,
     ) -> dict[str, str]:
-        """Write page by page, a page in memory; give the headers of the positions."""
+        """Write page by page, a page in memory; give the headers of the positions.
+
+        What is sorted here is in memory whole, and written at once.
+        """
         decoder = msgspec.json.Decoder(kind)
         writer: Writer | None = None
         rows = 0
         cursor: str | None = None
         while True:
-            page = await self._page(endpoint, call, cursor, decoder)
+            if ordering is None:
+                page = await self._page(endpoint, call, cursor, decoder)
+                items: Sequence[Shaped] = page.items
+                cursor = getattr(page, "next_cursor", None)
+            else:
+                page, items = await ordering.whole(call)
             headers = {
                 text: str(getattr(page, name))
                 for name, text in POSITION_HEADERS.items()
@@ -244,17 +265,16 @@ class Delivery:
                 writer = await self._asking.in_thread(
                     partial(_writer, file, columns, form, headers)
                 )
-            rows += len(page.items)
+            rows += len(items)
             if rows > EXPORT_ROWS_MAX:
                 raise Problem(
                     "export_too_long",
                     f"Ask for less: at most {EXPORT_ROWS_MAX:,} rows are written to one file.",
                 )
             try:
-                await self._asking.in_thread(partial(writer.write, page.items))
+                await self._asking.in_thread(partial(writer.write, items))
             except Inexact as inexact:
                 raise _inexact(inexact.column) from None
-            cursor = getattr(page, "next_cursor", None)
             if cursor is None or await call.request.is_disconnected():
                 await self._asking.in_thread(writer.close)
                 return headers
@@ -273,7 +293,9 @@ class Delivery:
         return await self._asking.in_thread(partial(decoder.decode, bytes(response.body)))
 
 
-def _with_delivery(asked: type[Asked], *, is_list: bool) -> type[Asked]:
+def _with_delivery(
+    asked: type[Asked], *, is_list: bool, ordering: Ordering | None = None
+) -> type[Asked]:
     """Add to a struct of parameters what every item can be asked, and every list."""
     fields = Annotated[
         str,
@@ -289,9 +311,10 @@ def _with_delivery(asked: type[Asked], *, is_list: bool) -> type[Asked]:
         msgspec.Meta(description="The format, whatever is accepted; a file is of the whole table."),
     ]
     added = [("fields", fields | None, None), ("format", form | None, None)]
+    sort = [] if ordering is None else [("sort", _sort_of(ordering) | None, None)]
     made = msgspec.defstruct(
         asked.__name__,
-        added if is_list else added[:1],
+        [*sort, *added] if is_list else added[:1],
         bases=(asked,),
         kw_only=True,
         forbid_unknown_fields=True,
@@ -299,6 +322,10 @@ def _with_delivery(asked: type[Asked], *, is_list: bool) -> type[Asked]:
     )
     assert issubclass(made, Asked), "it has the bases that were given"
     return made
+
+
+def _sort_of(ordering: Ordering) -> Any:  # noqa: ANN401 - a form that has a description
+    return Annotated[str, sort_meta(ordering.fields)]
 
 
 def _finish(told: Response, names: tuple[str, ...] | None) -> str:

@@ -6,12 +6,16 @@ from typing import Annotated
 
 import msgspec
 
+from domain.instrument import AssetClass
 from domain.lots import Side
 from domain.trade import Intent
 from gateway.decoding import CurrencyCode, ExternalId, Instant, Name
 from gateway.openapi import PathParameter
 from projections.market.tables import CloseStatus
+from projections.performance.realised import IN_BOOK_ORDER
+from projections.performance.realised import SORTS as REALISED_SORTS
 from projections.positions.queries import POSITION_SORTS, POSITIONS_SORT
+from projections.positions.tables import PortfolioState
 from projections.sorting import Field
 from projections.trades.queries import NEWEST_FIRST, SORTS
 from projections.trades.rows import Status
@@ -77,10 +81,12 @@ class MovementsAsked(PageAsked, kw_only=True):
 
 FromDate = Annotated[date, msgspec.Meta(description="The first trade date asked for.")]
 ToDate = Annotated[date, msgspec.Meta(description="The last trade date asked for.")]
+_LINE = r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]{1,128}\Z"
+Whole = Annotated[str, msgspec.Meta(pattern=_LINE, description="The whole text, as it is told.")]
 Text = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]{1,128}\Z",
+        pattern=_LINE,
         description="A part of a symbol, an instrument, a source or an external id, whatever its "
         "case; of an external id only with three letters or digits in a row.",
     ),
@@ -137,6 +143,29 @@ class PerformanceAsked(PageAsked, kw_only=True):
 
     since: Since | None = None
     until: Until | None = None
+
+
+class PortfoliosAsked(PageAsked, kw_only=True):
+    """Which portfolios."""
+
+    state: PortfolioState | None = None
+    base_currency: CurrencyCode | None = None
+    owner: Whole | None = None
+
+
+class InstrumentsAsked(PageAsked, kw_only=True):
+    """Which instruments, by what is in force."""
+
+    asset_class: AssetClass | None = None
+    currency: CurrencyCode | None = None
+    sector: Whole | None = None
+
+
+class RealisedAsked(PerformanceAsked, kw_only=True):
+    """Which results, by trade date, and in which order."""
+
+    instrument: Name | None = None
+    sort: Annotated[str, sort_meta(REALISED_SORTS)] = IN_BOOK_ORDER
 
 
 class ClosesAsked(PageAsked, kw_only=True):

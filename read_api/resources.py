@@ -36,13 +36,16 @@ from read_api.parameters import (
     PORTFOLIO,
     TRADE,
     CapturesAsked,
+    InstrumentsAsked,
     ListedAsked,
     LotsAsked,
     MovementsAsked,
     PerformanceAsked,
+    PortfoliosAsked,
     PortfolioTradesAsked,
     PositionsAsked,
     RangeAsked,
+    RealisedAsked,
     TimeAsked,
     TradesAsked,
 )
@@ -58,10 +61,16 @@ class Resources:
 
     async def portfolios(self, call: Call) -> Response:
         """List the tenant's portfolios."""
-        asked: PageAsked = call.parameters
+        asked: PortfoliosAsked = call.parameters
 
         def query(readable: Readable) -> shaping.Portfolios:
-            page = portfolios_of(readable, **_paged(call, asked))
+            page = portfolios_of(
+                readable,
+                state=asked.state,
+                base_currency=asked.base_currency,
+                owner=asked.owner,
+                **_paged(call, asked),
+            )
             items = [shaped(shaping.Portfolio, row) for row in page.rows]
             return page_shaped(shaping.Portfolios, page, items)
 
@@ -248,7 +257,7 @@ class Resources:
 
     async def realised(self, call: Call) -> Response:
         """List what each fill of a portfolio realised."""
-        asked: PerformanceAsked = call.parameters
+        asked: RealisedAsked = call.parameters
 
         def query(readable: Readable, portfolio: str) -> RealisedFills:
             page = realised_of(
@@ -256,6 +265,8 @@ class Resources:
                 portfolio=portfolio,
                 since=asked.since,
                 until=asked.until,
+                instrument=asked.instrument,
+                sort=asked.sort,
                 **_paged(call, asked),
             )
             return realised_shaped(page)
@@ -264,10 +275,17 @@ class Resources:
 
     async def instruments(self, call: Call) -> Response:
         """List all instruments with what is in force; they are shared by all tenants."""
-        asked: PageAsked = call.parameters
+        asked: InstrumentsAsked = call.parameters
 
         def query(readable: Readable) -> shaping.Instruments:
-            page = instruments_in_force(readable, cursor=asked.cursor, limit=asked.limit)
+            page = instruments_in_force(
+                readable,
+                asset_class=asked.asset_class,
+                currency=asked.currency,
+                sector=asked.sector,
+                cursor=asked.cursor,
+                limit=asked.limit,
+            )
             items = [shaped(shaping.Instrument, row) for row in page.rows]
             return page_shaped(shaping.Instruments, page, items)
 

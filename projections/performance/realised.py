@@ -1,6 +1,6 @@
 """What each fill realised, gross and net, and in base by price and by currency (convention 8)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -14,11 +14,29 @@ from domain.lots import ClosedLot, Matching
 from domain.money import ZERO, canonical
 from domain.pnl import Acted, LotsInBase, Realised, act, move
 from projections.asking import PAGE_ROWS_MAX, Readable
-from projections.paging import Answer, Page, page_of, read_cursor
+from projections.paging import Answer, Page
 from projections.performance.booked import Execution
 from projections.performance.history import History, of_portfolio
 from projections.performance.moves import MovedLots
 from projections.performance.standing import Effect
+from projections.sorting import Field, sort_of, sorted_in_memory
+
+IN_BOOK_ORDER = "book_order"
+SORTS: Mapping[str, Field] = {
+    IN_BOOK_ORDER: Field(str),
+    "trade_date": Field(date),
+    "instrument": Field(str),
+    "currency": Field(str),
+    "closed": Field(Decimal),
+    "realised_gross": Field(Decimal),
+    "realised_net": Field(Decimal),
+    "price_part": Field(Decimal, is_nullable=True),
+    "fx_part": Field(Decimal, is_nullable=True),
+    "base_gross": Field(Decimal, is_nullable=True),
+    "base_fees": Field(Decimal, is_nullable=True),
+    "base_net": Field(Decimal, is_nullable=True),
+}
+"""What realised results are sorted by: all are folded for any page, so in any order."""
 
 
 class RealisedFill(msgspec.Struct, frozen=True):
@@ -59,26 +77,34 @@ def realised_of(
     portfolio: str,
     since: date | None = None,
     until: date | None = None,
+    instrument: str | None = None,
+    sort: str = IN_BOOK_ORDER,
     cursor: str | None = None,
     limit: int = PAGE_ROWS_MAX,
 ) -> Page[RealisedFill]:
-    """List the fills of some trade dates that closed something, in book order.
+    """List the fills of some trade dates that closed something, of all instruments or of one.
 
     Raises:
         CursorInvalid: the cursor is not of this question.
         HistoryTooLong: the portfolio has more facts than are folded for one answer.
+        SortUnknown: there is no such field.
     """
-    question = f"realised {tenant} {portfolio} {since} {until}"
-    after = "" if cursor is None else read_cursor(question, cursor, str)
+    order = sort_of(sort, SORTS, {IN_BOOK_ORDER: str})
+    question = f"realised {tenant} {portfolio} {since} {until} {instrument}"
     first, last = since or date.min, until or date.max
 
     def found(history: History) -> list[RealisedFill]:
         history.read(last)
-        rows = (each for each in _realised(history) if each.trade_date >= first)
-        return [each for each in rows if each.book_order > after]
+        return [
+            each
+            for each in _realised(history)
+            if each.trade_date >= first and instrument in {None, each.instrument}
+        ]
 
     rows, answered = of_portfolio(readable, tenant=tenant, portfolio=portfolio, answer=found)
-    return page_of(question, answered, rows or [], limit=limit, key=lambda row: row.book_order)
+    return sorted_in_memory(
+        answered, rows or [], question=question, order=order, cursor=cursor, limit=limit
+    )
 
 
 def realised_by(

@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 import msgspec
 
+from domain.instrument import AssetClass
 from projections.asking import PAGE_ROWS_MAX, Readable, ask
 from projections.paging import Page, page_of, read_cursor
 
@@ -33,16 +34,21 @@ def in_force(term: str) -> str:
 
 
 _INSTRUMENTS = f"""
-instruments.instrument, {in_force("symbol")}, {in_force("title")}, instruments.currency,
+* FROM (SELECT instruments.instrument, {in_force("symbol")}, {in_force("title")},
+    instruments.currency,
     instruments.asset_class, instruments.calendar, {in_force("sector")}, instruments.suspended_at,
     instruments.delisted_on, coalesce(instruments.delisted_on <= {TODAY}, false) AS is_delisted,
     instruments.changed_position
 FROM {{schema}}.instruments
 LEFT JOIN {{schema}}.calendars ON calendars.calendar = instruments.calendar
 LEFT JOIN {{schema}}.prices ON prices.instrument = instruments.instrument
-WHERE instruments.instrument > %s
-ORDER BY instruments.instrument LIMIT %s
-"""
+) AS found
+WHERE instrument > %(after)s
+    AND (%(asset_class)s::text IS NULL OR asset_class = %(asset_class)s)
+    AND (%(currency)s::text IS NULL OR currency = %(currency)s)
+    AND (%(sector)s::text IS NULL OR sector = %(sector)s)
+ORDER BY instrument LIMIT %(limit)s
+"""  # noqa: S608 - nothing of it is given from outside
 
 
 class InstrumentView(msgspec.Struct, frozen=True):
@@ -62,18 +68,28 @@ class InstrumentView(msgspec.Struct, frozen=True):
 
 
 def instruments_in_force(
-    readable: Readable, *, cursor: str | None = None, limit: int = PAGE_ROWS_MAX
+    readable: Readable,
+    *,
+    asset_class: AssetClass | None = None,
+    currency: str | None = None,
+    sector: str | None = None,
+    cursor: str | None = None,
+    limit: int = PAGE_ROWS_MAX,
 ) -> Page[InstrumentView]:
-    """List all instruments by name. They belong to all tenants.
+    """List all instruments by name, or those of which this is in force. They belong to all tenants.
 
     Raises:
         CursorInvalid: the cursor is not of this question.
     """
-    question = "instruments"
-    after = "" if cursor is None else read_cursor(question, cursor, str)
-    answered = ask(
-        readable, "positions", _INSTRUMENTS, (after, limit + 1), order="ORDER BY instrument"
-    )
+    question = f"instruments {asset_class} {currency} {sector}"
+    asked = {
+        "asset_class": asset_class,
+        "currency": currency,
+        "sector": sector,
+        "after": "" if cursor is None else read_cursor(question, cursor, str),
+        "limit": limit + 1,
+    }
+    answered = ask(readable, "positions", _INSTRUMENTS, asked, order="ORDER BY instrument")
     rows = [InstrumentView(*values) for values in answered.rows]
     return page_of(question, answered, rows, limit=limit, key=_name)
 

@@ -22,7 +22,7 @@ from domain.money import ONE, ZERO, average, canonical, share
 from projections.asking import PAGE_ROWS_MAX, Answered, Readable, ask
 from projections.paging import Answer, Page, page_of, read_cursor
 from projections.positions.in_force import TODAY, in_force
-from projections.positions.tables import PortfolioRow
+from projections.positions.tables import PortfolioRow, PortfolioState
 from projections.positions.units import SPLITS, UNSCALED, scale_since, splits_read
 from projections.sorting import (
     SORTED_ROWS_MAX,
@@ -32,6 +32,14 @@ from projections.sorting import (
     sorted_in_memory,
 )
 
+_LISTED = """
+* FROM {schema}.portfolios
+WHERE tenant = %(tenant)s AND portfolio > %(after)s
+    AND (%(state)s::text IS NULL OR state = %(state)s)
+    AND (%(base_currency)s::text IS NULL OR base_currency = %(base_currency)s)
+    AND (%(owner)s::text IS NULL OR owner = %(owner)s)
+ORDER BY portfolio LIMIT %(limit)s
+"""
 _PORTFOLIOS = """
 * FROM {schema}.portfolios
 WHERE tenant = %s AND portfolio > %s AND (%s::text IS NULL OR portfolio = %s)
@@ -145,22 +153,31 @@ def portfolios_of(
     readable: Readable,
     *,
     tenant: str,
+    state: PortfolioState | None = None,
+    base_currency: str | None = None,
+    owner: str | None = None,
     cursor: str | None = None,
     limit: int = PAGE_ROWS_MAX,
 ) -> Page[PortfolioRow]:
-    """List a tenant's portfolios by name.
+    """List a tenant's portfolios by name, or those that are so.
 
     Raises:
         CursorInvalid: the cursor is not of this question.
     """
-    question = f"portfolios {tenant}"
-    after = "" if cursor is None else read_cursor(question, cursor, str)
-    parameters = (tenant, after, None, None, limit + 1)
+    question = f"portfolios {tenant} {state} {base_currency} {owner}"
+    asked = {
+        "tenant": tenant,
+        "state": state,
+        "base_currency": base_currency,
+        "owner": owner,
+        "after": "" if cursor is None else read_cursor(question, cursor, str),
+        "limit": limit + 1,
+    }
     answered = ask(
         readable,
         "positions",
-        _PORTFOLIOS,
-        parameters,
+        _LISTED,
+        asked,
         order="ORDER BY portfolio",
         merge=lambda row: row[1],
     )
