@@ -10,11 +10,15 @@ Watch: TypeAlias = Callable[[str, int, int], None]
 
 
 class Check(msgspec.Struct):
-    """One thing that must hold; `difference` is the first place where it does not."""
+    """One thing that must hold; `difference` is the first place where it does not.
+
+    `note` tells what could not be judged, which is no fault.
+    """
 
     name: str
     counted: int = 0
     difference: str | None = None
+    note: str | None = None
 
     @property
     def ok(self) -> bool:

@@ -19,7 +19,9 @@ from projections.checkpoint import Checkpoint, read_checkpoint
 from projections.comparing import count_rows, first_difference
 from projections.content_checks import LOG_CHECKS, Bookkeeping
 from projections.envelope_checks import check_envelope
+from projections.figure_checks import FIGURES_MAX, check_figures
 from projections.findings import Check, Report, Watch
+from projections.performance.figures import NAME as PERFORMANCE
 from projections.read_model import Placed, ReadModel
 from projections.snapshot_checks import SNAPSHOTS_MAX, check_snapshots
 from projections.table_checks import ADDED_UP, check_tables
@@ -37,10 +39,12 @@ def verify(
     *,
     partition_counts: Sequence[int] = (1,),
     snapshots_max: int = SNAPSHOTS_MAX,
+    figures_max: int = FIGURES_MAX,
 ) -> Report:
     """Check everything and report all checks; changes nothing but schemas of its own.
 
-    At most `snapshots_max` portfolios' snapshots are held against replay, the newest first.
+    At most `snapshots_max` portfolios' snapshots are held against replay, the newest first, and of
+    each partition the figures of the last `figures_max` strikings against what the log gives.
     `partition_counts` says how the read models are parted (see `found_counts`); several, where
     tables of another feed or generation are still there.
 
@@ -66,7 +70,7 @@ def verify(
     for each in itertools.chain.from_iterable(placements):
         with connect(conninfo, application_name=f"pms verify {each.schema}") as connection:
             lock_model(connection, each.schema)
-            checks.append(_check_model(connection, log, each, watch))
+            checks += _check_model(connection, log, each, watch, figures_max)
     return Report(checks)
 
 
@@ -101,19 +105,28 @@ def _checkpoints(cursor: psycopg.Cursor[Any], placed: Sequence[Placed]) -> dict[
     return {each: at.position for each, at in found.items() if at is not None}
 
 
-def _check_model(connection: Connection, log: Log, placed: Placed, watch: Watch) -> Check:
-    """Rebuild a model beside the live one and compare them row by row at one position."""
+def _check_model(
+    connection: Connection, log: Log, placed: Placed, watch: Watch, figures_max: int
+) -> list[Check]:
+    """Rebuild a model beside the live one and compare them row by row at one position.
+
+    On its way it stops where inputs of struck figures were, if the model makes those.
+    """
     check = Check(f"{placed.schema} equals a rebuild")
     with connection.cursor() as cursor:
         live = read_checkpoint(cursor, placed.schema)
     check.difference = _unfit(placed.model, log, live)
+    checks = [check]
     if live is None or not check.ok:
-        return check
+        return checks
     progress = partial(watch, check.name)
     try:
         with Building(
             [placed.model], log, connection, suffix="_verify", partition=placed.partition
         ) as building:
+            if placed.model.name == PERFORMANCE:
+                told = partial(check_figures, until=live.position, limit=figures_max)
+                checks.append(told(connection, placed, building, progress=progress))
             building.fold_until(live.position, progress)
             with connection.transaction(), connection.cursor() as cursor:
                 is_compared = _compare(cursor, log, placed, building, check)
@@ -123,8 +136,8 @@ def _check_model(connection: Connection, log: Log, placed: Placed, watch: Watch)
         check.fail(str(error))
     else:
         if not is_compared:
-            return _check_model(connection, log, placed, watch)
-    return check
+            return _check_model(connection, log, placed, watch, figures_max)
+    return checks
 
 
 def _unfit(model: ReadModel, log: Log, live: Checkpoint | None) -> str | None:

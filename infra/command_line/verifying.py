@@ -22,6 +22,7 @@ from infra.rebuilding import processors, rebuild_shares, shares_of
 from infra.running import reachable_database
 from infra.settings import load_settings
 from projections.building import BuildRunning, found_counts
+from projections.figure_checks import FIGURES_MAX
 from projections.findings import Report
 from projections.rebuilds import EVENTS_PER_SECOND_MIN
 from projections.snapshot_checks import SNAPSHOTS_MAX
@@ -33,15 +34,19 @@ def verify(
     snapshots: Annotated[
         int, typer.Option("--snapshots", min=0, help="Portfolios' snapshots to check, at most.")
     ] = SNAPSHOTS_MAX,
+    figures: Annotated[
+        int,
+        typer.Option("--figures", min=0, help="Strikings whose figures are made again, at most."),
+    ] = FIGURES_MAX,
 ) -> None:
-    """Check the log, the books it keeps, snapshots, and every read model against a rebuild of it.
+    """Check the log, its books, snapshots, struck figures, and every read model against a rebuild.
 
     Works while a PMS runs on the directory, and also while none does. Prints each check with what
     it counted; the status is 1 if one found a difference, and the first difference is named.
     """
     settings = load_settings(data=data)
     with reachable_database(settings, say=say) as database:
-        report = verified(database.app_conninfo, snapshots_max=snapshots)
+        report = verified(database.app_conninfo, snapshots_max=snapshots, figures_max=figures)
     output.print(described(report))
     first = next((check for check in report.checks if not check.ok), None)
     if first is not None:
@@ -50,7 +55,9 @@ def verify(
     say("verified: everything agrees")
 
 
-def verified(app_conninfo: str, *, snapshots_max: int = SNAPSHOTS_MAX) -> Report:
+def verified(
+    app_conninfo: str, *, snapshots_max: int = SNAPSHOTS_MAX, figures_max: int = FIGURES_MAX
+) -> Report:
     """Verify everything, with a bar for each check.
 
     Raises:
@@ -64,6 +71,7 @@ def verified(app_conninfo: str, *, snapshots_max: int = SNAPSHOTS_MAX) -> Report
             return verify_everything(
                 log, app_conninfo, READ_MODELS, watch,
                 partition_counts=_counts(app_conninfo), snapshots_max=snapshots_max,
+                figures_max=figures_max,
             )  # fmt: skip
     except BuildRunning as error:
         raise OperatorError(f"{error}; try again when it has finished") from error
@@ -78,7 +86,8 @@ def described(report: Report) -> Table:
     table.add_column("counted", justify="right")
     table.add_column("")
     for check in report.checks:
-        verdict = Text("ok", style="green") if check.ok else Text("DIFFERS", style="bold red")
+        well = Text(f"ok ({check.note})" if check.note else "ok", style="green")
+        verdict = well if check.ok else Text("DIFFERS", style="bold red")
         table.add_row(check.name, f"{check.counted:,}", verdict)
     return table
 

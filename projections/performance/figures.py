@@ -39,13 +39,17 @@ HYPOTHETICAL_METHOD = "holdings at the end of the session before x the session's
 FROM = "from"
 VALUES_AT_RISK = tuple(TailFigure("value_at_risk", Method.HISTORICAL, 1, each) for each in LEVELS)
 
-_DUE = """
-sessions.position AS closed_at, days.tenant, days.portfolio, days.session, days.currency,
+_DAY = """
+days.struck_position AS closed_at, days.tenant, days.portfolio, days.session, days.currency,
     days.struck_nav, (
         SELECT max(earlier.session) FROM {schema}.days AS earlier
         WHERE earlier.tenant = days.tenant AND earlier.portfolio = days.portfolio
             AND earlier.session < days.session
     )
+"""
+_DUE = (
+    _DAY
+    + """
 FROM {schema}.sessions
 JOIN {schema}.portfolios ON portfolios.calendar = sessions.calendar
 JOIN {schema}.days ON days.tenant = portfolios.tenant AND days.portfolio = portfolios.portfolio
@@ -58,6 +62,14 @@ WHERE sessions.position > %s AND figures.session IS NULL AND NOT EXISTS (
 )
 ORDER BY sessions.position, days.tenant, days.portfolio LIMIT %s
 """
+)
+_STRUCK = (
+    _DAY
+    + """
+FROM {schema}.days
+WHERE tenant = %s AND portfolio = %s AND session = %s AND struck_position IS NOT NULL
+"""
+)
 _ORDER = "ORDER BY closed_at, tenant, portfolio"
 
 
@@ -112,13 +124,25 @@ def figures_due(
     found = AllDueFigures(answered.position, [], [])
     for day in map(_Day._make, answered.rows):
         try:
-            struck = _struck(day, (_nav(day), *_risk(readable, day)))
+            struck = _struck(day, _figures(readable, day))
         except DEFECTS as error:
             failed = Failed(day.tenant, day.portfolio, day.session, told_of(error))
             found.failed.append(failed)
         else:
             found.due.append(DueFigures(day.tenant, struck))
     return found
+
+
+def figures_again(
+    readable: Readable, *, tenant: str, portfolio: str, session: date
+) -> tuple[StruckFigure, ...] | None:
+    """Make the figures of a session that was struck, as of where `performance` stands.
+
+    Of tables that stand where the inputs of told figures were, they are the same. None where no
+    such day was struck.
+    """
+    found = ask(readable, NAME, _STRUCK, (tenant, portfolio, session)).rows
+    return _figures(readable, _Day(*found[0])) if found else None
 
 
 def value_at_risk_of(one: Seen) -> tuple[Sequence[float | None], str | None]:
@@ -148,6 +172,10 @@ def hypothetical_pnl(
     returns = returns_of(lines, exposed.currency, closes, last - 1, last)
     held = np.array([line.value for line in lines])
     return float(np.nan_to_num(returns[0]) @ held), None
+
+
+def _figures(readable: Readable, day: _Day) -> tuple[StruckFigure, ...]:
+    return (_nav(day), *_risk(readable, day))
 
 
 def _risk(readable: Readable, day: _Day) -> tuple[StruckFigure, ...]:

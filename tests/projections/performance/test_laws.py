@@ -18,6 +18,7 @@ from domain.market import SessionClosed
 from domain.portfolio.events import Reason, TradeBooked, TradeUnbooked
 from projections.read_model import Decoded
 from tests.projections.performance import naive
+from tests.projections.performance.figures import figures_kept, figures_told, with_figures
 from tests.projections.performance.history import NOTHING_YET, history
 from tests.projections.performance.naive_market import rounded
 from tests.projections.performance.telling import (
@@ -197,6 +198,7 @@ def stories(draw: st.DrawFn, *, size: int = 14, is_corrected: bool = True) -> li
         told = draw(corrections_of_trades(told))
     for _ in range(draw(st.integers(0, 2)) if sessions else 0):
         told += [draw(corrections(sessions))]
+    told = draw(with_figures(told, BOOKS))
     funding = [flow("1000", 1, portfolio=name, tenant=tenant) for tenant, name in BOOKS]
     return OPENINGS + (funding if draw(st.booleans()) else []) + told
 
@@ -305,6 +307,7 @@ class TestAnyStory:
 
         assert parts.everything() == whole.everything()
         assert singles.everything() == whole.everything()
+        assert figures_kept(whole) == figures_told(story)
 
 
 class TestFactsInAnyOrder:

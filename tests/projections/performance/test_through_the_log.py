@@ -12,11 +12,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from domain.figures import FiguresStruck, StruckFigure
+from domain.identity import figures_stream
 from eventstore.log import Log
 from infra.database import Database
 from projections.asking import Readable
 from projections.building import connect
 from projections.performance.queries import daily_performance, performance_summary
+from projections.performance.struck import struck_of
 from projections.rebuild import rebuild
 from tests.projections.folding import difference, fold_by_hand
 from tests.projections.performance.telling import (
@@ -55,6 +58,12 @@ def tell(story: Story, number: int) -> None:
     story.trade("growth", "MSFT", "-1", "49", day=today - timedelta(days=1))
     story.mark(closing(today - timedelta(days=1)), MSFT="51")
     story.correct(today, "AAPL", str(103 + number))
+    nav = StruckFigure(
+        name="nav", value=Decimal(number), method="any", calculation="any",
+        position=number, market_position=number,
+    )  # fmt: skip
+    struck = FiguresStruck("growth", today, number, "USD", (nav,))
+    story.tell((ACME, figures_stream(ACME, "growth"), struck))
 
 
 class TestTheEngine:
@@ -86,6 +95,8 @@ class TestTheEngine:
         )
         page = daily_performance(Readable(own_connection), tenant=ACME, portfolio="growth")
         assert (len(page.rows), page.position) == (5, head)
+        struck = struck_of(Readable(own_connection), tenant=ACME, portfolio="growth").rows
+        assert [each.nav for each in struck] == [0, 1, 2, 3, 4]
 
 
 class TestRealExecutions:
