@@ -142,6 +142,13 @@ def standing(terms: ContestTerms, tracks: Collection[Track], session: date) -> l
     return sorted(ranks, key=listed)
 
 
+def ranked(scores: Collection[Score]) -> list[Rank]:
+    """Rank scores of one session, as `standing` does; none of them is of an earlier session."""
+    assert not any(each.is_held for each in scores), "a held rank is one among all of its session"
+    places = _places(scores)
+    return sorted((each.at(places.get(each.participant)) for each in scores), key=listed)
+
+
 def held_places(
     terms: ContestTerms, tracks: Iterable[Track], held: Iterable[Score]
 ) -> dict[str, int]:

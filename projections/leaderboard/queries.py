@@ -7,8 +7,9 @@ from datetime import date
 from typing import NamedTuple
 
 from domain.contests.events import Rank
-from domain.contests.ranking import Track, standing
+from domain.contests.ranking import Track
 from projections.asking import PAGE_ROWS_MAX, Answered, Readable, ask, snapshot
+from projections.leaderboard.remembered import ranks_of
 from projections.leaderboard.tracks import NAME, Contest, changed_since, contests_of, tracks_of
 from projections.paging import Answer, Page, page_of, read_cursor
 from projections.performance.contests import read_rank
@@ -190,10 +191,10 @@ def proof_of(
         session = session_at(readable, known, at)
         changed = changed_since(readable, known, session or date.min, at)
         until = session or known.terms.first_day
-        tracks = tracks_of(readable, known, until).tracks
-    ranks = [] if session is None else standing(known.terms, tracks, session)
+        tracks = tracks_of(readable, known, until, only=[participant]).tracks
+        ranks = [] if session is None else ranks_of(readable, known, session)
     own = next((each for each in ranks if each.participant == participant), None)
-    track = next((each for each in tracks if each.participant == participant), None)
+    track = tracks[0] if tracks else None
     row = Proof(known, at, session, own, track, ranks, changed)
     return Answer(row, found.position, found.market_position)
 

@@ -1,0 +1,143 @@
+"""The ranks of contests as they were last asked for: the next question reads only what changed.
+
+What may change a rank is told as the board is told it: an entrant, or a session of theirs in the
+window or the one before it, has a later `changed_position`. Ranks are kept in memory with the
+stretch of log positions they are right for; whoever asks for another one gets them made anew.
+Contests in which somebody holds an earlier session's rank are not kept: there everybody's past
+counts.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from threading import Lock
+from typing import NamedTuple
+
+from domain.contests.events import Rank
+from domain.contests.ranking import Score, ranked, score, standing
+from projections.asking import Readable, ask
+from projections.leaderboard.changes import stands
+from projections.leaderboard.tracks import NAME, Contest, tracks_of
+
+ENTRANTS_MAX = 50_000
+"""Entrants of all contests whose ranks are kept in one process, about 1 KB each."""
+CHANGES_MAX = 10_000
+"""Sessions of a tenant that are looked through for those of a contest; behind more, all is read."""
+
+_CHANGED = """
+found.* FROM (
+    WITH moved AS MATERIALIZED (
+        SELECT portfolio, session FROM {schema}.days
+        WHERE tenant = %(tenant)s AND changed_position > %(behind)s LIMIT %(most)s
+    )
+    SELECT (SELECT count(*) FROM moved), ARRAY(
+        SELECT participant FROM {schema}.contestants
+        WHERE tenant = %(tenant)s AND contest = %(contest)s AND changed_position > %(behind)s
+        UNION
+        SELECT contestants.participant FROM moved JOIN {schema}.contestants
+            ON contestants.tenant = %(tenant)s AND contestants.portfolio = moved.portfolio
+        WHERE contestants.contest = %(contest)s AND moved.session BETWEEN %(since)s AND %(until)s
+    )
+) AS found
+"""
+
+_Key = tuple[str, int, str, str, str, tuple[str, ...], str, str, date]
+"""The database by server and name, the log and its editions, partitions, contest and session."""
+
+
+class _Read(NamedTuple):
+    """Ranks at the end of a session, right for log positions from `since` to `until`."""
+
+    since: int
+    until: int
+    contest: Contest
+    scores: dict[str, Score]
+    ranks: list[Rank]
+
+
+class _Kept:
+    """What this process remembers, the contest asked for longest ago first."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[_Key, _Read] = {}
+
+    def ranks(self, readable: Readable, contest: Contest, session: date) -> list[Rank]:
+        stand = stands(readable)
+        info = readable.connection.info
+        suffixes = tuple(each.suffix for each in readable.partitions)
+        key = (
+            info.host, info.port, info.dbname, stand.log_id, stand.edition, suffixes,
+            *contest.name, session,
+        )  # fmt: skip
+        with self._lock:  # Held while reading: a second one that asks finds what the first read.
+            known = self._known.pop(key, None)
+            if known is not None and known.contest != contest:
+                known = None
+            read = _read_on(readable, contest, session, stand.position, known)
+            if read is None:
+                return standing(
+                    contest.terms, tracks_of(readable, contest, session).tracks, session
+                )
+            newest = known if known is not None and known.until > read.until else read
+            self._known[key] = newest
+            self._forget()
+            return read.ranks
+
+    def _forget(self) -> None:
+        entrants = sum(len(each.scores) for each in self._known.values())
+        while entrants > ENTRANTS_MAX:
+            entrants -= len(self._known.pop(next(iter(self._known))).scores)
+
+
+_KEPT = _Kept()
+
+
+def ranks_of(readable: Readable, contest: Contest, session: date) -> list[Rank]:
+    """Rank a contest at the end of a session, as of the snapshot that the connection is in.
+
+    Raises:
+        PartitionsApart: partitions stand apart in what the contest is made of.
+    """
+    return _KEPT.ranks(readable, contest, session)
+
+
+def _read_on(
+    readable: Readable, contest: Contest, session: date, position: int, known: _Read | None
+) -> _Read | None:
+    """Give the ranks as of a position, by what is known where that goes; None if not to be kept."""
+    if known is not None and known.since <= position <= known.until:
+        return known
+    changed = None
+    if known is not None and known.until < position:
+        changed = _changed(readable, contest, session, known.until)
+    if known is None or changed is None:
+        tracks = tracks_of(readable, contest, session).tracks
+        scores = {}
+    elif not changed:
+        return known._replace(until=position)
+    else:
+        tracks = tracks_of(readable, contest, session, only=changed).tracks
+        scores = known.scores.copy()
+    scores |= {each.participant: score(contest.terms, each, session) for each in tracks}
+    if any(each.is_held for each in scores.values()):
+        return None
+    return _Read(position, position, contest, scores, ranked(scores.values()))
+
+
+def _changed(
+    readable: Readable, contest: Contest, session: date, behind: int
+) -> Sequence[str] | None:
+    """Name the entrants of whom something was told behind a position; None if that is too much."""
+    parameters = {
+        "tenant": contest.tenant, "contest": contest.contest, "behind": behind,
+        "since": contest.before or contest.terms.first_day, "until": session,
+        "most": CHANGES_MAX + 1,
+    }  # fmt: skip
+    found: set[str] = set()
+    for partition in readable.partitions:
+        alone = readable._replace(partitions=(partition,))
+        ((count, names),) = ask(alone, NAME, _CHANGED, parameters).rows
+        if count > CHANGES_MAX:
+            return None
+        found.update(names)
+    return sorted(found)
