@@ -16,7 +16,7 @@ from domain.alerts.highs import DayStart, High, Highs, Restate, restated_all
 from domain.alerts.seen import Seen
 from domain.alerts.terms import AlertKind, AlertTerms
 from domain.calendars import local_date, start_of
-from domain.money import ONE, SMALLEST, ZERO, canonical, fits, share
+from domain.money import LIMIT, LOWEST, ONE, SMALLEST, ZERO, canonical, fits, share
 
 COUNTED_MAX = 100_000
 """Most that one window counts; beyond any level that makes sense."""
@@ -292,7 +292,7 @@ def measured(
 ) -> Measured | None:
     """Give a figure that the log can carry, rounded half-even to its 12 decimals."""
     rounded = canonical(actual.quantize(SMALLEST))
-    return Measured(rounded, made_of) if fits(rounded) else None
+    return Measured(rounded, made_of) if LOWEST < rounded < LIMIT else None
 
 
 def _of_exposure(terms: AlertTerms, seen: Seen) -> Decimal | None:

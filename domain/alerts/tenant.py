@@ -9,6 +9,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from operator import attrgetter
 from typing import cast
 from uuid import UUID
 
@@ -50,6 +51,8 @@ class TenantWatch:
         self.evaluations = 0
         self._market = market
         self._counting = Counting(self.watch)
+        self._by_kind: dict[AlertKind, list[AlertRuleDeclared]] = {}
+        self._of_value: dict[str, list[Watch]] = {}
         self._holders: dict[str, Holder] = {}
         self._holding: defaultdict[str, set[str]] = defaultdict(set)
         self._moved: set[str] = set()
@@ -66,7 +69,7 @@ class TenantWatch:
             case AlertRuleDeclared():
                 self._declare(event)
             case AlertRuleRetired():
-                self.rules.apply(event)
+                self._apply(event)
                 self._end(event.alert_rule)
             case AlertAcknowledged() | AlertResolved():
                 watch, at = self._open.get(event.alert), self._at()
@@ -148,7 +151,7 @@ class TenantWatch:
             if watch.due == until:
                 self._concerned.add(watch)
         concerned, self._concerned = self._concerned, set()
-        for watch in sorted(concerned, key=lambda each: each.order):
+        for watch in sorted(concerned, key=_order):
             yield from self._judge_one(watch, place)
         if is_told:
             self._take_told(place)
@@ -237,7 +240,7 @@ class TenantWatch:
 
     def _declare(self, event: AlertRuleDeclared) -> None:
         before = self.rules.in_force.get(event.alert_rule)
-        self.rules.apply(event)
+        self._apply(event)
         if before is not None and _watched(before.terms) != _watched(event.terms):
             self._end(event.alert_rule)
         for (name, _), watch in self.watches.items():
@@ -251,6 +254,14 @@ class TenantWatch:
                 self._concern_ages(name)
         else:
             self._concerned.update(self._counting.standing(event))
+
+    def _apply(self, event: AlertRuleDeclared | AlertRuleRetired) -> None:
+        """Take another set of rules, and find anew what is asked with every event."""
+        self.rules.apply(event)
+        self._of_value.clear()
+        self._by_kind = {kind: [] for kind in AlertKind}
+        for rule in self.rules.in_force.values():
+            self._by_kind[rule.terms.kind].append(rule)
 
     def _end(self, alert_rule: str) -> None:
         """Let every watch of a rule end."""
@@ -279,12 +290,18 @@ class TenantWatch:
                 self._concerned.add(watch)
 
     def _rules_of(self, kind: AlertKind) -> list[AlertRuleDeclared]:
-        return [rule for rule in self.rules.in_force.values() if rule.terms.kind is kind]
+        return self._by_kind.get(kind, [])
 
-    def _value_watches(self, portfolio: str) -> Iterator[Watch]:
-        for rule in self.rules.in_force.values():
-            if rule.terms.kind in OF_VALUE and rule.terms.scope.portfolio in {None, portfolio}:
-                yield self.watch(rule, AlertSubject(portfolio=portfolio))
+    def _value_watches(self, portfolio: str) -> list[Watch]:
+        """List the watches of a portfolio's value."""
+        found = self._of_value.get(portfolio)
+        if found is None:
+            found = self._of_value[portfolio] = [
+                self.watch(rule, AlertSubject(portfolio=portfolio))
+                for rule in self.rules.in_force.values()
+                if rule.terms.kind in OF_VALUE and rule.terms.scope.portfolio in {None, portfolio}
+            ]
+        return found
 
     def _restate(self, place: Place) -> Iterator[JudgedEvent]:
         """Restate what was seen of those whom a late fact concerns."""
@@ -304,7 +321,7 @@ class TenantWatch:
         behind: set[str] = set()
         for name in self._moved:
             holder = self._holders[name]
-            watches = list(self._value_watches(name))
+            watches = self._value_watches(name)
             if not watches:
                 holder.is_flow = False
             elif holder.is_behind:
@@ -356,6 +373,9 @@ class TenantWatch:
                 if portfolio in {None, name} and self._holders[name].holds(instrument)
             },
         )
+
+
+_order = attrgetter("order")
 
 
 def _watched(terms: AlertTerms) -> tuple[object, ...]:

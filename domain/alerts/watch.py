@@ -73,6 +73,8 @@ class Watch:
         self.tenant = tenant
         self.rule = rule
         self.subject = subject
+        self.order = _order(tenant, rule, subject)
+        """What puts watches in order: no later version of the rule changes it."""
         self.figure = figure
         self._currency = currency
         self.alert: UUID | None = None
@@ -84,13 +86,6 @@ class Watch:
         self._is_acknowledged = False
         self._is_muted = False
         self._raised: deque[_Raised] = deque(maxlen=EVIDENCE_MAX)
-
-    @property
-    def order(self) -> tuple[str, str, str, str, str]:
-        """What puts watches in order."""
-        subject = self.subject
-        names = subject.portfolio or "", subject.instrument or "", subject.source or ""
-        return self.tenant, self.rule.alert_rule, *names
 
     @property
     def _terms(self) -> AlertTerms:
@@ -108,7 +103,8 @@ class Watch:
         if not place.is_told:
             if measured is not None:
                 events += self._decide(measured, place)
-            events += self._escalate(place)
+            if self.alert is not None:
+                events += self._escalate(place)
         self.due = self._next_due(place.at)
         return events
 
@@ -185,6 +181,8 @@ class Watch:
         return measured
 
     def _decide(self, measured: Measured, place: Place) -> list[JudgedEvent]:
+        if self.alert is None and self._since is None:
+            return []
         terms = self._terms
         if self.alert is not None:
             has_cleared = measured.actual <= terms.clear_at
@@ -266,7 +264,19 @@ class Watch:
 
     def _next_due(self, at: datetime) -> datetime | None:
         """Say when it is to be judged though nothing happens; always later than now."""
-        dues = [self._escalation_due(), self.figure.due(self._terms)]
-        if self.alert is None and self._since is not None:
-            dues.append(self._since + timedelta(seconds=self._terms.lasting_seconds))
-        return min((each for each in dues if each is not None and each > at), default=None)
+        due = self.figure.due(self._terms)
+        other = None
+        if self.alert is not None:
+            other = self._escalation_due()
+        elif self._since is not None:
+            other = self._since + timedelta(seconds=self._terms.lasting_seconds)
+        if due is None and other is None:  # So it is nearly always.
+            return None
+        return min((each for each in (due, other) if each is not None and each > at), default=None)
+
+
+def _order(
+    tenant: str, rule: AlertRuleDeclared, subject: AlertSubject
+) -> tuple[str, str, str, str, str]:
+    names = subject.portfolio or "", subject.instrument or "", subject.source or ""
+    return tenant, rule.alert_rule, *names

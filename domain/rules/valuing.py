@@ -5,6 +5,7 @@ kept with the portfolio and only what changed is valued anew; they are no part o
 """
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Protocol
@@ -118,36 +119,40 @@ def value_positions(
 def _revalue(
     portfolio: Positions,
     known: Valuation,
-    names: set[str],
+    names: AbstractSet[str],
     marks: Marks,
     moment: datetime,
     acting: Acting,
 ) -> None:
     """Value some positions anew; of those only whose quantity or mark is another."""
-    values = known.values
-    if len(names) >= len(values) and values.keys() <= names:
-        known.since, known.until = EARLIEST, LATEST
+    values, moved = known.values, portfolio.moved
+    is_whole = len(names) >= len(values) and values.keys() <= names
+    since, until = (EARLIEST, LATEST) if is_whole else (known.since, known.until)
     known.marks = marks.version
     for name in names:
         quote, from_at, to_at = _in_force(marks, name, moment)
-        known.since, known.until = max(known.since, from_at), min(known.until, to_at)
+        since, until = max(since, from_at), min(until, to_at)
         before = values.get(name)
         if before is not None:
-            if name not in portfolio.moved and before.quote is quote and before.value is not None:
+            if before.quote is quote and before.value is not None and name not in moved:
                 continue
-            del values[name]
-            known.unpriced.discard(name)
-            _add(known, before, -1)
+            if not is_whole:
+                _add(known, before, -1)
+            if before.value is None:
+                known.unpriced.discard(name)
         book = portfolio.books.get(name)
         if book is None or not book.quantity:
+            values.pop(name, None)
             continue
-        quantity = book.quantity
-        is_forgotten = quote is None and marks.is_forgotten(name, moment)
-        after = _valued(portfolio, name, quantity, quote, moment, acting, is_known=not is_forgotten)
+        after = _valued(portfolio, name, book.quantity, quote, moment, acting, marks, before)
         values[name] = after
-        _add(known, after, 1)
+        if not is_whole:
+            _add(known, after, 1)
         if after.value is None:
             known.unpriced.add(name)
+    known.since, known.until = since, until
+    if is_whole:
+        _add_up(known)
 
 
 def _in_force(marks: Marks, name: str, moment: datetime) -> tuple[Quote | None, datetime, datetime]:
@@ -169,17 +174,20 @@ def _valued(
     quote: Quote | None,
     moment: datetime,
     acting: Acting,
-    *,
-    is_known: bool,
+    marks: Marks,
+    before: Valued | None,
 ) -> Valued:
+    """Value a position; its sector is that of the value `before` it, of one valuation."""
     instrument = acting.instrument_of(name)
     assert instrument is not None, "what is held is registered"
     calendar, currency = instrument.calendar, instrument.currency
-    sector = sector_of(instrument, moment.date())
+    sector = sector_of(instrument, moment.date()) if before is None else before.sector
     if quote is not None:
+        if not instrument.actions:
+            return Valued(quantity * quote.price, currency, quote, sector)
         price, marked_on = quote.price, lambda: local_date(calendar, quote.at)
     else:
-        traded = portfolio.traded.get(name) if is_known else None
+        traded = None if marks.is_forgotten(name, moment) else portfolio.traded.get(name)
         if traded is None:
             return Valued(None, currency, None, sector)
         price, marked_on = traded.price, lambda: traded.trade_date
@@ -219,3 +227,20 @@ def _add(known: Valuation, valued: Valued, sign: int) -> None:
     known.net[currency] = known.net.get(currency, ZERO) + change
     key = valued.sector, currency
     known.sectors[key] = known.sectors.get(key, ZERO) + size
+
+
+def _add_up(known: Valuation) -> None:
+    """Add up all values: where all are new, that is less than to take each old one out."""
+    net: dict[str, Decimal] = {}
+    sectors: dict[tuple[str, str], Decimal] = {}
+    for each in known.values.values():
+        value = each.value
+        if value is not None:
+            currency = each.currency
+            net[currency] = net.get(currency, ZERO) + value
+            key = each.sector, currency
+            sectors[key] = sectors.get(key, ZERO) + abs(value)
+    gross: dict[str, Decimal] = {}
+    for (_, currency), size in sectors.items():
+        gross[currency] = gross.get(currency, ZERO) + size
+    known.gross, known.net, known.sectors = gross, net, sectors
