@@ -14,7 +14,7 @@ from infra.http_server import serve_http
 from infra.read_models import live_schemas, partition_count
 from infra.settings import Settings
 from infra.surroundings import http_surroundings
-from projections.leaderboard.keeping import board_client
+from projections.leaderboard.keeping import asking_client
 from projections.leaderboard.reading import Reader
 from projections.listening import listen
 from projections.reading import Reading, ReadingUnavailable
@@ -35,7 +35,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     with rare_collections(), reading:
         redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
         surroundings = http_surroundings(settings, readiness=readiness_of(reading, settings))
-        board = None if redis_url is None else Reader(board_client(redis_url))
+        board = None if redis_url is None else Reader(asking_client(redis_url))
         live = live_over(reading, surroundings, live_limits(settings), board)
         application = create_app(
             reading,

@@ -8,12 +8,16 @@ import time
 
 import redis
 import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from projections.asking import ReadModelMissing
 from projections.leaderboard.board import Keeper, Overtaken
 from projections.reading import Reading, ReadingUnavailable
 
 ANSWER_SECONDS = 5.0
+ASKED_SECONDS = 1.0
+"""How long an answer may take for which somebody waits; it takes some milliseconds."""
 LOOK_SECONDS = 0.1
 IDLE_SECONDS = 1.0
 """Between two looks while there is no contest, or something is away."""
@@ -26,6 +30,19 @@ def board_client(redis_url: str) -> redis.Redis:
     """Open a client that gives up on a Redis that says nothing."""
     return redis.Redis.from_url(
         redis_url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS
+    )
+
+
+def asking_client(redis_url: str) -> redis.Redis:
+    """Open a client for those who wait for an answer: it soon gives up, and asks no second time.
+
+    Only where the connection was lost is it opened again: as after Redis was started anew.
+    """
+    return redis.Redis.from_url(
+        redis_url,
+        socket_timeout=ASKED_SECONDS,
+        socket_connect_timeout=ASKED_SECONDS,
+        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
 
 

@@ -1,6 +1,8 @@
 """Reading the board: a stretch of ranks, or what is around a participant, all of one position."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,6 +20,9 @@ from projections.leaderboard.keys import (
     about_key,
 )
 from projections.leaderboard.scripts import READ
+
+LEFT_SECONDS = 2.0
+"""How long a Redis that gave no answer is not asked."""
 
 STALE_SECONDS = 5
 """A board that nobody wrote for so long is stale: the keeper, or what it asks, is away."""
@@ -74,6 +79,7 @@ class Reader:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._read = client.register_script(READ)
+        self._left_until = 0.0
 
     def require_reached(self, tenant: str, contest: str, position: int) -> None:
         """Look whether a board is of a position: at two values, however long it is.
@@ -82,13 +88,10 @@ class Reader:
             BoardBehind: it is not.
             BoardMissing: there is none, or Redis cannot be asked now.
         """
-        try:
-            with self._client.pipeline(transaction=False) as together:
-                together.get(CHECKPOINT)
-                together.hget(about_key(tenant, contest), "late")
-                raw, late = together.execute()
-        except redis.RedisError as error:
-            raise BoardAway(type(error).__name__) from error
+        with self._asking(), self._client.pipeline(transaction=False) as together:
+            together.get(CHECKPOINT)
+            together.hget(about_key(tenant, contest), "late")
+            raw, late = together.execute()
         if raw is None:
             raise BoardMissing
         stood = _stand(raw, late).position
@@ -117,14 +120,11 @@ class Reader:
         Raises:
             BoardMissing: there is none, not the whole of one, or Redis cannot be asked now.
         """
-        try:
-            with self._client.pipeline(transaction=True) as together:
-                for tenant, contest in contests:
-                    keys, arguments = _asked(tenant, contest, 1, last, "")
-                    self._read(keys=keys, args=arguments, client=together)
-                answers = together.execute()
-        except redis.RedisError as error:
-            raise BoardAway(type(error).__name__) from error
+        with self._asking(), self._client.pipeline(transaction=True) as together:
+            for tenant, contest in contests:
+                keys, arguments = _asked(tenant, contest, 1, last, "")
+                self._read(keys=keys, args=arguments, client=together)
+            answers = together.execute()
         unmade = [_stand(each[0], each[2]) for each in answers if len(each) == _UNMADE]
         found = {
             name: _board(each)
@@ -139,11 +139,25 @@ class Reader:
 
     def _ask(self, tenant: str, contest: str, first: int, last: int, who: str) -> Board | None:
         keys, arguments = _asked(tenant, contest, first, last, who)
-        try:
+        with self._asking():
             found: list[Any] = self._read(keys=keys, args=arguments)
-        except redis.RedisError as error:
-            raise BoardAway(type(error).__name__) from error
         return _board(found)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Ask Redis; where it hung it is left alone for a while, so that nobody queues for it.
+
+        Raises:
+            BoardAway: it cannot be asked, or hung a moment ago.
+        """
+        if time.monotonic() < self._left_until:
+            raise BoardAway("it gave no answer a moment ago")
+        try:
+            yield
+        except redis.RedisError as error:
+            if isinstance(error, redis.TimeoutError):
+                self._left_until = time.monotonic() + LEFT_SECONDS
+            raise BoardAway(type(error).__name__) from error
 
 
 def _asked(

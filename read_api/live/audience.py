@@ -53,6 +53,7 @@ class Audience:
         self._known: dict[str, State] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="live")
+        self._apart = ThreadPoolExecutor(1, thread_name_prefix="live-apart")
         self._logger = structlog.get_logger(__name__)
 
     def heard(self, schema: str, position: int) -> None:
@@ -80,6 +81,7 @@ class Audience:
             for task in self._tasks:
                 task.cancel()
             self._executor.shutdown(wait=False)
+            self._apart.shutdown(wait=False)
 
     async def join(self, subscription: Subscription, resumed: Resumed | None = None) -> None:
         """Give a subscription its first message, and from then on what changes.
@@ -269,10 +271,11 @@ class Audience:
                 told = self._reading.answer(question, stream.partitions, sitting)
             return encoded(told), stream.own(seen if told.seen is None else told.seen)
 
-        return await self._in_thread(ask)
+        return await self._in_thread(ask, is_apart=stream.destination.asks_others)
 
-    async def _in_thread(self, work: Callable[[], ValueT]) -> ValueT:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+    async def _in_thread(self, work: Callable[[], ValueT], *, is_apart: bool = False) -> ValueT:
+        executor = self._apart if is_apart else self._executor
+        return await asyncio.get_running_loop().run_in_executor(executor, work)
 
     def _states(self, schemas: set[str]) -> dict[str, State]:
         found = self._reading.states(schemas)

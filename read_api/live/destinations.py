@@ -102,7 +102,8 @@ class Destination(NamedTuple):
     at most `busy_part` of the time.
     `admit` raises a `Problem` where the actions do not say enough; a topic that is not `is_known`
     is refused at once. The rows of a `is_log` never change: whoever resumes goes on, whatever was
-    rebuilt meanwhile; each of its topics is asked alone.
+    rebuilt meanwhile; each of its topics is asked alone. One that `asks_others` than the database
+    is asked in a thread apart: what hangs there is waited for by nobody else.
     """
 
     pattern: str
@@ -119,6 +120,7 @@ class Destination(NamedTuple):
     admit: Admit = admit_all
     is_known: Known = know_all
     is_log: bool = False
+    asks_others: bool = False
 
 
 class Directory:

@@ -48,6 +48,7 @@ def leaderboard_destination(reader: Reader) -> Destination:
         spread=Spread.ALL,
         pause_seconds=PAUSE_SECONDS,
         is_known=known_contest,
+        asks_others=True,
     )
 
 

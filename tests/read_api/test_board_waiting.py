@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from types import SimpleNamespace
@@ -62,21 +62,13 @@ class Reader:
         return answer
 
 
-class Asking:
-    """Stands in for the threads."""
-
-    async def in_thread(self, work: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever it gives
-        """Work at once."""
-        return work()
-
-
 def ranks(reader: Reader, **asked: Any) -> int:
     """Ask for the ranks; give the position of the answer."""
     call: Any = SimpleNamespace(
         parameters=RanksAsked(**asked), principal=SimpleNamespace(tenant="acme"),
         named=lambda _: "cup",
     )  # fmt: skip
-    queries = ContestQueries(Asking(), reader)  # type: ignore[arg-type]
+    queries = ContestQueries(SimpleNamespace(), reader)  # type: ignore[arg-type]
     response = asyncio.run(queries.ranks(call))
     position: int = msgspec.json.decode(bytes(response.body))["position"]
     return position
