@@ -11,6 +11,24 @@ from typing import NamedTuple
 
 import msgspec
 
+
+def is_stale(
+    at: datetime,
+    *,
+    fresh_from: datetime | None,
+    is_written_down: bool = False,
+    is_inactive: bool = False,
+) -> bool:
+    """Say whether a price in force since `at` is stale: the one rule, of marks and own executions.
+
+    It is where it was told before `fresh_from`, the start of the session that closed last (none
+    has: nothing is stale), or of what does not trade; a write-down never is.
+    """
+    if is_written_down:
+        return False
+    return is_inactive or (fresh_from is not None and at < fresh_from)
+
+
 MARKS_REMEMBERED = 32
 """Marks held of each instrument, the newest by business time."""
 

@@ -57,8 +57,8 @@ class HistoryAsked(PageAsked, kw_only=True):
 class Mark(Shaped, frozen=True):
     """The price in force of a name, in `currency`; `told` is its place in the log.
 
-    It is stale where it is an instrument's from before its calendar's last closed session or the
-    instrument does not trade, or a rate more than 4 days old; a write-down never is.
+    It is stale where it is an instrument's from before its calendar's last closed session began or
+    the instrument does not trade, or a rate more than 4 days old; a write-down never is.
     """
 
     name: str

@@ -29,7 +29,7 @@ class Market:
     """What was told of every instrument and pair of currencies, for every tenant."""
 
     name = "market"
-    calculation_version = 1
+    calculation_version = 2
     event_types: frozenset[type[Event]] = frozenset({
         InstrumentRegistered, InstrumentSuspended, InstrumentResumed, InstrumentDelisted,
         WrittenDown, MarketMarked, SessionClosed, CloseCorrected, BusinessTimeReached,
@@ -86,7 +86,7 @@ class MarketFold:
                 self._reach(event.at)
             case SessionClosed():
                 self._marks.add_closes(event, position)
-                row = CalendarRow(event.calendar, event.session, event.ends_at)
+                row = CalendarRow(event.calendar, event.session, event.starts_at, event.ends_at)
                 self._calendars[row.calendar] = row
                 self._touched_calendars.add(row.calendar)
                 self._reach(event.ends_at)

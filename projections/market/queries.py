@@ -17,7 +17,7 @@ _IS_STALE = f"""CASE
     WHEN names.calendar IS NULL
         THEN coalesce(business_time.reached - last.at > interval '{_DAYS} days', false)
     ELSE names.suspended_at IS NOT NULL OR coalesce(names.delisted_on <= {_TODAY}, false)
-        OR coalesce(last.at < calendars.ends_at, false) END"""
+        OR coalesce(last.at < calendars.starts_at, false) END"""
 _LAST = f"""
 * FROM (
     SELECT names.name, names.currency, last.price, last.at, last.kind, last.source,
@@ -51,8 +51,9 @@ _POSITION_MAX = 2**63 - 1
 class LastMark(msgspec.Struct, frozen=True):
     """The price or rate in force of one name, in `currency`; `told` is where the log tells it.
 
-    Stale (convention 5): of an instrument, older than its calendar's last closed session, or not
-    trading; of a pair, more than 4 days older than the newest business time; never a write-down.
+    Stale (`domain.marks.is_stale`): of an instrument, from before its calendar's last closed
+    session began, or not trading; of a pair, more than 4 days older than the newest business time;
+    never a write-down.
     """
 
     name: str

@@ -41,6 +41,7 @@ CREATE TABLE {schema}.names (
 CREATE TABLE {schema}.calendars (
     calendar text COLLATE "C" PRIMARY KEY,
     session date NOT NULL,
+    starts_at timestamptz NOT NULL,
     ends_at timestamptz NOT NULL
 );
 CREATE TABLE {schema}.business_time (
@@ -102,6 +103,7 @@ class CalendarRow(msgspec.Struct, frozen=True, gc=False):
 
     calendar: str
     session: date
+    starts_at: datetime
     ends_at: datetime
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from domain.corporate_actions import Action
+from domain.marks import is_stale
 from domain.money import ZERO, canonical
 from domain.rates import Conversion
 from projections.asking import Readable, ask
@@ -314,8 +315,11 @@ class _Valuing:
     def _stale(self) -> Iterable[str]:
         for name in self._sums.quantities:
             quote = self._quotes.get(name)
-            is_old = quote is not None and quote.at < self._moment.fresh_from
-            if is_old and quote is not None and not quote.is_written_down:
+            if quote is not None and is_stale(
+                quote.at,
+                fresh_from=self._moment.fresh_from,
+                is_written_down=quote.is_written_down,
+            ):
                 yield name
         for currency, rate in self._rates.items():
             if rate is not None and rate.is_stale and self._totals.get(currency):

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from domain.marks import is_stale
 from domain.money import ZERO, canonical
 from domain.rates import Conversion, DatedRate, pairs_between, rate_between
 from domain.returns import Chain, ReturnMethod, TimedFlow, Valuation, daily_return
@@ -143,7 +144,7 @@ def value(
                 unpriced.append(name)
                 continue
             by_trade.append(name)
-        if quote.at < fresh_from and not quote.is_written_down:
+        if is_stale(quote.at, fresh_from=fresh_from, is_written_down=quote.is_written_down):
             stale.append(name)
         currency = instruments[name]
         totals[currency] = totals.get(currency, ZERO) + worth(name, quantity, quote, on)

@@ -59,7 +59,7 @@ WHERE positions.changed_position > owned.after
 _PRICED = (
     """
 wanted.instrument, {symbol}, {sector}, instruments.asset_class, prices.price, prices.at,
-    prices.source, calendars.ends_at, instruments.suspended_at IS NOT NULL,
+    prices.source, calendars.starts_at, instruments.suspended_at IS NOT NULL,
     coalesce(instruments.delisted_on <= {today}, false), instruments.calendar, prices.position,
     facts.told, facts.is_split
 FROM unnest(%(instruments)s::text[], %(after)s::bigint[]) AS wanted (instrument, after)
@@ -175,7 +175,7 @@ class Priced(NamedTuple):
     price: Decimal | None
     price_at: datetime | None
     price_source: str | None
-    session_end: datetime | None
+    fresh_from: datetime | None
     is_suspended: bool
     is_delisted: bool
     calendar: str | None
@@ -214,7 +214,7 @@ def view_of(booked: Booked, priced: Priced) -> PositionView:
     return position_view(
         (
             booked.portfolio, booked.instrument, priced.symbol, priced.sector, priced.asset_class,
-            *booked[3:10], priced.price, priced.price_at, priced.price_source, priced.session_end,
+            *booked[3:10], priced.price, priced.price_at, priced.price_source, priced.fresh_from,
             *booked[10:13], priced.is_suspended, priced.is_delisted, booked.changed_position,
             priced.calendar, booked.first_date, None, priced.mark_position,
         )

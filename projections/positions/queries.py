@@ -7,7 +7,7 @@ spun off has no price until it is marked or traded.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -18,6 +18,7 @@ import msgspec
 from domain.calendars import local_date
 from domain.corporate_actions import Scale, scaled_price, value_at_mark
 from domain.lots import CostBasis
+from domain.marks import is_stale
 from domain.money import ONE, ZERO, average, canonical, share
 from projections.asking import PAGE_ROWS_MAX, Answered, Readable, ask
 from projections.paging import Answer, Page, page_of, read_cursor
@@ -51,7 +52,7 @@ VALUED = (
 positions.portfolio, positions.instrument, {symbol}, {sector},
     instruments.asset_class, {basis}, positions.currency, positions.quantity,
     positions.cost, positions.fees, positions.realised_gross, positions.realised_net,
-    prices.price, prices.at, prices.source, calendars.ends_at, positions.traded_price,
+    prices.price, prices.at, prices.source, calendars.starts_at, positions.traded_price,
     positions.traded_at, positions.traded_date, instruments.suspended_at IS NOT NULL,
     coalesce(instruments.delisted_on <= {today}, false), positions.changed_position,
     instruments.calendar, positions.first_date, {splits} AS splits, prices.position
@@ -315,16 +316,12 @@ def position_view(values: Sequence[Any]) -> PositionView:
     (
         portfolio, instrument, symbol, sector, asset_class, cost_basis, currency,
         quantity, cost, fees, realised_gross, realised_net,
-        marked_price, marked_at, marked_by, session_end, traded_price, traded_at, traded_date,
+        marked_price, marked_at, marked_by, fresh_from, traded_price, traded_at, traded_date,
         is_suspended, is_delisted, changed_position, calendar, first_date, splits, mark_position,
     ) = values  # fmt: skip
-    price, source, is_stale = traded_price, PriceSource.TRADE, True
-    price_at, price_date = traded_at, traded_date
+    price, source, price_at, price_date = traded_price, PriceSource.TRADE, traded_at, traded_date
     if marked_price is not None:
         price, source, price_at, price_date = marked_price, PriceSource(marked_by), marked_at, None
-        is_stale = is_stale_mark(
-            source, marked_at, session_end, is_inactive=is_suspended or is_delisted
-        )
     elif traded_price is None:
         source = PriceSource.NONE
     value = None if price is None else canonical(quantity * price)
@@ -358,7 +355,13 @@ def position_view(values: Sequence[Any]) -> PositionView:
         price_source=source,
         price_at=price_at,
         price_date=price_date,
-        is_stale=is_stale,
+        is_stale=price is None
+        or is_stale(
+            price_at or _end_of(price_date),
+            fresh_from=fresh_from,
+            is_written_down=source is PriceSource.WRITE_DOWN,
+            is_inactive=is_suspended or is_delisted,
+        ),
         is_suspended=is_suspended,
         is_delisted=is_delisted,
         market_value=value,
@@ -370,12 +373,9 @@ def position_view(values: Sequence[Any]) -> PositionView:
     )
 
 
-def is_stale_mark(
-    source: PriceSource, at: datetime, session_end: datetime | None, *, is_inactive: bool
-) -> bool:
-    """Say whether a mark is older than its calendar's last session, or of what does not trade."""
-    is_old = is_inactive or (session_end is not None and at < session_end)
-    return is_old and source is not PriceSource.WRITE_DOWN
+def _end_of(traded: date) -> datetime:
+    """Give the moment from which a price without a time of day counts as old."""
+    return datetime.combine(traded, time.max, UTC)
 
 
 def _lot(values: Sequence[Any]) -> LotView:

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from domain.marks import is_stale
 from domain.money import ONE, ZERO, canonical, share
 from domain.rates import Conversion, DatedRate, pairs_between, rate_between
 from projections.asking import Answered, Readable, ReadModelMissing, ask, snapshot
 from projections.paging import Answer
 from projections.positions.in_force import TODAY, in_force
-from projections.positions.queries import VALUED, PriceSource, is_stale_mark, position_view
+from projections.positions.queries import VALUED, PriceSource, position_view
 
 UNCLASSIFIED = "Unclassified"
 LACKING_MAX = 1_000
@@ -31,7 +32,7 @@ split.instrument FROM (
 """
 _SUMS = """
 held.instrument, held.currency, held.holders, held.long, held.short, held.cost, {sector},
-    prices.price, prices.at, prices.source, calendars.ends_at,
+    prices.price, prices.at, prices.source, calendars.starts_at,
     instruments.suspended_at IS NOT NULL OR coalesce(instruments.delisted_on <= {today}, false)
 FROM (
     SELECT instrument, currency, count(*) AS holders, sum(greatest(quantity, 0)) AS long,
@@ -149,19 +150,24 @@ def _take(
     rates = _rates(readable, currencies, currency)
     lacking_count = 0
     for row in sums.rows:
-        _, own, holders, long, short, cost, sector, price, at, source, ends_at, inactive = row
+        _, own, holders, long, short, cost, sector, price, at, source, fresh_from, inactive = row
         rate = rates.get(own)
         if price is not None and rate is None:
             lacking_count += holders
         elif price is not None and rate is not None:
-            is_stale = is_stale_mark(PriceSource(source), at, ends_at, is_inactive=inactive)
+            is_old = is_stale(
+                at,
+                fresh_from=fresh_from,
+                is_written_down=source == PriceSource.WRITE_DOWN,
+                is_inactive=inactive,
+            )
             factor = price * rate.rate
             part = _Held(
                 holders,
                 long * factor,
                 short * factor,
                 cost * rate.rate,
-                is_stale or rate.is_stale,
+                is_old or rate.is_stale,
             )
             held[sector or UNCLASSIFIED].append(part)
     for view in views:
@@ -173,9 +179,9 @@ def _take(
             continue
         worth = value * rate.rate
         long, short = (worth, ZERO) if view.quantity > 0 else (ZERO, worth)
-        is_stale = view.is_stale or rate.is_stale
+        is_old = view.is_stale or rate.is_stale
         held[view.sector or UNCLASSIFIED].append(
-            _Held(1, long, short, view.cost * rate.rate, is_stale)
+            _Held(1, long, short, view.cost * rate.rate, is_old)
         )
     unrated = sorted(currencies - rates.keys())
     if unrated:

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from domain.marks import is_stale
 from domain.money import average, canonical
 from projections.asking import Readable, State, snapshot
 from projections.positions.changed import (
@@ -20,7 +21,7 @@ from projections.positions.changed import (
     valued_alone,
     view_of,
 )
-from projections.positions.queries import PriceSource, is_stale_mark
+from projections.positions.queries import PriceSource
 from read_api.live.destinations import Row, Told, Topic
 from read_api.shaping import Position, plain, shaped
 
@@ -202,8 +203,11 @@ def _price(priced: Priced) -> _Price:
         price_source=source,
         price_at=priced.price_at,
         price_date=None,
-        is_stale=is_stale_mark(
-            source, priced.price_at, priced.session_end, is_inactive=is_inactive
+        is_stale=is_stale(
+            priced.price_at,
+            fresh_from=priced.fresh_from,
+            is_written_down=source is PriceSource.WRITE_DOWN,
+            is_inactive=is_inactive,
         ),
         is_suspended=priced.is_suspended,
         is_delisted=priced.is_delisted,

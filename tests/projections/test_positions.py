@@ -220,7 +220,7 @@ class TestPricing:
     def test_without_a_mark_the_own_trade_prices(
         self, story: Story, fold: FoldAll, connection: Connection
     ) -> None:
-        """Last is by book order, not by arrival; such a price is stale."""
+        """Last is by book order, not by arrival; it grows old like any price."""
         story.trade(FUND, APPLE, "1", "10", day=DAY_TWO)
         story.trade(FUND, APPLE, "1", "99", day=DAY_ONE)
         fold(Positions())
@@ -229,7 +229,10 @@ class TestPricing:
 
         assert (position.price, position.price_source) == (Decimal(10), PriceSource.TRADE)
         assert (position.price_at, position.price_date) == (None, DAY_TWO)
-        assert position.is_stale
+        for day, is_stale in ((DAY_TWO, False), (DAY_TWO + timedelta(days=1), True)):
+            story.close(day, **{TESLA: "20"})
+            fold(Positions())
+            assert held(connection).is_stale == is_stale
 
     def test_a_mark_prices_before_any_trade(
         self, story: Story, fold: FoldAll, connection: Connection
@@ -260,10 +263,10 @@ class TestPricing:
     def test_a_mark_is_stale_once_a_later_session_has_closed(
         self, story: Story, fold: FoldAll, connection: Connection
     ) -> None:
-        """The close of the session itself is fresh, a mark from before its end is not."""
+        """The close of the session itself is fresh, a mark from before its start is not."""
         story.trade(FUND, APPLE, "1", "10")
         story.trade(FUND, TESLA, "1", "10")
-        story.mark(NOON, **{APPLE: "12"})
+        story.mark(opening(DAY_ONE) - timedelta(seconds=1), **{APPLE: "12"})
         story.close(DAY_ONE, **{TESLA: "20"})
         fold(Positions())
 

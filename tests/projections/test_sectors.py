@@ -61,6 +61,15 @@ def begun(story: Story) -> Story:
 class TestSectors:
     """Over all portfolios."""
 
+    def test_are_stale_where_prices_are(
+        self, begun: Story, fold: FoldAll, connection: Connection
+    ) -> None:
+        """A session has closed since: what was last traded before it is old, its close is not."""
+        begun.close(DAY_ONE + timedelta(days=1), AAPL="12")
+        fold(Positions())
+
+        assert [each.stale for each in asked(connection).sectors] == [0, 100]
+
     def test_are_summed(self, fold: FoldAll, connection: Connection) -> None:
         """The example of docs/analytics.md: long and short apart."""
         fold(Positions())
@@ -72,7 +81,7 @@ class TestSectors:
             ("Technology", 1, 100, 0, 100, 0),
         ]
         assert shown(found.total)[1:] == (3, 220, -48, 268, 16)
-        assert [each.stale for each in found.sectors] == [0, 100]
+        assert [each.stale for each in found.sectors] == [0, 0]
         assert sum((each.weight or ZERO for each in found.sectors), ZERO) == 1
         assert (found.lacking_count, found.lacking) == (0, ())
 
