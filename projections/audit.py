@@ -21,6 +21,7 @@ from eventstore.envelope import RecordedEvent
 from eventstore.reading import (
     read_first_events,
     read_head,
+    read_keys_until,
     read_last_shared,
     read_position_at,
     read_stream,
@@ -95,6 +96,37 @@ def told_until(
     if len(events) > most:
         raise HistoryTooLong(FACTS_MAX)
     return [_decoded(tenant, each) for each in events]
+
+
+def told_of_books(
+    readable: Readable,
+    position: int,
+    *,
+    tenant: str,
+    portfolio: str,
+    kinds: Iterable[type[Event]],
+    instruments: Iterable[str],
+    most: int,
+) -> dict[str, list[Decoded]] | None:
+    """Read at once what `told_until` reads of each of some instruments; None if more than `most`.
+
+    An instrument of which nothing was told is left out.
+    """
+    events = read_keys_until(
+        readable.connection,
+        portfolio_stream(tenant, portfolio),
+        keys=instruments,
+        event_types=[EVENT_NAMES[kind] for kind in kinds],
+        until=position,
+        limit=most + 1,
+    )
+    if len(events) > most:
+        return None
+    found: dict[str, list[Decoded]] = {}
+    for each in events:
+        assert each.key is not None, "it was found by its key"
+        found.setdefault(each.key, []).append(_decoded(tenant, each))
+    return found
 
 
 def market_position_at(readable: Readable, position: int) -> int:

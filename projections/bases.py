@@ -4,6 +4,7 @@ Made when it is asked for, at the one position of `positions` that it is answere
 in the books is read from the log up to there and folded by the domain (`domain.side_by_side`).
 """
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -26,12 +27,17 @@ from projections.asking import (
     ReadModelMissing,
     snapshot,
 )
-from projections.audit import FACTS_MAX, told_until
+from projections.audit import FACTS_MAX, told_of_books, told_until
 from projections.paging import Page, read_cursor, write_cursor
 from projections.positions.queries import PositionView, portfolio_of, positions_behind
+from projections.read_model import Decoded
 
 PLAIN_BASES = (CostBasis.FIFO, CostBasis.LIFO, CostBasis.HIFO, CostBasis.AVERAGE)
 """Those that need no more than the trades; SPECIFIC needs lots to be named."""
+
+
+TOGETHER_MAX = 2_000
+"""Events of the books of a page that are read at once."""
 
 
 class Booking(StrEnum):
@@ -105,6 +111,7 @@ def bases_of(
         if opened.row is None:
             return Page([], answered.position, answered.market_position)
         books = _Books(readable, (tenant, portfolio), answered, valid_at)
+        books.read_together([view.instrument for view in views[:limit]])
         basis = CostBasis(opened.row.cost_basis)
         rows: list[SideBySide] = []
         last = after
@@ -140,6 +147,22 @@ class _Books:
         self._left = FACTS_MAX
         self._books: dict[str, list[Entry]] = {}
         self._parents: dict[str, set[str]] = {}
+        self._read: dict[str, list[Decoded]] = {}
+
+    def read_together(self, names: Sequence[str]) -> None:
+        """Read books with one question, where they are short; long ones are read one by one."""
+        tenant, portfolio = self._owner
+        found = told_of_books(
+            self._readable,
+            self._position,
+            tenant=tenant,
+            portfolio=portfolio,
+            kinds=get_args(EntryTold),
+            instruments=names,
+            most=TOGETHER_MAX,
+        )
+        if found is not None:
+            self._read = {name: found.get(name, []) for name in names}
 
     def entries_of(self, name: str) -> list[Entry]:
         """Give what stands in a book.
@@ -148,16 +171,7 @@ class _Books:
             HistoryTooLong: it is more than may be folded still.
         """
         if name not in self._books:
-            tenant, portfolio = self._owner
-            told = told_until(
-                self._readable,
-                self._position,
-                tenant=tenant,
-                portfolio=portfolio,
-                kinds=get_args(EntryTold),
-                instrument=name,
-                most=self._left,
-            )
+            told = self._told(name)
             self._left -= len(told)
             entries: Entries = {}
             parents = self._parents[name] = set()
@@ -170,6 +184,23 @@ class _Books:
                 entry for _, entry in entries.values() if entry.key[0] <= self._until
             ]
         return self._books[name]
+
+    def _told(self, name: str) -> list[Decoded]:
+        if name in self._read:
+            told = self._read.pop(name)
+            if len(told) > self._left:
+                raise HistoryTooLong(FACTS_MAX)
+            return told
+        tenant, portfolio = self._owner
+        return told_until(
+            self._readable,
+            self._position,
+            tenant=tenant,
+            portfolio=portfolio,
+            kinds=get_args(EntryTold),
+            instrument=name,
+            most=self._left,
+        )
 
     def family_of(self, name: str) -> dict[str, list[Entry]]:
         """Give a book with those that its lots may have been spun off from, and theirs.

@@ -321,16 +321,19 @@ OneT = TypeVar("OneT", bound=ShapedOne)
 
 def shaped(kind: type[ShapedT], row: Any, **further: Any) -> ShapedT:  # noqa: ANN401
     """Make what readers are told of a row, field by field of the same name."""
-    values = {
-        name: further[name] if name in further else plain(getattr(row, name))
-        for name in kind.__struct_fields__
-    }
-    return kind(**values)
+    for name in kind.__struct_fields__:
+        if name not in further:
+            value = getattr(row, name)
+            further[name] = plain(value) if type(value) is Decimal else value
+    return kind(**further)
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401
     """Write a decimal without exponent; leave anything else as it is."""
-    return format(value, "f") if type(value) is Decimal else value
+    if type(value) is not Decimal:
+        return value
+    text = str(value)  # A tenth of what `format` takes, and the same but for the exponent.
+    return format(value, "f") if "E" in text else text
 
 
 def page_shaped(kind: type[PageT], page: Any, items: Iterable[Shaped]) -> PageT:  # noqa: ANN401

@@ -150,7 +150,7 @@ def _read(
     incomplete = np.isnan(other.total) | np.isnan(rates)
     if (rows[1:] <= rows[:-1]).any() or incomplete[rows[0] : rows[-1]].any():
         return "benchmark_incomplete"
-    theirs = _by_sector(versions[-1], other, closes, SectorsByDate(history, other.names))
+    theirs = _by_sector(versions[-1], other, closes, laid.sectors)
     own_names, own_weights, own_returns = sector_segments(laid)
     sectors = tuple(sorted({*theirs.names, *own_names}))
     factors = (1 + theirs.grown) * (1 + np.nan_to_num(rates))[:, np.newaxis]
@@ -173,14 +173,14 @@ class _Sectored(NamedTuple):
 
 _SECTORED_MAX = 20
 _SECTORED: WeakKeyDictionary[PriceHistory, dict[object, _Sectored]] = WeakKeyDictionary()
-"""Benchmarks by sector of each price history, by their last version and what sectors were told."""
+"""Benchmarks by sector of each price history, by their last version and the sectors known."""
 
 
 def _by_sector(
     last: Version, other: Weighted, closes: PriceHistory, sectors: SectorsByDate
 ) -> _Sectored:
     known = _SECTORED.setdefault(closes, {})
-    key = (last.benchmark, last.position, sectors.told)
+    key = (last.benchmark, last.position, sectors)
     found = known.get(key)
     if found is None:
         names, places = sectors.places(other.names, closes.days[1:])

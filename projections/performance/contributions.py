@@ -20,7 +20,7 @@ from projections.paging import Answer
 from projections.performance.history import History, of_portfolio
 from projections.performance.panel import Panel, panel_of
 from projections.performance.price_history import price_history
-from projections.performance.sectors import Places, SectorsByDate
+from projections.performance.sectors import Places, SectorsByDate, sectors_by_date
 
 CALCULATION = "contributions 1"
 By = Literal["position", "sector"]
@@ -86,7 +86,7 @@ def laid_of(readable: Readable, history: History, since: date | None, until: dat
     """Lay out a range of one portfolio."""
     closes = price_history(readable, history.calendar)
     panel = panel_of(history, closes, since or date.min, until or date.max)
-    return Laid(history, panel, SectorsByDate(history, panel.names))
+    return Laid(history, panel, sectors_by_date(readable))
 
 
 def contributions_of(

@@ -23,6 +23,7 @@ from projections.performance.series import (
     Series,
     chained_days,
     compared,
+    dates_of,
     day_of,
     levels_of,
     series_of,
@@ -220,7 +221,7 @@ def fed(
             value=_measured(known, read, asked),
             parameters={"risk_free": asked.risk_free} if known.takes_risk_free else {},
             benchmark=read.benchmark if known.is_compared else None,
-            sessions=list(map(day_of, sessions.tolist())),
+            sessions=dates_of(sessions),
             returns=returns.tolist(),
             benchmark_returns=None if benchmark is None else benchmark.tolist(),
         )

@@ -17,7 +17,7 @@ from domain.statistics.measured import Floats
 from projections.performance.history import History
 from projections.performance.price_arrays import PriceHistory, filled
 from projections.performance.scenarios import rates_to_base
-from projections.performance.series import Days, Series, day_of, series_of
+from projections.performance.series import Days, Series, dates_of, day_of, series_of
 
 CASH = "cash:"
 _EARLIEST = -(2**31)
@@ -92,7 +92,7 @@ class Panel(NamedTuple):
     @property
     def days(self) -> list[date]:
         """The sessions at whose ends the days end."""
-        return list(map(day_of, self.sessions.tolist()))
+        return dates_of(self.sessions)
 
     @property
     def span(self) -> tuple[date | None, date | None]:

@@ -1,38 +1,61 @@
-"""The sectors of instruments by date, as told (convention 13): the last told for a date holds."""
+"""The sectors of instruments by date, as told (convention 13): the last told for a date holds.
+
+They are few and seldom change, so they are kept in memory, and read on from the log position where
+they were read last.
+"""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import TypeAlias
+from operator import itemgetter
+from threading import Lock
+from typing import NamedTuple, TypeAlias
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.limits.scope import UNCLASSIFIED
-from projections.performance.history import History
+from projections.asking import Readable, ask
 from projections.performance.price_arrays import EPOCH
 from projections.performance.series import Days, day_of
 
 Places: TypeAlias = NDArray[np.int64]
 
+NAME = "performance"
 CASH = "Cash"
 """Cash is a sector of its own, of all currencies."""
 
-_OF = "instrument, from_date, sector FROM {schema}.sectors WHERE instrument = ANY(%s)"
+DATABASES_MAX = 8
+"""Schemas of a database whose sectors are kept in one process; each holds all instruments."""
+
+_TOLD = """
+checkpoint.log_id, checkpoint.edition, told.instrument, told.from_date, told.sector
+FROM (SELECT) AS one LEFT JOIN (
+    SELECT instrument, from_date, sector FROM {schema}.sectors WHERE position > %s
+) AS told ON true
+"""
+
+_Key = tuple[str, int, str, str]
+"""The database by server and name, and the schema."""
 
 
 class SectorsByDate:
-    """The sectors of some instruments."""
+    """The sectors of all instruments as they were told; it never changes."""
 
-    def __init__(self, history: History, instruments: Sequence[str]) -> None:
+    def __init__(self, told: Iterable[tuple[str, date, str | None]]) -> None:
+        self._told = {(instrument, since): sector for instrument, since, sector in told}
         self._dates: dict[str, list[date]] = {}
         self._sectors: dict[str, list[str]] = {}
-        rows = history.ask(_OF, list(instruments), order="ORDER BY instrument, from_date").rows
-        self.told = tuple(rows)
-        """What it was made of."""
-        for instrument, since, sector in rows:
+        for (instrument, since), sector in sorted(self._told.items(), key=itemgetter(0)):
             self._dates.setdefault(instrument, []).append(since)
             self._sectors.setdefault(instrument, []).append(sector or UNCLASSIFIED)
+
+    def with_more(self, told: Iterable[tuple[str, date, str | None]]) -> "SectorsByDate":
+        """Give what is known once more was told; for a date that was told of, it is told anew."""
+        return SectorsByDate(
+            [(*place, sector) for place, sector in self._told.items()] + list(told)
+        )
 
     def places(self, lines: Sequence[str], days: Days) -> tuple[tuple[str, ...], Places]:
         """Give the sectors met, and for each day and line the place of its sector among them.
@@ -67,3 +90,59 @@ class SectorsByDate:
         if line.startswith("cash:"):
             return [], [CASH]
         return self._dates.get(line, []), [UNCLASSIFIED, *self._sectors.get(line, ())]
+
+
+class _Read(NamedTuple):
+    """Sectors `of` a log and edition of the tables, right for positions from `since` to `until`."""
+
+    of: tuple[UUID, int]
+    since: int
+    until: int
+    sectors: SectorsByDate
+
+
+class _Kept:
+    """What this process remembers, the schema asked for longest ago first."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[_Key, _Read] = {}
+
+    def find(self, readable: Readable) -> SectorsByDate:
+        (partition,) = readable.partitions
+        info = readable.connection.info
+        key = (info.host, info.port, info.dbname, NAME + partition.suffix)
+        with self._lock:
+            known = self._known.pop(key, None)
+            read = _read_on(readable, known)
+            is_older = known is not None and known.of == read.of and read.until < known.until
+            self._known[key] = known if known is not None and is_older else read
+            while len(self._known) > DATABASES_MAX:
+                del self._known[next(iter(self._known))]
+        return read.sectors
+
+
+_KEPT = _Kept()
+
+
+def sectors_by_date(readable: Readable) -> SectorsByDate:
+    """Give the sectors as of the snapshot of the one partition that is asked.
+
+    Raises:
+        ReadModelMissing: there are no tables yet.
+    """
+    return _KEPT.find(readable)
+
+
+def _read_on(readable: Readable, known: _Read | None) -> _Read:
+    behind = -1 if known is None else known.until
+    answered = ask(readable, NAME, _TOLD, (behind,))
+    position, of = answered.position, answered.rows[0][:2]
+    told = [row[2:] for row in answered.rows if row[2] is not None]
+    if known is None:
+        return _Read(of, position, position, SectorsByDate(told))
+    if known.of != of or position < known.since:
+        return _read_on(readable, None)
+    if not told:
+        return known._replace(until=max(position, known.until))
+    return _Read(of, position, position, known.sectors.with_more(told))

@@ -102,6 +102,12 @@ def day_of(number: int) -> date:
     return EPOCH + timedelta(days=number)
 
 
+def dates_of(numbers: Days) -> list[date]:
+    """Give the dates of many days since 1970-01-01."""
+    dates: list[date] = numbers.astype("datetime64[D]").tolist()
+    return dates
+
+
 def series_of(history: History, since: date, until: date) -> Series:
     """Read the returns of the sessions of a range, as known now."""
     parameters = (*history.owner, since, until, *history.owner)

@@ -193,6 +193,15 @@ class TestPages:
         with pytest.raises(HistoryTooLong):
             asked(connection)
 
+    def test_are_the_same_read_one_by_one(
+        self, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As books are that are too long to be read together."""
+        together = asked(connection)
+        monkeypatch.setattr(bases, "TOGETHER_MAX", 0)
+
+        assert asked(connection) == together
+
     def test_of_one_instrument_and_of_nothing(self, connection: Connection) -> None:
         """By name; what was never held is not there, nor is a stranger's portfolio."""
         assert [view.position.instrument for view in asked(connection, instrument=LATER).rows] == [
