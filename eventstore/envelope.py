@@ -59,6 +59,28 @@ class RecordedEvent(msgspec.Struct, frozen=True, gc=False):
     data: bytes
 
 
+def as_recorded(
+    event: NewEvent, *, position: int, recorded_at: datetime, build: str
+) -> RecordedEvent:
+    """Give an event as the log holds it once it is recorded there."""
+    return RecordedEvent(
+        position,
+        recorded_at,
+        event.stream_id,
+        event.stream_version,
+        event.command_id,
+        event.correlation_id,
+        event.causation_id,
+        event.event_type,
+        event.tenant,
+        event.actor,
+        build,
+        event.key,
+        event.trace_context,
+        event.data,
+    )
+
+
 class Excerpt(msgspec.Struct, frozen=True, gc=False):
     """What folding needs of a recorded event: a third of what it costs to read the whole of it."""
 

@@ -19,7 +19,13 @@ from eventstore import packing, reading
 from eventstore.connections import LOCK_WAIT_SECONDS, Connection, LogDatastore, ask, connect
 from eventstore.envelope import Excerpt, Head, Receipt, RecordedEvent
 from eventstore.failures import LogBehindCheckpoint, LogUnavailable
-from eventstore.following import ReadOn, follow_log, no_rest, read_everything
+from eventstore.following import (
+    ReadOn,
+    follow_tail,
+    keep_tail,
+    no_rest,
+    read_everything,
+)
 from eventstore.snapshots import (
     Snapshot,
     delete_snapshot,
@@ -27,6 +33,7 @@ from eventstore.snapshots import (
     read_newest_streams,
     read_snapshot,
 )
+from eventstore.tail import Tail
 from eventstore.writing import LOCK_STATEMENT, WritingTransaction
 
 POLL_SECONDS = 0.25
@@ -52,6 +59,7 @@ class Log:
         self._clock = clock
         self._build = packing.build_field(build)
         self.datastore = LogDatastore(conninfo, pool_size=pool_size)
+        self.tail = Tail()
 
     def __enter__(self) -> Self:
         return self
@@ -254,6 +262,8 @@ class Log:
                 transaction.begin(known_of)
                 yield transaction
                 transaction.commit()
+                if self.tail.position is not None:
+                    self.tail.include(transaction.recorded())
             except BaseException:
                 transaction.roll_back()
                 raise
@@ -303,7 +313,8 @@ class Log:
             LogBehindCheckpoint: the log ends before `after`, or another log took its place.
             LogDamaged: a position is missing.
         """
-        yield from follow_log(
+        yield from follow_tail(
+            self.tail,
             self._connect_follower,
             log_id=self.log_id,
             after=after,
@@ -313,6 +324,10 @@ class Log:
             rest_seconds=rest_seconds,
             read=read,
         )
+
+    def keep_tail(self, stop: threading.Event) -> None:
+        """Hold the newest events in memory until `stop`, for all who follow from now on."""
+        keep_tail(self.tail, self._connect_follower, log_id=self.log_id, stop=stop)
 
     def _connect_follower(self) -> Connection:
         return connect(self._conninfo, application_name="pms log follow")

@@ -94,6 +94,11 @@ def build_field(build: str) -> bytes:
     return text_field(build, name="build", bytes_max=BUILD_BYTES_MAX)
 
 
+def build_text(field: bytes) -> str:
+    """Read what `build_field` wrote."""
+    return field[4:].decode()
+
+
 def admit_events(events: Sequence[NewEvent], *, version_min: int = 1) -> Texts:
     """Check every bound of the events before anything is sent, and encode their texts.
 

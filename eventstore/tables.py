@@ -14,7 +14,7 @@ FORMAT = 1
 """Number of this table layout, stored with the log; another number is another program's log."""
 
 CHANNEL = "pms_log"
-"""NOTIFY channel that hints at new events; carries no payload and no guarantee."""
+"""NOTIFY channel that hints at new events, mostly up to which position; it guarantees nothing."""
 
 APPEND_LOCK = 0x504D535F4C4F47
 """Advisory lock held by the one transaction that may append ("PMS_LOG" in ASCII)."""
@@ -25,6 +25,7 @@ _CREATE_LOCK = APPEND_LOCK + 1
 SHARED_TENANT = "market"
 PARKING_EVENT_TYPES = ("trade.parked.v1", "trade.released.v1")
 PARKING_PREDICATE = "event_type IN ('trade.parked.v1', 'trade.released.v1')"
+OPENED_EVENT_TYPES = ("portfolio.opened.v1",)
 OPENED_PREDICATE = "event_type = 'portfolio.opened.v1'"
 LIMITED_PREDICATE = "event_type = 'control.limit_approved.v1'"
 SHARED_PREDICATE = "tenant = 'market'"

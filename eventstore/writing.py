@@ -15,7 +15,15 @@ from psycopg.rows import DictRow, dict_row, tuple_row
 
 from eventstore import packing, reading
 from eventstore.connections import Connection, is_gone
-from eventstore.envelope import Appended, Head, NewEvent, NewReceipt, Receipt, RecordedEvent
+from eventstore.envelope import (
+    Appended,
+    Head,
+    NewEvent,
+    NewReceipt,
+    Receipt,
+    RecordedEvent,
+    as_recorded,
+)
 from eventstore.failures import (
     AppendRefused,
     CommitUnknown,
@@ -37,7 +45,6 @@ _COPY_EVENTS: LiteralString = (
 _COPY_RECEIPTS: LiteralString = (
     f"COPY log.receipts ({packing.RECEIPT_COLUMNS}) FROM STDIN (FORMAT BINARY)"
 )
-_COMMIT = f"NOTIFY {CHANNEL}; COMMIT"
 
 RECEIPTS_WITH_COMMIT_MAX = 64
 
@@ -72,6 +79,7 @@ class WritingTransaction:
         """Of what `begin` was asked: the commands with receipts and the streams that exist."""
         self.head = Head(0, None)
         """Where the log ends, this transaction's appends included."""
+        self._appended: list[tuple[Appended, Sequence[NewEvent]]] = []
 
     def begin(self, known_of: tuple[Sequence[UUID], Sequence[UUID]] | None = None) -> None:
         """Begin, wait for the append lock and read the head: one round trip.
@@ -144,10 +152,21 @@ class WritingTransaction:
             self._failure = _certain(error)
             raise self._failure from error
         self._command_ids += [receipt.command_id for receipt in receipts]
-        moment = packing.moment(recorded_at)
+        appended = Appended(first_position, last_position, packing.moment(recorded_at))
         if events:
-            self.head, self._recorded_at = Head(last_position, moment), recorded_at
-        return Appended(first_position, last_position, moment)
+            self.head = Head(last_position, appended.recorded_at)
+            self._recorded_at = recorded_at
+            self._appended.append((appended, events))
+        return appended
+
+    def recorded(self) -> list[RecordedEvent]:
+        """Give what was appended as the log now holds it."""
+        build = packing.build_text(self._build)
+        return [
+            as_recorded(event, position=position, recorded_at=appended.recorded_at, build=build)
+            for appended, events in self._appended
+            for position, event in enumerate(events, start=appended.first_position)
+        ]
 
     def _copy(self, statement: LiteralString, chunks: Iterable[bytes]) -> None:
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
@@ -168,7 +187,8 @@ class WritingTransaction:
             self.roll_back()
             return
         try:
-            cursor = self._connection.execute(self._with_commit + _COMMIT)
+            hint = f"NOTIFY {CHANNEL}, '{self.head.position}'; COMMIT"
+            cursor = self._connection.execute(self._with_commit + hint)
         except psycopg.Error as error:
             if is_gone(self._connection) or error.diag.severity_nonlocalized != "ERROR":
                 self._connection.close()

@@ -72,7 +72,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
             )
             for office, react in reactions_of(settings).items()
         ]
-        for reaction in reactions:
+        # All of them follow the log, and most of it is what this process appends itself.
+        reactions.append(threading.Thread(target=log.keep_tail, args=(ending,), name="tail"))
+        for reaction in reversed(reactions):
             reaction.start()
         try:
             surroundings = http_surroundings(settings, readiness=readiness_of(desk, log))
