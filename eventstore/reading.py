@@ -79,7 +79,6 @@ _TYPES_UNTIL: LiteralString = (
     "event_type = ANY(%s) AND position <= %s ORDER BY stream_version LIMIT %s"
 )
 _STREAM_TYPES_UNTIL: LiteralString = f"{_EVENTS}stream_id = %s AND {_TYPES_UNTIL}"
-_KEY_TYPES_UNTIL: LiteralString = f"{_EVENTS}stream_id = %s AND key = %s AND {_TYPES_UNTIL}"
 _KEYS_TYPES_UNTIL: LiteralString = f"{_EVENTS}stream_id = %s AND key = ANY(%s) AND {_TYPES_UNTIL}"
 _LAST_OF_KEY: LiteralString = (
     f"{_EVENTS}stream_id = %s AND key = %s AND position <= %s ORDER BY stream_version DESC LIMIT 1"
@@ -311,27 +310,13 @@ def read_types_until(
     event_types: Iterable[str],
     until: int,
     limit: int,
-    key: str | None = None,
+    keys: Iterable[str] | None = None,
 ) -> list[RecordedEvent]:
-    """Read a stream's first events of some types, up to position `until`; of all keys or of one."""
+    """Read a stream's first events of some types up to position `until`, of all keys or of some."""
     which = (list(event_types), until, limit)
-    if key is None:
+    if keys is None:
         return _fetch(connection, _STREAM_TYPES_UNTIL, (stream_id, *which))
-    return _fetch(connection, _KEY_TYPES_UNTIL, (stream_id, key, *which))
-
-
-def read_keys_until(
-    connection: Connection,
-    stream_id: UUID,
-    *,
-    keys: Iterable[str],
-    event_types: Iterable[str],
-    until: int,
-    limit: int,
-) -> list[RecordedEvent]:
-    """Read a stream's first events of some types and of some keys, up to position `until`."""
-    parameters = (stream_id, list(keys), list(event_types), until, limit)
-    return _fetch(connection, _KEYS_TYPES_UNTIL, parameters)
+    return _fetch(connection, _KEYS_TYPES_UNTIL, (stream_id, list(keys), *which))
 
 
 def read_last_of_key(

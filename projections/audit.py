@@ -21,7 +21,6 @@ from eventstore.envelope import RecordedEvent
 from eventstore.reading import (
     read_first_events,
     read_head,
-    read_keys_until,
     read_last_shared,
     read_position_at,
     read_stream,
@@ -91,7 +90,7 @@ def told_until(
         event_types=[EVENT_NAMES[kind] for kind in kinds],
         until=position,
         limit=most + 1,
-        key=instrument,
+        keys=None if instrument is None else [instrument],
     )
     if len(events) > most:
         raise HistoryTooLong(FACTS_MAX)
@@ -112,13 +111,13 @@ def told_of_books(
 
     An instrument of which nothing was told is left out.
     """
-    events = read_keys_until(
+    events = read_types_until(
         readable.connection,
         portfolio_stream(tenant, portfolio),
-        keys=instruments,
         event_types=[EVENT_NAMES[kind] for kind in kinds],
         until=position,
         limit=most + 1,
+        keys=instruments,
     )
     if len(events) > most:
         return None
