@@ -132,7 +132,7 @@ class TestStopping:
 
 def _line(up: Up) -> str:
     assert up.process.stderr is not None
-    return up.process.stderr.readline()
+    return up.process.stderr.readline().decode()
 
 
 class TestStartingAgain:

@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from infra.child_processes import start_child
 from infra.data_directory import DataDirectory
 from infra.running import running_addresses
 
@@ -19,22 +20,24 @@ PATIENCE_SECONDS = 60.0
 
 
 class Up:
-    """Real servers, and stand-ins for the processes that are not named in `real`."""
+    """Real servers, and stand-ins for the processes that are not named in `real`.
+
+    It has a process group of its own, as a shell gives to a job, and ends when we do, be it killed.
+    """
 
     def __init__(self, directory: Path, real: Sequence[str] = ()) -> None:
         self.data = DataDirectory(directory)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.infra.stand_in", "up", str(directory), *real],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # a process group of its own, as a shell gives to a job
+        self.process = start_child(
+            [sys.executable, "-m", "tests.infra.stand_in", "up", directory, *real],
+            death_signal=signal.SIGTERM,
+            output=subprocess.PIPE,
+            error_output=subprocess.PIPE,
         )
 
     def wait_until_ready(self) -> None:
         """Wait for its word."""
         assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "ready\n", self.end()
+        assert self.process.stdout.readline() == b"ready\n", self.end()
 
     def family(self) -> list[psutil.Process]:
         """Every process below it, and itself."""
@@ -52,7 +55,7 @@ class Up:
         if number is not None:
             self.process.send_signal(number)
         _, said = self.process.communicate(timeout=PATIENCE_SECONDS)
-        return self.process.returncode, said
+        return self.process.returncode, said.decode()
 
 
 def wait_until(is_true: Callable[[], bool], *, look_seconds: float = 0.02) -> None:
