@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import shutil
 import tempfile
 import uuid
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import psycopg_pool.base
 import pytest
 import redis
 import structlog
@@ -46,6 +48,10 @@ NO_KAFKA = pytest.StashKey[str]()
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# The threads of a pool take their jitter from the generator that all share. Hypothesis watches it,
+# and where one does so while an example is drawn, it warns of a strategy that is not to blame.
+psycopg_pool.base.random = random.Random().random
 
 
 def log_for_pytest() -> None:
