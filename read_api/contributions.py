@@ -77,7 +77,7 @@ class ContributionQueries:
         """List what added to a return."""
         asked: ContributionsAsked = call.parameters
 
-        def ask(readable: Readable, _: str | None) -> shapes.OneContributions:
+        def ask(readable: Readable) -> shapes.OneContributions:
             found = contributions.contributions_of(readable, by=asked.by, **_range(call))
             item = shapes.contributions_shaped(_present(found))
             calculation = contributions.CALCULATION
@@ -88,7 +88,7 @@ class ContributionQueries:
     async def sectors(self, call: Call) -> Response:
         """List sectors over a range, with what is held of each at its end."""
 
-        def ask(readable: Readable, _: str | None) -> shapes.OneSectors:
+        def ask(readable: Readable) -> shapes.OneSectors:
             found = contributions.sectors_of(readable, **_range(call))
             item = shapes.sectors_shaped(_present(found))
             calculation = contributions.CALCULATION
@@ -99,7 +99,7 @@ class ContributionQueries:
     async def correlations(self, call: Call) -> Response:
         """Correlate sectors."""
 
-        def ask(readable: Readable, _: str | None) -> shapes.OneSectorCorrelations:
+        def ask(readable: Readable) -> shapes.OneSectorCorrelations:
             found = contributions.sector_correlations(readable, **_range(call))
             item = shapes.correlations_shaped(_present(found))
             calculation = contributions.CALCULATION
@@ -111,9 +111,9 @@ class ContributionQueries:
         """Attribute a range."""
         asked: AttributionAsked = call.parameters
 
-        def ask(readable: Readable, assigned: str | None) -> shapes.OneAttribution:
+        def ask(readable: Readable) -> shapes.OneAttribution:
             found = attribution.attribution_of(
-                readable, benchmark=asked.benchmark or assigned, day_by_day=False, **_range(call)
+                readable, benchmark=asked.benchmark, day_by_day=False, **_range(call)
             )
             item = shapes.attribution_shaped(_present(found).attribution)
             calculation = attribution.CALCULATION
@@ -125,25 +125,21 @@ class ContributionQueries:
         """Explain an attribution."""
         asked: AttributionAsked = call.parameters
 
-        def ask(readable: Readable, assigned: str | None) -> shapes.OneExplainedAttribution:
-            found = attribution.attribution_of(
-                readable, benchmark=asked.benchmark or assigned, **_range(call)
-            )
+        def ask(readable: Readable) -> shapes.OneExplainedAttribution:
+            found = attribution.attribution_of(readable, benchmark=asked.benchmark, **_range(call))
             item = shapes.explained_shaped(_present(found))
             calculation = attribution.CALCULATION
             return shaped(shapes.OneExplainedAttribution, found, item=item, calculation=calculation)
 
         return await self._of_portfolio(call, ask)
 
-    async def _of_portfolio(
-        self, call: Call, ask: Callable[[Readable, str | None], Any]
-    ) -> Response:
-        """Ask about a portfolio that the tenant has, given the benchmark assigned to it."""
+    async def _of_portfolio(self, call: Call, ask: Callable[[Readable], Any]) -> Response:
+        """Ask about a portfolio that the tenant has."""
         tenant, portfolio = call.principal.tenant, call.named(PORTFOLIO)
 
         def asked(readable: Readable) -> Any:  # noqa: ANN401
-            row = require_portfolio(readable, tenant=tenant, portfolio=portfolio)
-            return ask(readable, row.benchmark)
+            require_portfolio(readable, tenant=tenant, portfolio=portfolio)
+            return ask(readable)
 
         home = self._asking.home_of(tenant, portfolio)
         return await self._asking.answer(call, "performance", asked, home)

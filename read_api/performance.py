@@ -28,7 +28,7 @@ Benchmark = Annotated[
     Name,
     msgspec.Meta(
         description="What to compare with: a benchmark, or an instrument for its total return; "
-        "by default the benchmark assigned to the portfolio."
+        "by default the benchmarks assigned to the portfolio, each from its date on."
     ),
 ]
 RiskFree = Annotated[
@@ -181,12 +181,12 @@ class PerformanceQueries:
         """Measure past returns."""
         asked: StatisticsAsked = call.parameters
 
-        def ask(readable: Readable, owned: PortfolioRow) -> shapes.OneStatistics:
+        def ask(readable: Readable, _: PortfolioRow) -> shapes.OneStatistics:
             found = ex_post.statistics_of(
                 readable,
                 tenant=call.principal.tenant,
                 portfolio=call.named(PORTFOLIO),
-                asked=_compared(asked, owned),
+                asked=_compared(asked),
             )
             return shapes.statistics_shaped(_present(found))
 
@@ -228,7 +228,7 @@ class PerformanceQueries:
         """Say what a figure is made of."""
         asked: ExplainAsked = call.parameters
 
-        def ask(readable: Readable, owned: PortfolioRow) -> explanations.OneExplanation:
+        def ask(readable: Readable, _: PortfolioRow) -> explanations.OneExplanation:
             owner = {"tenant": call.principal.tenant, "portfolio": call.named(PORTFOLIO)}
             figure, since, until = asked.figure.value, asked.since, asked.until
             if figure in _OF_A_DAY:
@@ -237,7 +237,7 @@ class PerformanceQueries:
             if figure in _OF_MONEY:
                 money = money_weighting_of(readable, **owner, since=since, until=until)
                 return explanations.money_shaped(_present(money), figure)
-            of = _compared(asked, owned)
+            of = _compared(asked)
             if figure in ex_post.FIGURES:
                 fed = ex_post.fed(readable, **owner, asked=of, figure=figure)
                 return explanations.statistic_shaped(_present(fed))
@@ -260,12 +260,9 @@ class PerformanceQueries:
         return await self._asking.answer(call, "performance", asked, home)
 
 
-def _compared(asked: StatisticsAsked, owned: PortfolioRow) -> ex_post.Asked:
-    """Compare with the benchmark named, else with the one assigned, from its date on."""
-    of = ex_post.Asked(asked.since, asked.until, asked.benchmark, asked.risk_free)
-    if asked.benchmark is not None:
-        return of
-    return of._replace(benchmark=owned.benchmark, benchmark_from=owned.benchmark_from or date.min)
+def _compared(asked: StatisticsAsked) -> ex_post.Asked:
+    """Compare with the benchmark named, else with those assigned, each from its date on."""
+    return ex_post.Asked(asked.since, asked.until, asked.benchmark, asked.risk_free)
 
 
 def _present(found: Any) -> Any:  # noqa: ANN401

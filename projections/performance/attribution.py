@@ -16,6 +16,7 @@ from domain.statistics.attribution import Effects, Segments, daily_effects, link
 from domain.statistics.measured import Floats, listed
 from projections.asking import Readable
 from projections.paging import Answer
+from projections.performance.assigned import benchmarks_in_force
 from projections.performance.benchmarks import Version, Weighted, versions_of, weighted
 from projections.performance.contributions import Laid, laid_of, sector_segments, summed_by
 from projections.performance.history import History, of_portfolio
@@ -25,7 +26,7 @@ from projections.performance.price_history import price_history
 from projections.performance.scenarios import rate_returns
 from projections.performance.sectors import SectorsByDate
 
-CALCULATION = "attribution 1"
+CALCULATION = "attribution 2"
 
 
 class SectorEffects(msgspec.Struct, frozen=True):
@@ -42,7 +43,8 @@ class SectorEffects(msgspec.Struct, frozen=True):
 class Attribution(msgspec.Struct, frozen=True):
     """Effects that sum, with `trading`, to `active_return` = portfolio's less benchmark's return.
 
-    Without effects `reason` says why: `no_benchmark`, `no_returns`, `benchmark_incomplete` (it has
+    `benchmark` is the one in force at the end. Without effects `reason` says why: `no_benchmark`,
+    `no_returns`, `benchmark_incomplete` (it has
     no return on one of the days, or no rate to the portfolio's currency), or
     `lost_everything` (a return of -100 % has no logarithm).
     """
@@ -92,6 +94,7 @@ class _Read(NamedTuple):
     panel: Panel
     portfolio: Segments
     benchmark: Segments
+    in_force: str
 
 
 def attribution_of(
@@ -113,7 +116,7 @@ def attribution_of(
         found = _read(readable, history, benchmark, since, until)
         if isinstance(found, str):
             return Explained(_without(history, benchmark, found), [], [])
-        return _explained(history, benchmark, found, day_by_day=day_by_day)
+        return _explained(history, found, day_by_day=day_by_day)
 
     row, answered = of_portfolio(readable, tenant=tenant, portfolio=portfolio, answer=answer)
     return Answer(row, answered.position, answered.market_position)
@@ -130,37 +133,69 @@ def _read(
     since: date | None,
     until: date | None,
 ) -> _Read | str:
-    """Read both sides, or say why not."""
-    versions = [] if benchmark is None else versions_of(readable, benchmark)
-    if not versions:
+    """Read both sides, or say why not; days before any benchmark is in force are left out."""
+    in_force = benchmarks_in_force(history, benchmark, since or date.min, until or date.max)
+    told = {each.benchmark: versions_of(readable, each.benchmark) for each in in_force}
+    if not told or not all(told.values()):
         return "no_benchmark"
-    laid = laid_of(readable, history, since, until)
+    laid = laid_of(readable, history, max(since or date.min, in_force[0].since), until)
     if laid.panel.start is None and len(laid.panel.sessions):
         # Nothing was held before the first day, and no benchmark is of a part of a day.
         laid = Laid(history, laid.panel.from_second(), laid.sectors)
     panel = laid.panel
     if panel.start is None or not len(panel.sessions):
         return "no_returns"
+    ends = np.concatenate(([(panel.start - EPOCH).days], panel.sessions))
+    theirs: list[_Side] = []
+    for each in in_force:
+        # Days that end while it is in force, as a half-open range of the panel's.
+        first = int(np.searchsorted(panel.sessions, (each.since - EPOCH).days))
+        last = int(np.searchsorted(panel.sessions, (each.until - EPOCH).days, side="right"))
+        if first < last:
+            side = _side_of(readable, laid, told[each.benchmark], ends[first : last + 1])
+            if side is None:
+                return "benchmark_incomplete"
+            theirs.append(side)
+    own_names, own_weights, own_returns = sector_segments(laid)
+    sectors = tuple(sorted({*own_names, *(name for side in theirs for name in side.names)}))
+    spread = [_spread(side.segments, side.names, sectors) for side in theirs]
+    portfolio = _spread(Segments(own_weights, own_returns), own_names, sectors)
+    return _Read(
+        sectors,
+        panel,
+        portfolio,
+        Segments(*map(np.concatenate, zip(*spread, strict=True))),
+        in_force[-1].benchmark,
+    )
+
+
+class _Side(NamedTuple):
+    """A benchmark in its sectors, over some days."""
+
+    names: tuple[str, ...]
+    segments: Segments
+
+
+def _side_of(
+    readable: Readable, laid: Laid, versions: Sequence[Version], ends: Floats
+) -> _Side | None:
+    """Lay out a benchmark between ends of days; None where one of them lacks a return or a rate."""
     closes = price_history(readable, versions[-1].calendar)
     other = weighted(versions, closes)
-    rates = rate_returns(versions[-1].currency, history.base_currency, closes)
-    ends = np.concatenate(([(panel.start - EPOCH).days], panel.sessions))
+    rates = rate_returns(versions[-1].currency, laid.history.base_currency, closes)
     # The rows of the benchmark's returns behind one end and up to the next.
     rows = np.searchsorted(closes.days[1:], ends, side="right")
     incomplete = np.isnan(other.total) | np.isnan(rates)
     if (rows[1:] <= rows[:-1]).any() or incomplete[rows[0] : rows[-1]].any():
-        return "benchmark_incomplete"
+        return None
     theirs = _by_sector(versions[-1], other, closes, laid.sectors)
-    own_names, own_weights, own_returns = sector_segments(laid)
-    sectors = tuple(sorted({*theirs.names, *own_names}))
     factors = (1 + theirs.grown) * (1 + np.nan_to_num(rates))[:, np.newaxis]
     segments = Segments(
         theirs.weights[rows[:-1]],
         np.multiply.reduceat(factors[: rows[-1]], rows[:-1], axis=0) - 1,
     )
     segments.returns[segments.weights == 0] = np.nan
-    portfolio = _spread(Segments(own_weights, own_returns), own_names, sectors)
-    return _Read(sectors, panel, portfolio, _spread(segments, theirs.names, sectors))
+    return _Side(theirs.names, segments)
 
 
 class _Sectored(NamedTuple):
@@ -203,20 +238,18 @@ def _spread(segments: Segments, names: Sequence[str], sectors: Sequence[str]) ->
     return Segments(weights, returns)
 
 
-def _explained(
-    history: History, benchmark: str | None, read: _Read, *, day_by_day: bool
-) -> Explained:
+def _explained(history: History, read: _Read, *, day_by_day: bool) -> Explained:
     others, returned = read.benchmark.total(), read.panel.returned
     daily = daily_effects(read.portfolio, read.benchmark, returned)
     if min(returned.min(), others.min()) <= -1.0:
-        return Explained(_without(history, benchmark, "lost_everything"), [], [])
+        return Explained(_without(history, read.in_force, "lost_everything"), [], [])
     linked = linked_effects(daily, returned, others)
     own, other = (float(np.prod(1 + each) - 1) for each in (returned, others))
     since, until = read.panel.span
     attribution = Attribution(
         portfolio=history.owner[1],
         currency=history.base_currency,
-        benchmark=benchmark,
+        benchmark=read.in_force,
         since=since,
         until=until,
         days=len(returned),

@@ -16,6 +16,7 @@ from domain.statistics import compounding, drawdowns, ratios, regression
 from domain.statistics.measured import Floats, Measured, Reason
 from projections.asking import Readable
 from projections.paging import Answer
+from projections.performance.assigned import benchmarks_in_force
 from projections.performance.history import History, of_portfolio
 from projections.performance.series import (
     ChainedDay,
@@ -25,11 +26,11 @@ from projections.performance.series import (
     compared,
     dates_of,
     day_of,
-    levels_of,
+    levels_in_force,
     series_of,
 )
 
-CALCULATION = "performance 2"
+CALCULATION = "performance 3"
 """What figures say they were calculated by; changed whenever one would come out otherwise."""
 
 
@@ -98,21 +99,21 @@ FIGURES = {
 class Asked(NamedTuple):
     """Of which sessions, against which benchmark and which risk-free rate of a year.
 
-    A benchmark that is assigned from a date on is none where the last session is before it.
+    Without a benchmark, against those assigned to the portfolio, each from its date on.
     """
 
     since: date | None = None
     until: date | None = None
     benchmark: str | None = None
     risk_free: float = 0.0
-    benchmark_from: date = date.min
 
 
 class Statistics(msgspec.Struct, frozen=True):
     """The figures of a range, and what range that is.
 
     `chain_from` is the first session that counts: the chain of returns restarts behind an undefined
-    one. `benchmark_return` chains the benchmark over the sessions that both know.
+    one. `benchmark_return` chains the benchmark over the sessions that both know; `benchmark` is
+    the one in force at the last of them.
     """
 
     portfolio: str
@@ -271,13 +272,15 @@ def drawdowns_of(
 
 def _read(readable: Readable, history: History, asked: Asked) -> _Read:
     series = series_of(history, asked.since or date.min, asked.until or date.max)
-    if asked.benchmark is None or not len(series.sessions):
+    if not len(series.sessions):
         return _Read(series, asked.benchmark, None)
-    if day_of(int(series.sessions[-1])) < asked.benchmark_from:
+    first, last = (day_of(int(series.sessions[place])) for place in (0, -1))
+    in_force = benchmarks_in_force(history, asked.benchmark, first, last)
+    if not in_force:
         return _Read(series, None, None)
-    levels = levels_of(readable, asked.benchmark, history.calendar, history.base_currency)
+    levels = levels_in_force(readable, in_force, history.calendar, history.base_currency)
     both = compared(series, levels) if len(levels.sessions) else None
-    return _Read(series, asked.benchmark, both)
+    return _Read(series, in_force[-1].benchmark, both)
 
 
 def _measured(figure: Figure, read: _Read, asked: Asked) -> Measured:

@@ -33,7 +33,7 @@ class PerformanceModel:
     """Daily NAV and time-weighted return of every portfolio, struck and current."""
 
     name = "performance"
-    calculation_version = 12
+    calculation_version = 13
     event_types: frozenset[type[Event]] = frozenset(
         {
             PortfolioOpened,
@@ -60,7 +60,7 @@ class PerformanceModel:
     )
     compared_tables = (
         "portfolios", "sessions", "fills", "flows", "marks", "days",
-        "acts", "entries", "actions", "listings", "benchmarks", "sectors", "figures",
+        "acts", "entries", "actions", "listings", "assigned", "benchmarks", "sectors", "figures",
         "contests", "contestants", "strikes", "ranks",
     )  # fmt: skip
 

@@ -9,6 +9,8 @@ import psycopg
 from domain.benchmark import BenchmarkDeclared
 from domain.contests.events import ContestEvent
 from domain.instrument import InstrumentRegistered, SectorAssigned
+from domain.portfolio.life import BenchmarkAssigned
+from projections.performance.assigned import Assigned
 from projections.performance.contests import Contests
 from projections.performance.tables import (
     BENCHMARK_COLUMNS,
@@ -22,7 +24,9 @@ from projections.performance.units import Units
 
 SECTOR_COLUMNS = "instrument, from_date, sector, position"
 
-ReferenceEvent: TypeAlias = InstrumentRegistered | SectorAssigned | BenchmarkDeclared | ContestEvent
+ReferenceEvent: TypeAlias = (
+    InstrumentRegistered | SectorAssigned | BenchmarkDeclared | BenchmarkAssigned | ContestEvent
+)
 
 
 class Reference:
@@ -32,6 +36,7 @@ class Reference:
         self._units = units
         self._benchmarks = _Benchmarks(schema)
         self._sectors = _Sectors(schema)
+        self._assigned = Assigned(schema)
         self._contests = Contests(schema)
 
     def add(self, position: int, tenant: str, event: ReferenceEvent) -> None:
@@ -42,6 +47,8 @@ class Reference:
             self._sectors.add(event, position)
             if isinstance(event, InstrumentRegistered):
                 self._units.register(event)
+        elif isinstance(event, BenchmarkAssigned):
+            self._assigned.add(event, position, tenant)
         else:
             self._contests.add(event, position, tenant)
 
@@ -49,6 +56,7 @@ class Reference:
         """Write what came since the last time."""
         self._benchmarks.flush(cursor)
         self._sectors.flush(cursor)
+        self._assigned.flush(cursor)
         self._contests.flush(cursor)
 
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from domain.returns import ReturnReason
 from domain.statistics.compounding import between, wealth
 from domain.statistics.measured import Floats
-from projections.asking import Readable
+from projections.asking import Readable, ask
+from projections.performance.assigned import InForce
 from projections.performance.benchmarks import Version, versions_of, weighted
-from projections.performance.history import History
+from projections.performance.history import NAME, History
 from projections.performance.price_arrays import EPOCH, PriceHistory
 from projections.performance.price_history import price_history
 from projections.performance.scenarios import rates_to_base
@@ -81,6 +82,8 @@ class Levels(NamedTuple):
     values: Floats
 
 
+_NO_LEVELS = Levels(np.empty(0, dtype=np.int64), np.empty(0))
+_CURRENCY = "currency FROM {schema}.listings WHERE instrument = %s"
 _BENCHMARKS_MAX = 100
 _LEVELS: WeakKeyDictionary[PriceHistory, dict[tuple[str, int, str], Levels]] = WeakKeyDictionary()
 """Levels of each price history, by benchmark, where its last version was told, and currency.
@@ -144,13 +147,14 @@ def levels_of(readable: Readable, benchmark: str, calendar: str, currency: str) 
     """Give what one unit put into a benchmark became; no levels where nobody knows of it.
 
     It is told in `currency`, at the rates in force at the sessions' ends: none without a rate. An
-    instrument that is no benchmark is its own: its total return over the sessions of `calendar`, in
-    its own currency.
+    instrument that is no benchmark is its own: its total return over the sessions of `calendar`.
     """
     versions = versions_of(readable, benchmark)
     prices = price_history(readable, versions[-1].calendar if versions else calendar)
     known = _LEVELS.setdefault(prices, {})
-    told_in = versions[-1].currency if versions else currency
+    told_in = versions[-1].currency if versions else _currency_of(readable, benchmark)
+    if told_in is None:
+        return _NO_LEVELS
     key = (benchmark, versions[-1].position if versions else 0, currency)
     if key not in known:
         if len(known) >= _BENCHMARKS_MAX:
@@ -158,6 +162,40 @@ def levels_of(readable: Readable, benchmark: str, calendar: str, currency: str) 
         rates = rates_to_base(told_in, currency, prices)
         known[key] = _levels(prices, _returns(versions, prices, benchmark), rates)
     return known[key]
+
+
+def levels_in_force(
+    readable: Readable, in_force: Sequence[InForce], calendar: str, currency: str
+) -> Levels:
+    """Chain benchmarks as they are in force: each session's return is that of its own one.
+
+    A benchmark goes on from its last level before it is in force; one that has none before begins
+    the chain anew, since nobody knows what the sessions between returned.
+    """
+    if len(in_force) == 1 and in_force[0].since == date.min:
+        return levels_of(readable, in_force[0].benchmark, calendar, currency)
+    sessions, values = _NO_LEVELS
+    for each in in_force:
+        found = levels_of(readable, each.benchmark, calendar, currency)
+        since, until = ((day - EPOCH).days for day in (each.since, each.until))
+        first = int(np.searchsorted(found.sessions, since))
+        last = int(np.searchsorted(found.sessions, until, side="right"))
+        if first == last:
+            continue
+        if not first or not len(sessions):
+            begin = max(first - 1, 0)
+            sessions, values = found.sessions[begin:last], found.values[begin:last]
+            continue
+        grown = values[-1] * found.values[first:last] / found.values[first - 1]
+        sessions = np.concatenate([sessions, found.sessions[first:last]])
+        values = np.concatenate([values, grown])
+    return Levels(sessions, values)
+
+
+def _currency_of(readable: Readable, instrument: str) -> str | None:
+    """Give the currency of an instrument; None where it was never registered."""
+    rows = ask(readable, NAME, _CURRENCY, (instrument,)).rows
+    return str(rows[0][0]) if rows else None
 
 
 def _returns(versions: Sequence[Version], prices: PriceHistory, benchmark: str) -> Floats:
@@ -170,7 +208,7 @@ def _returns(versions: Sequence[Version], prices: PriceHistory, benchmark: str) 
 def _levels(prices: PriceHistory, returns: Floats, rates: Floats) -> Levels:
     known = np.flatnonzero(~np.isnan(returns))
     if not len(known):
-        return Levels(np.empty(0, dtype=np.int64), np.empty(0))
+        return _NO_LEVELS
     # A return is since the last close before, so a session without one leaves out a level only.
     places = np.array([known[0], *(known + 1)])
     days = prices.days[places]

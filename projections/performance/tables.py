@@ -102,7 +102,14 @@ CREATE TABLE {{schema}}.actions (
     position bigint NOT NULL, reversed_position bigint,
     PRIMARY KEY (instrument, action)
 );
-CREATE TABLE {{schema}}.listings (instrument {_TEXT} PRIMARY KEY, calendar text NOT NULL);
+CREATE TABLE {{schema}}.listings (
+    instrument {_TEXT} PRIMARY KEY, calendar text NOT NULL, currency text NOT NULL
+);
+CREATE TABLE {{schema}}.assigned (
+    tenant {_TEXT}, portfolio {_TEXT}, from_date date, benchmark {_TEXT} NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (tenant, portfolio, from_date)
+);
 CREATE TABLE {{schema}}.marks (
     name {_TEXT}, at timestamptz, position bigint, price numeric, calendar {_TEXT}, session date,
     status text, findings text[], replaces numeric, reason text, corrected_position bigint,

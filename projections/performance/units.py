@@ -84,7 +84,8 @@ class Units:
     def register(self, event: InstrumentRegistered) -> None:
         """Note on which calendar an instrument is traded: it dates the marks."""
         self._calendars[event.instrument] = event.calendar
-        self._listed.append(f"{text(event.instrument)}\t{text(event.calendar)}\n")
+        line = f"{text(event.instrument)}\t{text(event.calendar)}\t{event.currency}\n"
+        self._listed.append(line)
 
     def declare(self, event: CorporateActionDeclared, position: int) -> Action:
         """Take a declared action."""
@@ -161,7 +162,7 @@ class Units:
     def flush(self, cursor: psycopg.Cursor[Any]) -> None:
         """Write what came since the last time."""
         if self._listed:
-            columns = "instrument, calendar"
+            columns = "instrument, calendar, currency"
             table = f"{self._schema}.listings"
             upsert_lines(cursor, table, columns, self._listed, key="instrument")
             self._listed = []

@@ -72,7 +72,7 @@ class TestStatistics:
         told = owner.ask(f"{PATH}/statistics", benchmark=INDEX, risk_free="0.01")
 
         item = told["item"]
-        assert told["calculation"] == "performance 2"
+        assert told["calculation"] == "performance 3"
         assert told["market_position"] > 0
         assert (item["benchmark"], item["risk_free"]) == (INDEX, 0.01)
         assert (item["chain_from"], item["sessions"]) == (FIRST.isoformat(), SESSIONS)
@@ -84,7 +84,7 @@ class TestStatistics:
         assert item["figures"]["annualised_return"]["reason"] == "under_a_year"
 
     def test_compare_with_the_assigned_benchmark(self, owner: Teller) -> None:
-        """Without one named it is the portfolio's; before that there is none."""
+        """Without one named it is the portfolio's, for the sessions it is in force on."""
         before = owner.ask(f"{PATH}/statistics")["item"]
         path, last_day = "/v1/portfolios/ex-post/benchmarks", FIRST + timedelta(days=SESSIONS - 1)
         last = owner.tell(path, benchmark=INDEX, from_date=last_day.isoformat())
@@ -93,12 +93,15 @@ class TestStatistics:
             until=last_day - timedelta(days=1),
         )["item"]  # fmt: skip
         after = owner.ask(f"{PATH}/statistics", min_position=last["position"])["item"]
-        named = owner.ask(f"{PATH}/statistics", benchmark=INDEX)["item"]
+        owner_path = "/v1/portfolios/ex-post/attribution"
+        attributed = owner.ask(owner_path, min_position=last["position"])["item"]
 
         assert before["benchmark"] is None
         assert before["figures"]["beta"]["reason"] == "no_benchmark"
         assert early["benchmark"] is None
-        assert after == named
+        assert (after["benchmark"], after["figures"]["beta"]["n"]) == (INDEX, 1)
+        assert after["benchmark_return"]["n"] == 1
+        assert attributed["reason"] == "no_benchmark"
 
     @pytest.mark.parametrize(
         "asked",
@@ -237,7 +240,7 @@ class TestExplain:
     def explained(self, owner: Teller, figure: str, **asked: object) -> dict[str, Any]:
         """Ask what a figure is made of."""
         told = owner.ask(f"{PATH}/explain", figure=figure, benchmark=INDEX, **asked)
-        assert told["calculation"] == "performance 2"
+        assert told["calculation"] == "performance 3"
         item: dict[str, Any] = told["item"]
         return item
 

@@ -1,4 +1,4 @@
-"""Struck figures within told histories: of sessions behind their closing, once a portfolio."""
+"""What is told beside facts within histories: struck figures, and benchmarks assigned."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -8,16 +8,17 @@ from hypothesis import strategies as st
 
 from domain.figures import FiguresStruck, StruckFigure
 from domain.market import SessionClosed
-from tests.projections.performance.telling import Folded, Told
+from domain.portfolio.life import BenchmarkAssigned
+from tests.projections.performance.telling import Folded, Told, day
 
 Kept = set[tuple[str, str, date, tuple[StruckFigure, ...]]]
 
 
 @st.composite
-def with_figures(
+def told_beside(
     draw: st.DrawFn, told: Sequence[Told], books: Sequence[tuple[str, str]]
 ) -> list[Told]:
-    """Tell figures of some sessions of some portfolios somewhere behind their closing."""
+    """Assign benchmarks anywhere; tell figures of some sessions somewhere behind their closing."""
     found = list(told)
     closings = [event for _, event in told if isinstance(event, SessionClosed)]
     for closing in {event.session: event for event in reversed(closings)}.values():
@@ -31,6 +32,10 @@ def with_figures(
             )  # fmt: skip
             event = FiguresStruck(portfolio, closing.session, first, "USD", (nav,))
             found.insert(place, (tenant, event))
+    for tenant, portfolio in draw(st.lists(st.sampled_from(books), max_size=3)):
+        name, since = draw(st.sampled_from("AB")), day(draw(st.integers(1, 3)))
+        told_of = BenchmarkAssigned(portfolio=portfolio, benchmark=name, from_date=since)
+        found.insert(draw(st.integers(0, len(found))), (tenant, told_of))
     return found
 
 

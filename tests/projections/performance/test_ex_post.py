@@ -20,6 +20,7 @@ from projections.performance import ex_post
 from projections.performance.ex_post import FIGURES, Asked, drawdowns_of, fed, statistics_of
 from projections.performance.queries import daily_performance
 from projections.performance.series import Levels, Series, compared
+from tests.projections.performance.acting import registered
 from tests.projections.performance.followed import Market
 from tests.projections.performance.telling import (
     ACME,
@@ -57,7 +58,7 @@ def market(first: int, last: int, *, without_index: frozenset[int] = frozenset()
     ]
 
 
-INVESTED = (opened(), flow("1000", 1), trade("AAPL", "10", str(PRICES[1]), 1))
+INVESTED = (registered("SPX"), opened(), flow("1000", 1), trade("AAPL", "10", str(PRICES[1]), 1))
 
 
 class TestStatistics:
@@ -73,7 +74,7 @@ class TestStatistics:
 
         row = answer.row
         assert row is not None
-        assert answer.position == 33
+        assert answer.position == 34
         assert (row.chain_from, row.last_session, row.sessions) == (day(1), day(30), 30)
         assert row.figures["volatility"] == ratios.volatility(returns)
         assert row.figures["sharpe"] == ratios.sharpe(returns, risk_free=0.02)

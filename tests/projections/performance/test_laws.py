@@ -18,7 +18,7 @@ from domain.market import SessionClosed
 from domain.portfolio.events import Reason, TradeBooked, TradeUnbooked
 from projections.read_model import Decoded
 from tests.projections.performance import naive
-from tests.projections.performance.figures import figures_kept, figures_told, with_figures
+from tests.projections.performance.figures import figures_kept, figures_told, told_beside
 from tests.projections.performance.history import NOTHING_YET, history
 from tests.projections.performance.naive_market import rounded
 from tests.projections.performance.telling import (
@@ -198,7 +198,7 @@ def stories(draw: st.DrawFn, *, size: int = 14, is_corrected: bool = True) -> li
         told = draw(corrections_of_trades(told))
     for _ in range(draw(st.integers(0, 2)) if sessions else 0):
         told += [draw(corrections(sessions))]
-    told = draw(with_figures(told, BOOKS))
+    told = draw(told_beside(told, BOOKS))
     funding = [flow("1000", 1, portfolio=name, tenant=tenant) for tenant, name in BOOKS]
     return OPENINGS + (funding if draw(st.booleans()) else []) + told
 
