@@ -51,7 +51,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 # The threads of a pool take their jitter from the generator that all share. Hypothesis watches it,
 # and where one does so while an example is drawn, it warns of a strategy that is not to blame.
-psycopg_pool.base.random = random.Random().random
+vars(psycopg_pool.base)["random"] = random.Random().random
 
 
 def log_for_pytest() -> None:
