@@ -76,7 +76,8 @@ _LAST_SHARED: LiteralString = (
 )
 _KEY: LiteralString = f"{_EVENTS}stream_id = %s AND key = %s AND {_BY_VERSION}"
 _TYPES_UNTIL: LiteralString = (
-    "event_type = ANY(%s) AND position <= %s ORDER BY stream_version LIMIT %s"
+    "event_type = ANY(%s) AND position <= %s AND stream_version > %s"
+    " ORDER BY stream_version LIMIT %s"
 )
 _STREAM_TYPES_UNTIL: LiteralString = f"{_EVENTS}stream_id = %s AND {_TYPES_UNTIL}"
 _KEYS_TYPES_UNTIL: LiteralString = f"{_EVENTS}stream_id = %s AND key = ANY(%s) AND {_TYPES_UNTIL}"
@@ -309,11 +310,12 @@ def read_types_until(
     *,
     event_types: Iterable[str],
     until: int,
+    after_version: int,
     limit: int,
     keys: Iterable[str] | None = None,
 ) -> list[RecordedEvent]:
-    """Read a stream's first events of some types up to position `until`, of all keys or of some."""
-    which = (list(event_types), until, limit)
+    """Read a stream's events of some types behind a version up to a position; all keys or some."""
+    which = (list(event_types), until, after_version, limit)
     if keys is None:
         return _fetch(connection, _STREAM_TYPES_UNTIL, (stream_id, *which))
     return _fetch(connection, _KEYS_TYPES_UNTIL, (stream_id, list(keys), *which))

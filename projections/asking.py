@@ -43,11 +43,15 @@ class ReadModelMissing(Exception):
 
 
 class HistoryTooLong(Exception):
-    """A portfolio has more facts, up to the end asked for, than are folded for one answer."""
+    """A portfolio has more facts, up to the end asked for, than are folded for one answer.
 
-    def __init__(self, facts_max: int) -> None:
+    `instead` says what can be asked.
+    """
+
+    def __init__(self, facts_max: int, *, instead: str = "ask for an earlier end") -> None:
         super().__init__(f"more than {facts_max} facts")
         self.facts_max = facts_max
+        self.instead = instead
 
 
 class Answered(NamedTuple):

@@ -3,7 +3,7 @@
 The one place from which events of the log come to an endpoint: by stream, and bounded.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import get_args
@@ -35,6 +35,9 @@ from schemas.codec import decode
 
 FACTS_MAX = 20_000
 """Events of a portfolio read for one answer; folding so many takes about half a second."""
+
+READ_EVENTS = 5_000
+"""Events in memory at a time, where a history is read as far as it goes."""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -75,26 +78,28 @@ def told_until(
     portfolio: str,
     kinds: Iterable[type[Event]],
     instrument: str | None = None,
-    most: int = FACTS_MAX,
-) -> list[Decoded]:
-    """Read what was told of a portfolio by events of some kinds up to a position.
+) -> Iterator[Decoded]:
+    """Read what was told of a portfolio by events of some kinds up to a position, in order.
 
-    Of one instrument: what concerns its book.
-
-    Raises:
-        HistoryTooLong: that are more than `most` events.
+    Of one instrument: what concerns its book. So many are in memory at a time, however many it is.
     """
-    events = read_types_until(
-        readable.connection,
-        portfolio_stream(tenant, portfolio),
-        event_types=[EVENT_NAMES[kind] for kind in kinds],
-        until=position,
-        limit=most + 1,
-        keys=None if instrument is None else [instrument],
-    )
-    if len(events) > most:
-        raise HistoryTooLong(FACTS_MAX)
-    return [_decoded(tenant, each) for each in events]
+    stream, types = portfolio_stream(tenant, portfolio), [EVENT_NAMES[kind] for kind in kinds]
+    version = 0
+    while True:
+        events = read_types_until(
+            readable.connection,
+            stream,
+            event_types=types,
+            until=position,
+            after_version=version,
+            limit=READ_EVENTS,
+            keys=None if instrument is None else [instrument],
+        )
+        for each in events:
+            yield _decoded(tenant, each)
+        if len(events) < READ_EVENTS:
+            return
+        version = events[-1].stream_version
 
 
 def told_of_books(
@@ -116,6 +121,7 @@ def told_of_books(
         portfolio_stream(tenant, portfolio),
         event_types=[EVENT_NAMES[kind] for kind in kinds],
         until=position,
+        after_version=0,
         limit=most + 1,
         keys=instruments,
     )

@@ -4,7 +4,7 @@ Made when it is asked for, at the one position of `positions` that it is answere
 in the books is read from the log up to there and folded by the domain (`domain.side_by_side`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -29,6 +29,7 @@ from projections.asking import (
 )
 from projections.audit import FACTS_MAX, told_of_books, told_until
 from projections.paging import Page, read_cursor, write_cursor
+from projections.position_lines import BLOTTER, ENTRIES_MAX
 from projections.positions.queries import PositionView, portfolio_of, positions_behind
 from projections.read_model import Decoded
 
@@ -123,6 +124,7 @@ def bases_of(
                     raise
                 break
             last = view.instrument
+            books.go_on()
             if found is not None and (include_closed or instrument or found.lines[0].quantity):
                 rows.append(found)
     has_more = bool(views) and last != views[-1].instrument
@@ -131,7 +133,11 @@ def bases_of(
 
 
 class _Books:
-    """What stands in the books of a portfolio up to a date, read once, and only so much of it."""
+    """What stands in the books of a portfolio up to a date, read once, and only so much of it.
+
+    The books of the first position may hold `ENTRIES_MAX` entries; `go_on` says that it is made:
+    then they may hold `FACTS_MAX` with those of all others of the page.
+    """
 
     def __init__(
         self,
@@ -144,10 +150,11 @@ class _Books:
         self._owner = owner
         self._position = answered.position
         self._until = valid_at or date.max
-        self._left = FACTS_MAX
+        self._read = 0
+        self._most = ENTRIES_MAX
         self._books: dict[str, list[Entry]] = {}
         self._parents: dict[str, set[str]] = {}
-        self._read: dict[str, list[Decoded]] = {}
+        self._together: dict[str, list[Decoded]] = {}
 
     def read_together(self, names: Sequence[str]) -> None:
         """Read books with one question, where they are short; long ones are read one by one."""
@@ -162,7 +169,11 @@ class _Books:
             most=TOGETHER_MAX,
         )
         if found is not None:
-            self._read = {name: found.get(name, []) for name in names}
+            self._together = {name: found.get(name, []) for name in names}
+
+    def go_on(self) -> None:
+        """Read only so much more as makes one answer."""
+        self._most = FACTS_MAX
 
     def entries_of(self, name: str) -> list[Entry]:
         """Give what stands in a book.
@@ -171,26 +182,25 @@ class _Books:
             HistoryTooLong: it is more than may be folded still.
         """
         if name not in self._books:
-            told = self._told(name)
-            self._left -= len(told)
             entries: Entries = {}
-            parents = self._parents[name] = set()
-            for decoded in told:
+            parents: set[str] = set()
+            for decoded in self._told(name):
+                self._read += 1
+                if self._read > self._most:
+                    raise HistoryTooLong(ENTRIES_MAX, instead=BLOTTER)
                 assert isinstance(decoded.event, EntryTold), "only those were asked for"
                 follow_entries(entries, decoded.position, decoded.event)
                 if isinstance(decoded.event, LotsSpunOff):
                     parents.add(decoded.event.terms.action.instrument)
+            self._parents[name] = parents
             self._books[name] = [
                 entry for _, entry in entries.values() if entry.key[0] <= self._until
             ]
         return self._books[name]
 
-    def _told(self, name: str) -> list[Decoded]:
-        if name in self._read:
-            told = self._read.pop(name)
-            if len(told) > self._left:
-                raise HistoryTooLong(FACTS_MAX)
-            return told
+    def _told(self, name: str) -> Iterable[Decoded]:
+        if name in self._together:
+            return self._together.pop(name)
         tenant, portfolio = self._owner
         return told_until(
             self._readable,
@@ -199,7 +209,6 @@ class _Books:
             portfolio=portfolio,
             kinds=get_args(EntryTold),
             instrument=name,
-            most=self._left,
         )
 
     def family_of(self, name: str) -> dict[str, list[Entry]]:

@@ -7,7 +7,7 @@ one that was altered, is refused by name. It grants nothing: the tenant is part 
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Generic, TypeVar
 
@@ -92,14 +92,20 @@ def page_of(
 
 
 def page_of_lines(
-    question: str, answered: Answered, lines: Sequence[Row], *, start: int, limit: int
-) -> Page[Row]:
-    """Make a page of lines that all are there; the next is of the same position (`read_place`)."""
-    end = start + limit
-    is_last = end >= len(lines)
-    next_cursor = None if is_last else write_cursor(question, (answered.position, end))
-    rows = list(lines[start:end])
-    return Page(rows, answered.position, answered.market_position, next_cursor)
+    question: str, answered: Answered, lines: Iterable[Row], *, start: int, limit: int
+) -> tuple[Page[Row], Row | None]:
+    """Make a page of lines as they come, and give the last of all; only the page is kept.
+
+    The next page is of the same position (`read_place`).
+    """
+    rows: list[Row] = []
+    last: Row | None = None
+    end, count = start + limit, 0
+    for count, last in enumerate(lines, start=1):
+        if start < count <= end:
+            rows.append(last)
+    next_cursor = write_cursor(question, (answered.position, end)) if end < count else None
+    return Page(rows, answered.position, answered.market_position, next_cursor), last
 
 
 def read_place(question: str, cursor: str | None) -> tuple[int | None, int]:

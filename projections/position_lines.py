@@ -3,6 +3,7 @@
 Read from the log up to the position of `positions` that is answered from, and folded by the domain.
 """
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -20,10 +21,22 @@ from domain.lots import ClosedLot, CostBasis, Fill, Matching, Side
 from domain.money import ZERO, canonical
 from domain.portfolio.entries import Entries, EntryTold, follow_entries
 from domain.transfers import Given
-from projections.asking import PAGE_ROWS_MAX, Answered, Readable, ReadModelMissing, snapshot
+from projections.asking import (
+    PAGE_ROWS_MAX,
+    Answered,
+    HistoryTooLong,
+    Readable,
+    ReadModelMissing,
+    snapshot,
+)
 from projections.audit import market_position_at, told_until
 from projections.paging import Page, page_of_lines, read_place
 from projections.positions.queries import PositionView, PriceSource, portfolio_of, position_of
+
+ENTRIES_MAX = 200_000
+"""Entries of a book that are put in order for one answer."""
+
+BLOTTER = "list its fills by `/trades?instrument=`, and what they realised by `/realised`"
 
 
 class LineKind(StrEnum):
@@ -114,7 +127,7 @@ def explained_position(
             raise ReadModelMissing("read model positions is being replaced")
         answered = Answered(found.position, found.market_position, [])
         if opened.row is None or found.row is None:
-            return None, page_of_lines(question, answered, [], start=0, limit=limit)
+            return None, page_of_lines(question, answered, [], start=0, limit=limit)[0]
         if place is not None:
             answered = Answered(place, market_position_at(readable, place), [])
         told = told_until(
@@ -125,23 +138,27 @@ def explained_position(
             kinds=get_args(EntryTold),
             instrument=instrument,
         )
-    entries: Entries = {}
-    for decoded in told:
-        follow_entries(entries, decoded.position, decoded.event)
+        entries: Entries = {}
+        for decoded in told:
+            assert isinstance(decoded.event, EntryTold), "only those were asked for"
+            follow_entries(entries, decoded.position, decoded.event)
+            if len(entries) > ENTRIES_MAX:
+                raise HistoryTooLong(ENTRIES_MAX, instead=BLOTTER)
     lines = lines_of(entries, CostBasis(opened.row.cost_basis))
+    page, last = page_of_lines(question, answered, lines, start=start, limit=limit)
     explained = ExplainedPosition(
         instrument=instrument,
         currency=found.row.currency,
-        total=lines[-1].after if lines else PositionFigures(),
+        total=PositionFigures() if last is None else last.after,
         row=found.row if place is None else None,
-        price_event=_price_event(found.row, lines) if place is None else None,
+        price_event=_price_event(found.row, entries) if place is None else None,
     )
-    return explained, page_of_lines(question, answered, lines, start=start, limit=limit)
+    return explained, page
 
 
-def lines_of(entries: Entries, basis: CostBasis) -> list[PositionLine]:
+def lines_of(entries: Entries, basis: CostBasis) -> Iterator[PositionLine]:
     """Fold a book by the basis of its opening; give a line of each entry, in book order."""
-    book, before, lines = Book(basis), PositionFigures(), []
+    book, before = Book(basis), PositionFigures()
     for event, entry in sorted(entries.values(), key=lambda told: told[1].key):
         outcome = book.pass_over(entry)
         after = PositionFigures(
@@ -150,22 +167,19 @@ def lines_of(entries: Entries, basis: CostBasis) -> list[PositionLine]:
                 (book.quantity, book.cost, book.fees, book.realised_gross, book.realised_net),
             )
         )
-        lines.append(
-            PositionLine(
-                event=event,
-                kind=_kind(entry),
-                entry_id=entry.entry_id,
-                name=entry.external_id if isinstance(entry, Fill) else entry.key[-1],
-                on_date=entry.key[0],
-                at=entry.executed_at if isinstance(entry, Fill) else None,
-                fee=entry.fee if isinstance(entry, Fill) else ZERO,
-                change=after.less(before),
-                after=after,
-                closed=_closed(outcome),
-            )
+        yield PositionLine(
+            event=event,
+            kind=_kind(entry),
+            entry_id=entry.entry_id,
+            name=entry.external_id if isinstance(entry, Fill) else entry.key[-1],
+            on_date=entry.key[0],
+            at=entry.executed_at if isinstance(entry, Fill) else None,
+            fee=entry.fee if isinstance(entry, Fill) else ZERO,
+            change=after.less(before),
+            after=after,
+            closed=_closed(outcome),
         )
         before = after
-    return lines
 
 
 def _closed(outcome: Matching | Applied) -> tuple[ClosedLot, ...]:
@@ -201,9 +215,9 @@ _ACTIONS: dict[type, LineKind] = {
 }
 
 
-def _price_event(row: PositionView, lines: list[PositionLine]) -> int | None:
+def _price_event(row: PositionView, entries: Entries) -> int | None:
     """Give the event that told the price: a mark's, or that of the last execution."""
     if row.price_source is not PriceSource.TRADE:
         return row.mark_position
-    executions = [line.event for line in lines if line.kind in {LineKind.BUY, LineKind.SELL}]
-    return executions[-1]
+    executions = [told for told in entries.values() if isinstance(told[1], Fill)]
+    return max(executions, key=lambda told: told[1].key)[0]

@@ -228,9 +228,8 @@ class Asking:
                 fields=("cursor",),
             ) from None
         except HistoryTooLong as error:
-            detail = (
-                f"Only {error.facts_max:,} facts are folded for one answer; ask for an earlier end."
-            )
+            most = f"Only {error.facts_max:,} facts are folded for one answer"
+            detail = f"{most}; {error.instead}."
             raise Problem("history_too_long", detail) from None
         except SortTooLong as error:
             instead = f"sort by {', '.join(error.indexed)}" if error.indexed else "leave sort out"

@@ -4,7 +4,7 @@ Read from the log up to the position of `cash` that is answered from, and folded
 in the order in which facts became known.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -82,13 +82,12 @@ def explained_cash(
 
     Raises:
         CursorInvalid: the cursor is not of this question.
-        HistoryTooLong: the portfolio has more facts than are folded for one answer.
     """
     question = f"cash lines {tenant} {portfolio} {currency} {value_date}"
     place, start = read_place(question, cursor)
     with snapshot(readable):
-        page = balances_of(readable, tenant=tenant, portfolio=portfolio)
-        answered = Answered(page.position, page.market_position, [])
+        balances = balances_of(readable, tenant=tenant, portfolio=portfolio)
+        answered = Answered(balances.position, balances.market_position, [])
         if place is not None:
             answered = Answered(place, market_position_at(readable, place), [])
         told = told_until(
@@ -98,24 +97,22 @@ def explained_cash(
             portfolio=portfolio,
             kinds=Cash.event_types,
         )
-    lines = cash_lines(told, currency, value_date)
-    total = lines[-1].after if lines else CashFigures()
-    return total, page_of_lines(question, answered, lines, start=start, limit=limit)
+        lines = cash_lines(told, currency, value_date)
+        page, last = page_of_lines(question, answered, lines, start=start, limit=limit)
+    return CashFigures() if last is None else last.after, page
 
 
 def cash_lines(
     told: Iterable[Decoded], currency: str, value_date: date | None = None
-) -> list[CashLine]:
-    """Fold the facts of a portfolio; give a line of each that moved something."""
-    lines: list[CashLine] = []
+) -> Iterator[CashLine]:
+    """Fold the facts of a portfolio as they come; give a line of each that moved something."""
     rungs: dict[date, RungRow] = {}
     total = CashFigures()
     for decoded in told:
         line = _line(decoded, currency, rungs, total)
         if line is not None and value_date in {None, line.value_date}:
-            lines.append(line)
+            yield line
             total = line.after
-    return lines
 
 
 def _line(

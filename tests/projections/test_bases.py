@@ -180,9 +180,11 @@ class TestPages:
     ) -> None:
         """The next page goes on; what alone is too long is refused."""
         whole = asked(connection).rows
-        of_apple = told_until(
-            Readable(connection), asked(connection).position, tenant=ACME, portfolio=FUND,
-            kinds=get_args(EntryTold), instrument=APPLE,
+        of_apple = list(
+            told_until(
+                Readable(connection), asked(connection).position, tenant=ACME, portfolio=FUND,
+                kinds=get_args(EntryTold), instrument=APPLE,
+            )
         )  # fmt: skip
         monkeypatch.setattr(bases, "FACTS_MAX", len(of_apple))
         first = asked(connection)
@@ -190,6 +192,8 @@ class TestPages:
         assert first.rows == whole[:1]
         assert first.next_cursor is not None
         monkeypatch.setattr(bases, "FACTS_MAX", 3)
+        assert asked(connection).rows == whole[:1]
+        monkeypatch.setattr(bases, "ENTRIES_MAX", 3)
         with pytest.raises(HistoryTooLong):
             asked(connection)
 

@@ -14,7 +14,8 @@ from domain.identity import portfolio_stream
 from domain.lots import CostBasis
 from domain.money import ZERO
 from infra.database import Database
-from projections.asking import Readable
+from projections import audit, position_lines
+from projections.asking import HistoryTooLong, Readable
 from projections.batches import decode_batch
 from projections.cash.explaining import CashFigures, cash_lines, explained_cash
 from projections.cash.ladders import ladders_of, shown_rung
@@ -67,7 +68,7 @@ class TestPositionLines:
         blotter.tell(*told.messages)
 
         for (portfolio, name), entries in blotter.entries.items():
-            lines = lines_of(entries, basis)
+            lines = list(lines_of(entries, basis))
             book = blotter.portfolios[portfolio].book(name)
             numbers = (book.quantity, book.cost, book.fees, book.realised_gross, book.realised_net)
 
@@ -135,11 +136,11 @@ class TestCashLines:
 
         for portfolio in (HOLDER, OTHER_FUND):
             facts = moved(went.story, portfolio)
-            lines = cash_lines(facts, "USD")
+            lines = list(cash_lines(facts, "USD"))
             assert_adds_up(lines, CashFigures())
             assert lines[-1].after == ladder_in(tables, portfolio)
             for day in {line.value_date for line in lines} - {None}:
-                of_day = cash_lines(facts, "USD", day)
+                of_day = list(cash_lines(facts, "USD", day))
                 assert_adds_up(of_day, CashFigures())
                 assert [line.event for line in of_day] == [
                     line.event for line in lines if line.value_date == day
@@ -156,7 +157,7 @@ class TestCashLines:
         fold_by_hand(tables, Cash(), "cash", [story.recorded()])
 
         for portfolio in (HOLDER, OTHER_FUND):
-            lines = cash_lines(moved(story, portfolio), "USD")
+            lines = list(cash_lines(moved(story, portfolio), "USD"))
             assert_adds_up(lines, CashFigures())
             assert lines[-1].after == ladder_in(tables, portfolio)
 
@@ -217,6 +218,45 @@ class TestAsking:
         assert (later.row, later.price_event) == (None, None)
         with pytest.raises(CursorInvalid):
             self.cash(connection, cursor=first.next_cursor)
+
+    @pytest.mark.parametrize("together", [1, 2, 3])
+    def test_reads_any_history_a_few_events_at_a_time(
+        self,
+        begun: Story,
+        fold: FoldAll,
+        connection: Connection,
+        monkeypatch: pytest.MonkeyPatch,
+        together: int,
+    ) -> None:
+        """The same lines and sums, however few are in memory; pages add up to the total."""
+        assert begun is not None
+        for model in (Positions(), Cash()):
+            fold(model)
+        whole = self.position(connection), self.cash(connection)
+        monkeypatch.setattr(audit, "READ_EVENTS", together)
+
+        assert (self.position(connection), self.cash(connection)) == whole
+        total, page = self.cash(connection, limit=1)
+        changes = [page.rows[0].change]
+        while page.next_cursor is not None:
+            again, page = self.cash(connection, limit=1, cursor=page.next_cursor)
+            changes.append(page.rows[0].change)
+            assert again == total
+        assert sum(each.balance for each in changes) == total.balance
+        assert len(changes) == 4
+
+    def test_of_a_book_too_long_to_be_ordered_says_what_to_ask(
+        self, begun: Story, fold: FoldAll, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By a code of its own, never a shorter list."""
+        assert begun is not None
+        fold(Positions())
+        monkeypatch.setattr(position_lines, "ENTRIES_MAX", 1)
+
+        with pytest.raises(HistoryTooLong) as refused:
+            self.position(connection)
+
+        assert refused.value.instead == position_lines.BLOTTER
 
     def test_of_what_is_not_there_is_nothing(
         self, begun: Story, fold: FoldAll, connection: Connection
