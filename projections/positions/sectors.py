@@ -20,31 +20,29 @@ from projections.asking import Answered, Readable, ReadModelMissing, ask, snapsh
 from projections.paging import Answer
 from projections.positions.in_force import TODAY, in_force
 from projections.positions.queries import VALUED, PriceSource, position_view
+from projections.positions.sums import sums_of
 
 UNCLASSIFIED = "Unclassified"
 LACKING_MAX = 1_000
 """Most positions that are listed for lacking a price or a rate; all of them are counted."""
+
+SEPARATOR = "/"
+"""Between the names of instruments, none of which holds a slash: one text is sent, not a list."""
 
 _SPLIT = """
 split.instrument FROM (
     SELECT DISTINCT instrument FROM {schema}.actions WHERE kind IN ('split', 'stock_dividend')
 ) AS split
 """
-_SUMS = """
-held.instrument, held.currency, held.holders, held.long, held.short, held.cost, {sector},
-    prices.price, prices.at, prices.source, calendars.starts_at,
+_TERMS = """
+held.instrument, {sector}, prices.price, prices.at, prices.source, calendars.starts_at,
     instruments.suspended_at IS NOT NULL OR coalesce(instruments.delisted_on <= {today}, false)
-FROM (
-    SELECT instrument, currency, count(*) AS holders, sum(greatest(quantity, 0)) AS long,
-        sum(least(quantity, 0)) AS short, sum(cost) AS cost
-    FROM {schema}.positions
-    WHERE tenant = %s AND quantity <> 0 AND NOT instrument = ANY(%s)
-    GROUP BY instrument, currency
-) AS held
+FROM unnest(string_to_array(%s, '{separator}')) AS held (instrument)
 LEFT JOIN {schema}.instruments USING (instrument)
 LEFT JOIN {schema}.calendars ON calendars.calendar = instruments.calendar
 LEFT JOIN {schema}.prices ON prices.instrument = held.instrument
 """.replace("{sector}", in_force("sector")).replace("{today}", TODAY)
+_TERMS = _TERMS.replace("{separator}", SEPARATOR)
 _ALONE = f"{VALUED} WHERE tenant = %s AND instrument = ANY(%s) AND quantity <> 0"
 _RATES = "instrument, at, price FROM {schema}.prices WHERE instrument = ANY(%s)"
 _NOW = """
@@ -142,15 +140,20 @@ def _take(
 ) -> Answered:
     """Value what one partition holds; its state comes with the number of what lacks something."""
     split = [name for (name,) in ask(readable, "positions", _SPLIT, ()).rows]
-    sums = ask(readable, "positions", _SUMS, (tenant, split))
-    alone = [*split, *(row[0] for row in sums.rows if row[7] is None)]
+    sums = sums_of(readable, tenant)
+    names = {instrument for instrument, _ in sums}.difference(split)
+    asked = ask(readable, "positions", _TERMS, (SEPARATOR.join(sorted(names)),))
+    terms = {row[0]: row[1:] for row in asked.rows}
+    alone = [*split, *(name for name, (_, price, *_) in terms.items() if price is None)]
     rows = ask(readable, "positions", _ALONE, (tenant, alone)).rows
     views = [position_view(values) for values in rows]
-    currencies = {row[1] for row in sums.rows} | {view.currency for view in views}
+    currencies = {own for name, own in sums if name in names} | {view.currency for view in views}
     rates = _rates(readable, currencies, currency)
     lacking_count = 0
-    for row in sums.rows:
-        _, own, holders, long, short, cost, sector, price, at, source, fresh_from, inactive = row
+    for (name, own), (holders, long, short, cost) in sums.items():
+        if name not in terms:
+            continue
+        sector, price, at, source, fresh_from, inactive = terms[name]
         rate = rates.get(own)
         if price is not None and rate is None:
             lacking_count += holders
@@ -185,10 +188,10 @@ def _take(
         )
     unrated = sorted(currencies - rates.keys())
     if unrated:
-        asked = (tenant, unrated, alone, LACKING_MAX)
-        found = ask(readable, "positions", _UNRATED, asked).rows
+        wanted = (tenant, unrated, alone, LACKING_MAX)
+        found = ask(readable, "positions", _UNRATED, wanted).rows
         lacking += [Lacking(portfolio, name, "rate_missing") for portfolio, name in found]
-    return sums._replace(rows=[(lacking_count,)])
+    return asked._replace(rows=[(lacking_count,)])
 
 
 def _rates(readable: Readable, currencies: set[str], to: str) -> dict[str, Conversion]:
