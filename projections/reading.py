@@ -6,8 +6,10 @@ when a projector has begun, and `ReadingUnavailable`, which ends when the databa
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 import psycopg
@@ -19,6 +21,8 @@ from projections.checkpoint import read_checkpoint
 
 POOL_SIZE = 8
 CONNECTION_SECONDS_MAX = 5.0
+SURE_SECONDS = 0.1
+"""How long a connection that has answered is taken to be there: PostgreSQL restarts in more."""
 STATEMENT_SECONDS_MAX = 10
 _READ_ONLY = (
     f"-c default_transaction_read_only=on -c statement_timeout={STATEMENT_SECONDS_MAX}s "
@@ -57,9 +61,10 @@ class Reading:
             min_size=1,
             max_size=pool_size,
             timeout=CONNECTION_SECONDS_MAX,
-            check=ConnectionPool.check_connection,
+            check=self._check,
             open=False,
         )
+        self._answered: WeakKeyDictionary[psycopg.Connection[Any], float] = WeakKeyDictionary()
 
     def __enter__(self) -> Self:
         self._pool.open()
@@ -94,7 +99,9 @@ class Reading:
         try:
             with self._connection(sitting) as connection:
                 seen = None if sitting is None else sitting.seen
-                return question(Readable(connection, partitions or self.partitions, seen))
+                answer = question(Readable(connection, partitions or self.partitions, seen))
+                self._answered[connection] = monotonic()
+                return answer
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise ReadModelMissing("a read model has no tables yet") from error
         except (PoolTimeout, PoolClosed, psycopg.OperationalError) as error:
@@ -143,6 +150,11 @@ class Reading:
             }
 
         return self.answer(ask)
+
+    def _check(self, connection: psycopg.Connection[Any]) -> None:
+        """Ask a connection whether it is there, unless it has just answered: a round trip less."""
+        if monotonic() - self._answered.get(connection, 0.0) > SURE_SECONDS:
+            ConnectionPool.check_connection(connection)
 
     def _connection(
         self, sitting: Sitting | None

@@ -77,6 +77,12 @@ class Laid:
         return self.panel.contributions
 
     @cached_property
+    def sector_weights(self) -> Floats:
+        """Days x sectors."""
+        names, places = self.by_sector
+        return summed_by(self.weights, places, len(names))
+
+    @cached_property
     def by_sector(self) -> tuple[tuple[str, ...], Places]:
         """The sectors met, and for each day and line the place of its own among them."""
         return self.sectors.places(self.panel.names, self.panel.sessions)
@@ -124,11 +130,12 @@ def _of_range(
 
 def grouped(laid: Laid, by: By) -> Grouped:
     """Sum the lines of a panel by what they are grouped by, each on its own day."""
-    told = (laid.weights, laid.panel.results, laid.contributions)
+    told = (laid.panel.results, laid.contributions)
     if by == "position":
-        return Grouped(laid.panel.names, *told)
+        return Grouped(laid.panel.names, laid.weights, *told)
     names, places = laid.by_sector
-    return Grouped(names, *(summed_by(each, places, len(names)) for each in told))
+    summed = (summed_by(each, places, len(names)) for each in told)
+    return Grouped(names, laid.sector_weights, *summed)
 
 
 def summed_by(values: Floats, places: Places, count: int) -> Floats:
@@ -277,7 +284,7 @@ def sector_segments(laid: Laid) -> tuple[tuple[str, ...], Floats, Floats]:
     """
     panel = laid.panel
     names, places = laid.by_sector
-    weights = summed_by(laid.weights, places, len(names))
+    weights = laid.sector_weights
     known = np.where(laid.weights == 0, 0.0, panel.returns)
     moved = summed_by(laid.weights * known, places, len(names))
     returns = np.divide(moved, weights, out=np.full_like(moved, np.nan), where=weights != 0)

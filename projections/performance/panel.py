@@ -235,17 +235,24 @@ class _Laying:
 
     def _priced(self) -> tuple[Floats, Floats]:
         """Give values of a unit in base at each end, and returns of it from one end to the next."""
-        own = filled(self._paid)
-        prices, grown = self._closed()
-        is_closed = prices > 0
-        rates = np.empty_like(prices)
+        prices, index = self._closed()
+        # Only ends up to the last without a close need what was paid: mostly the first alone.
+        lacking = np.flatnonzero(~(prices > 0).all(axis=1))
+        first = int(lacking[-1]) + 1 if len(lacking) else 0
+        is_closed, own = prices[:first] > 0, filled(self._paid[:first])
+        for told in (prices, index):
+            told[:first] = np.where(is_closed, told[:first], own)
         for column, currency in enumerate(self._lines.values()):
-            rates[:, column] = self._rates[currency]
-        index = np.where(is_closed, grown, own) * rates
+            if currency != self._history.base_currency:
+                for told in (prices, index):
+                    told[:, column] *= self._rates[currency]
+        for told in (prices, index):
+            told[self._at < 0] = 0.0  # No rate is in force there, not even that of the base.
         with np.errstate(divide="ignore", invalid="ignore"):
-            moved = index[1:] / index[:-1] - 1.0
-        returns = np.where(index[:-1] > 0, moved, np.nan)
-        return np.where(is_closed, prices, own) * rates, returns
+            returns = index[1:] / index[:-1]
+        returns -= 1.0
+        returns[~(index[:-1] > 0)] = np.nan
+        return prices, returns
 
     def _closed(self) -> tuple[Floats, Floats]:
         """Give closes in force, and what one unit of money has become by them; cash stays one."""
