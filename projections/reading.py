@@ -39,8 +39,8 @@ class ReadingUnavailable(Exception):
 class Sitting(msgspec.Struct):
     """What the questions of one request have in common.
 
-    `seen` is what its answers were made of; `connection` is there while it holds one, with one
-    snapshot of the database.
+    `seen` is what its answers were made of; `connection` is there while it holds one, mostly with
+    one snapshot of the database.
     """
 
     seen: Seen = {}
@@ -104,6 +104,19 @@ class Reading:
                 return answer
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise ReadModelMissing("a read model has no tables yet") from error
+        except (PoolTimeout, PoolClosed, psycopg.OperationalError) as error:
+            raise ReadingUnavailable(type(error).__name__) from error
+
+    @contextmanager
+    def lent(self) -> Iterator[psycopg.Connection[Any]]:
+        """Lend a connection for several questions, each of which has its own snapshot.
+
+        Raises:
+            ReadingUnavailable: there is no connection.
+        """
+        try:
+            with self._pool.connection() as connection:
+                yield connection
         except (PoolTimeout, PoolClosed, psycopg.OperationalError) as error:
             raise ReadingUnavailable(type(error).__name__) from error
 

@@ -8,14 +8,16 @@ comparing checkpoints every 250 ms; what is told is always of the position that 
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import structlog
 
+from eventstore.partitions import Partition
 from gateway.interface import not_found
 from gateway.problem import Problem
 from projections.asking import Readable, ReadModelMissing, Seen, State
@@ -24,7 +26,7 @@ from projections.reading import Reading, ReadingUnavailable, Sitting
 from read_api.live.changes import Encoded, encoded
 from read_api.live.destinations import Destination, Spread, Told, Topic
 from read_api.live.metrics import LiveMetrics
-from read_api.live.streams import First, Stream, Telling
+from read_api.live.streams import First, Question, Stream, Telling
 from read_api.live.subscription import Subscription
 
 POLL_SECONDS = 0.25
@@ -33,7 +35,11 @@ RENEWAL_SECONDS_MIN = 0.1
 RENEWAL_SECONDS_MAX = 5.0
 THREADS = 4
 
+GATHER_SECONDS = 0.001
+
 ValueT = TypeVar("ValueT")
+Answer: TypeAlias = tuple[Encoded, Seen]
+"""Rows, and the tables they are of."""
 
 
 class Resumed(NamedTuple):
@@ -41,6 +47,18 @@ class Resumed(NamedTuple):
 
     position: int
     edition: int | None
+
+
+class Asking(NamedTuple):
+    """A stream, and what is to be asked for it."""
+
+    stream: Stream
+    question: Question
+
+    def changes(self, readable: Readable) -> Told:
+        """Ask what changed."""
+        assert self.stream.changes is not None, "only such are asked"
+        return self.stream.changes(readable, self.question.topics, self.question.since)
 
 
 class Audience:
@@ -51,6 +69,7 @@ class Audience:
         self._metrics = metrics
         self._streams: dict[Hashable, Stream] = {}
         self._known: dict[str, State] = {}
+        self._sittings: dict[tuple[str, tuple[Partition, ...]], list[Stream]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="live")
         self._apart = ThreadPoolExecutor(1, thread_name_prefix="live-apart")
@@ -196,63 +215,120 @@ class Audience:
             stream.look_again(wait, lambda: self._look(stream))
             return
         stream.is_asking = True
-        task = asyncio.get_running_loop().create_task(self._advance(stream))
+        sitting = stream.destination.sitting
+        if sitting is None:
+            self._begin([stream])
+            return
+        waiting = self._sittings.setdefault((sitting, stream.partitions), [])
+        waiting.append(stream)
+        if len(waiting) == 1:  # The others hear of the same commit a moment later.
+            key = (sitting, stream.partitions)
+            loop = asyncio.get_running_loop()
+            loop.call_later(GATHER_SECONDS, lambda: self._begin(self._sittings.pop(key)))
+
+    def _begin(self, streams: Sequence[Stream]) -> None:
+        task = asyncio.get_running_loop().create_task(self._advance(streams))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _advance(self, stream: Stream) -> None:
-        """Ask what changed and tell it; one destination's fault is not everybody's."""
+    async def _advance(self, streams: Sequence[Stream]) -> None:
+        """Ask what changed in streams and tell it; one destination's fault is not everybody's."""
         started = time.monotonic()
-        pause = 0.0
+        failed: dict[Stream, Exception] = {}
         try:
-            await self._ask_and_tell(stream)
-        except (ReadModelMissing, ReadingUnavailable):
-            pause = POLL_SECONDS
-        except Exception:
-            pause = FAILED_PAUSE_SECONDS
-            self._metrics.failures.labels(stream.destination.pattern).inc()
-            self._logger.exception("live_question_failed", destination=stream.destination.pattern)
+            for stream, question in await self._tell_changes(streams, failed):
+                try:
+                    await self._tell_anew(stream, question)
+                except Exception as error:  # noqa: BLE001 - it is logged with the others
+                    failed[stream] = error
         finally:
             ended = time.monotonic()
-            taken = ended - started
-            self._metrics.asked.labels(stream.destination.pattern).observe(taken)
-            rest = taken * (1 / stream.destination.busy_part - 1)
-            stream.not_before = ended + max(pause, stream.destination.pause_seconds, rest)
-            stream.is_asking = False
-        self._look(stream)
+            for stream in streams:
+                self._rest(stream, ended - started, self._pause_after(stream, failed.get(stream)))
+        for stream in streams:
+            self._look(stream)
 
-    async def _ask_and_tell(self, stream: Stream) -> None:
-        question = stream.question()
-        if question is None:
-            return
-        destination, (topics, since, _) = stream.destination, question
-        changes, touched = stream.changes, destination.touched
-        if changes is not None:
-            with contextlib.suppress(TooMuchChanged):
-                told, seen = await self._ask(
-                    stream, lambda readable: changes(readable, topics, since)
-                )
-                if destination.is_log or stream.is_of_same_edition(seen):
-                    self._tell(stream.moved(told, seen, since))
-                    return
+    def _rest(self, stream: Stream, taken: float, pause: float) -> None:
+        destination = stream.destination
+        self._metrics.asked.labels(destination.pattern).observe(taken)
+        rest = taken * (1 / destination.busy_part - 1)
+        stream.not_before = time.monotonic() + max(pause, destination.pause_seconds, rest)
+        stream.is_asking = False
 
-        asked = topics
+    def _pause_after(self, stream: Stream, error: Exception | None) -> float:
+        """Say how long to leave a stream alone after a question, and log what no one expects."""
+        if error is None:
+            return 0.0
+        if isinstance(error, ReadModelMissing | ReadingUnavailable):
+            return POLL_SECONDS
+        pattern = stream.destination.pattern
+        self._metrics.failures.labels(pattern).inc()
+        self._logger.error("live_question_failed", destination=pattern, exc_info=error)
+        return FAILED_PAUSE_SECONDS
+
+    async def _tell_changes(
+        self, streams: Sequence[Stream], failed: dict[Stream, Exception]
+    ) -> list[Asking]:
+        """Ask what changed and tell it; give what is to be asked anew instead."""
+        asked = [
+            Asking(stream, question)
+            for stream in streams
+            if (question := stream.question()) is not None
+        ]
+        wanted = [each for each in asked if each.stream.changes is not None]
+        anew = [each for each in asked if each.stream.changes is None]
+        answers = await self._in_thread(partial(self._answers, wanted)) if wanted else []
+        for each, answer in zip(wanted, answers, strict=True):
+            stream = each.stream
+            if isinstance(answer, TooMuchChanged):
+                anew.append(each)
+            elif isinstance(answer, Exception):
+                failed[stream] = answer
+            elif stream.destination.is_log or stream.is_of_same_edition(answer[1]):
+                self._tell(stream.moved(*answer, each.question.since))
+            else:
+                anew.append(each)
+        return anew
+
+    def _answers(self, wanted: Sequence[Asking]) -> list[Answer | Exception]:
+        """Ask what changed, on one connection; what goes wrong with a question is its answer."""
+        answers: list[Answer | Exception] = []
+        try:
+            with self._reading.lent() as connection:
+                for each in wanted:
+                    try:
+                        sitting = Sitting({}, connection)
+                        answers.append(self._answer(each.stream, each.changes, sitting))
+                    except Exception as error:  # noqa: BLE001 - whoever gets it judges it
+                        answers.append(error)
+        except ReadingUnavailable as error:
+            answers += [error] * (len(wanted) - len(answers))
+        return answers
+
+    async def _tell_anew(self, stream: Stream, question: Question) -> None:
+        destination, asked = stream.destination, question.topics
+        touched = destination.touched
 
         def anew(readable: Readable) -> Told:
             nonlocal asked
-            if changes is None and touched is not None:
+            if stream.changes is None and touched is not None:
                 seen = readable.seen
                 assert seen is not None, "what the tables hold is told to the stream"
-                asked = question.anew(touched(readable, topics, since), stream.own(seen))
+                concerned = touched(readable, question.topics, question.since)
+                asked = question.anew(concerned, stream.own(seen))
             return destination.snapshot(readable, asked)
 
         told, seen = await self._ask(stream, anew, is_of_one_snapshot=True)
         self._tell(stream.asked_anew(told, seen, asked))
 
     def _tell(self, told: Sequence[Telling]) -> None:
-        for change, subscriptions in told:
-            for subscription in subscriptions:
-                self._metrics.taken(subscription.take(change))
+        self._metrics.taken(
+            Counter(
+                subscription.take(change)
+                for change, subscriptions in told
+                for subscription in subscriptions
+            )
+        )
 
     async def _ask(
         self,
@@ -260,18 +336,22 @@ class Audience:
         question: Callable[[Readable], Told],
         *,
         is_of_one_snapshot: bool = False,
-    ) -> tuple[Encoded, Seen]:
+    ) -> Answer:
         """Ask a question and encode its rows, off the event loop."""
 
-        def ask() -> tuple[Encoded, Seen]:
-            seen: Seen = {}
-            sitting = Sitting(seen)
+        def ask() -> Answer:
+            sitting = Sitting({})
             held = self._reading.held(sitting) if is_of_one_snapshot else nullcontext()
             with held:
-                told = self._reading.answer(question, stream.partitions, sitting)
-            return encoded(told), stream.own(seen if told.seen is None else told.seen)
+                return self._answer(stream, question, sitting)
 
         return await self._in_thread(ask, is_apart=stream.destination.asks_others)
+
+    def _answer(
+        self, stream: Stream, question: Callable[[Readable], Told], sitting: Sitting
+    ) -> Answer:
+        told = self._reading.answer(question, stream.partitions, sitting)
+        return encoded(told), stream.own(sitting.seen if told.seen is None else told.seen)
 
     async def _in_thread(self, work: Callable[[], ValueT], *, is_apart: bool = False) -> ValueT:
         executor = self._apart if is_apart else self._executor

@@ -8,7 +8,7 @@ newest rows. Messages are written when they are sent, never before.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.tokens import Principal
 from read_api.live.audience import Audience
@@ -18,7 +18,10 @@ from read_api.live.subscription import Subscription
 
 REPLIES_MAX = 100
 
-Send = Callable[[str], Awaitable[None]]
+TOGETHER_MAX = 64 * 1024
+"""Texts are sent in one write up to so many characters, and one more."""
+
+Send = Callable[[Sequence[str]], Awaitable[None]]
 
 
 class Client:
@@ -82,20 +85,34 @@ class Client:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while (text := await self._next()) is not None:
+            while texts := await self._together():
                 self.sending_since = time.monotonic()
-                await self._send(text)
+                await self._send(texts)
                 self.sending_since, self.sent_at = None, time.monotonic()
-                sent.inc()
+                sent.inc(len(texts))
             if self.closing is not None:
                 return
 
-    async def _next(self) -> str | None:
+    async def _together(self) -> list[str]:
+        """Give what can be sent at once: each write costs its sender and its reader the most."""
+        texts: list[str] = []
+        size = 0
+        while size < TOGETHER_MAX:
+            text = await self._next(may_ask=not texts)
+            if text is None:
+                break
+            texts.append(text)
+            size += len(text)
+        return texts
+
+    async def _next(self, *, may_ask: bool) -> str | None:
         if self._replies:
             self._has_room.set()
             return self._replies.popleft()
         while self._waiting and self.closing is None:
             subscription = next(iter(self._waiting))
+            if subscription.is_behind and not may_ask:
+                return None  # What is ready need not wait for an answer.
             del self._waiting[subscription]
             if subscription.is_behind:
                 await self._audience.renew(subscription)

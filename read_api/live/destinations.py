@@ -101,9 +101,11 @@ class Destination(NamedTuple):
     makes what a stream asks in place of `changes`, with a memory of its own. They run in a thread,
     at most `busy_part` of the time.
     `admit` raises a `Problem` where the actions do not say enough; a topic that is not `is_known`
-    is refused at once. The rows of a `is_log` never change: whoever resumes goes on, whatever was
-    rebuilt meanwhile; each of its topics is asked alone. One that `asks_others` than the database
-    is asked in a thread apart: what hangs there is waited for by nobody else.
+    is refused at once. Those of one `sitting` are asked together and their clients told at once,
+    which costs each less; none of them may take long. The rows of a `is_log` never change: whoever
+    resumes goes on, whatever was rebuilt meanwhile; each of its topics is asked alone. One that
+    `asks_others` than the database is asked in a thread apart: what hangs there is waited for by
+    nobody else.
     """
 
     pattern: str
@@ -119,6 +121,7 @@ class Destination(NamedTuple):
     busy_part: float = 0.67
     admit: Admit = admit_all
     is_known: Known = know_all
+    sitting: str | None = None
     is_log: bool = False
     asks_others: bool = False
 

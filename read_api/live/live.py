@@ -8,6 +8,7 @@ no place, for the reason `crowded` (the process), `too_many_wait` (for their tok
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
@@ -31,6 +32,9 @@ CLOSING_SECONDS_MAX = 2.0
 """How long one that is to go may take to hear why."""
 ABORT = "pms.abort"
 """Under this name a server may give, in the scope's state, what ends a connection at once."""
+
+SEND_TEXTS = "pms.send_texts"
+"""Under this name it may give what sends several messages in one write."""
 
 GONE, STOPPING, ERRED, UNAUTHENTICATED, STALLED, CROWDED = 1000, 1001, 1002, 4401, 4408, 4429
 
@@ -81,10 +85,12 @@ class Live:
             await send({"type": "websocket.close", "code": code, "reason": reason})
             return
 
-        async def send_text(text: str) -> None:
-            await send({"type": "websocket.send", "text": text})
+        async def send_each(texts: Sequence[str]) -> None:
+            for text in texts:
+                await send({"type": "websocket.send", "text": text})
 
-        client = Client(dialect, send_text, self.audience, self._metrics)
+        send_texts = scope.get("state", {}).get(SEND_TEXTS, send_each)
+        client = Client(dialect, send_texts, self.audience, self._metrics)
         connections = self._metrics.connections.labels(dialect.name)
         connections.inc()
         self._clients.add(client)

@@ -1,5 +1,7 @@
 """What live counts."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from read_api.live.subscription import Taken
@@ -28,12 +30,15 @@ class LiveMetrics:
         self.cut = Counter(
             "pms_live_cut", "Clients cut off, by close code.", ("code",), registry=registry
         )
-        self._taken = Counter(
+        taken = Counter(
             "pms_live_changes",
             "Changes handed to subscriptions: waiting, conflated with what waited, dropped.",
             ("what",),
             registry=registry,
         )
+        self._taken = {
+            each: taken.labels(each.name.lower()) for each in Taken if each is not Taken.NOTHING
+        }
         self.asked = Histogram(
             "pms_live_question_seconds",
             "Time to ask what changed for all subscribers of a destination, and to hand it out.",
@@ -48,7 +53,8 @@ class LiveMetrics:
             registry=registry,
         )
 
-    def taken(self, taken: Taken) -> None:
-        """Count what became of a change."""
-        if taken is not Taken.NOTHING:
-            self._taken.labels(taken.name.lower()).inc()
+    def taken(self, taken: Mapping[Taken, int]) -> None:
+        """Count what became of changes."""
+        for what, count in taken.items():
+            if what is not Taken.NOTHING:
+                self._taken[what].inc(count)

@@ -21,6 +21,8 @@ from read_api.resources import day_shaped, trade_shaped
 from read_api.shaping import Amount, Quotient, Shaped, shaped
 
 VALUES_PAUSE_SECONDS = 0.1
+BOOKED = "booked"
+"""The sitting of what every booking changes."""
 
 
 class HeldPosition(Shaped, frozen=True):
@@ -82,6 +84,7 @@ def _portfolio_destinations() -> Sequence[Destination]:
             positions,
             positions,
             is_known=known_portfolio,
+            sitting=BOOKED,
         ),
         Destination(
             f"{own}/pnl",
@@ -102,6 +105,7 @@ def _portfolio_destinations() -> Sequence[Destination]:
             cash,
             cash,
             is_known=known_portfolio,
+            sitting=BOOKED,
         ),
         Destination(
             f"{own}/trades",
@@ -111,6 +115,7 @@ def _portfolio_destinations() -> Sequence[Destination]:
             trades,
             trades,
             is_known=known_portfolio,
+            sitting=BOOKED,
         ),
         Destination(
             f"{own}/performance",
