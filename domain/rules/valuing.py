@@ -125,13 +125,19 @@ def _revalue(
     acting: Acting,
 ) -> None:
     """Value some positions anew; of those only whose quantity or mark is another."""
-    values, moved = known.values, portfolio.moved
+    values, moved, books = known.values, portfolio.moved, portfolio.books
     is_whole = len(names) >= len(values) and values.keys() <= names
     since, until = (EARLIEST, LATEST) if is_whole else (known.since, known.until)
     known.marks = marks.version
     for name in names:
-        quote, from_at, to_at = _in_force(marks, name, moment)
-        since, until = max(since, from_at), min(until, to_at)
+        # Every mark passes here for each who holds its instrument: what is usual comes first.
+        quotes = marks.of.get(name, UNKNOWN).quotes
+        if quotes and quotes[-1].at <= moment:
+            quote: Quote | None = quotes[-1]
+            since = max(since, quotes[-1].at)
+        else:
+            quote, from_at, to_at = _in_force(marks, name, moment)
+            since, until = max(since, from_at), min(until, to_at)
         before = values.get(name)
         if before is not None:
             if before.quote is quote and before.value is not None and name not in moved:
@@ -140,7 +146,7 @@ def _revalue(
                 _add(known, before, -1)
             if before.value is None:
                 known.unpriced.discard(name)
-        book = portfolio.books.get(name)
+        book = books.get(name)
         if book is None or not book.quantity:
             values.pop(name, None)
             continue
@@ -156,12 +162,10 @@ def _revalue(
 
 
 def _in_force(marks: Marks, name: str, moment: datetime) -> tuple[Quote | None, datetime, datetime]:
-    """Give the mark in force, and from when until when it is."""
+    """Give the mark in force, not the newest, and from when until when it is."""
     quotes = marks.of.get(name, UNKNOWN).quotes
     if not quotes:
         return None, EARLIEST, LATEST
-    if quotes[-1].at <= moment:
-        return quotes[-1], quotes[-1].at, LATEST
     quote = marks.in_force(name, moment)
     until = next(each.at for each in quotes if each.at > moment)
     return quote, EARLIEST if quote is None else quote.at, until

@@ -1,13 +1,15 @@
 """What a subscriber is told at once: rows as JSON, encoded once for all who get them."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from read_api.live.destinations import Told, Topic
+from read_api.live.destinations import Told, Topic, Written
 
 NO_POSITION = -1
+KEYS_MAX = 10_000
 
 _encode = msgspec.json.Encoder().encode
 
@@ -119,9 +121,20 @@ def encoded(told: Told) -> Encoded:
     """Encode what was told; this is the work of a thread, not of the event loop."""
     rows: dict[Topic, dict[str, Piece]] = {}
     for topic, key, changed_position, value in told.rows:
-        text = f"{_encode(key).decode()}:{_encode(value).decode()}"
+        text = f"{_named(key)}:{written(value)}"
         rows.setdefault(topic, {})[key] = Piece(text, changed_position, value is None)
     return Encoded(told.position, told.market_position, rows)
+
+
+def written(value: object) -> str:
+    """Write a row's value, if that is not done already."""
+    return value if type(value) is Written else _encode(value).decode()
+
+
+@lru_cache(maxsize=KEYS_MAX)
+def _named(key: str) -> str:
+    """Write a key: rows of all who hold an instrument, of every session, have the same."""
+    return _encode(key).decode()
 
 
 def difference(before: State, after: State) -> dict[str, Piece]:

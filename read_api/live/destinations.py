@@ -43,6 +43,12 @@ class Topic(NamedTuple):
         return self.tenant, self.names[0]
 
 
+class Written(str):
+    """The JSON of a row, written already."""
+
+    __slots__ = ()
+
+
 class Row(NamedTuple):
     """A row of a topic's state as of its last change; `value` None takes the key out of it."""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from domain.money import canonical
 from gateway.problem import Problem
 from read_api.live.changes import Change, Piece, difference
 from read_api.live.destinations import Directory, Topic
@@ -17,6 +19,7 @@ from read_api.live.registry import live_destinations
 from read_api.live.stomp_dialect import StompDialect
 from read_api.live.stomp_frames import Frame, frames, written
 from read_api.live.subscription import PENDING_ROWS_MAX, Subscription, Taken
+from read_api.live.values import digits
 
 DESTINATIONS = live_destinations()
 KEYS = st.sampled_from(["a", "b", "c"])
@@ -208,3 +211,16 @@ class TestADirectory:
         """And says which there are."""
         with pytest.raises(Problem, match="portfolios/"):
             Directory(DESTINATIONS).find(name)
+
+
+class TestDigits:
+    """Numbers of rows that are written without a struct."""
+
+    @given(st.decimals(allow_nan=False, allow_infinity=False, places=12) | st.decimals("-9", "9"))
+    @example(Decimal("-0.00"))
+    @example(Decimal("1E+3"))
+    @example(Decimal(100))
+    @example(Decimal("0E-12"))
+    def test_are_those_of_the_canonical_form(self, number: Decimal) -> None:
+        """So that a row reads the same, however it was written."""
+        assert digits(number) == f"{canonical(number):f}"

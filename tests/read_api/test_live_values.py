@@ -12,6 +12,7 @@ from domain.identity import MARKET_TENANT
 from infra.database import Database
 from projections.asking import Readable, Seen
 from projections.reading import Reading, Sitting
+from read_api.live.changes import written
 from read_api.live.destinations import Row, Told, Topic
 from read_api.live.registry import values
 from read_api.live.values import ValuesFollowed
@@ -90,7 +91,7 @@ class Followed:
 
 
 def _written(row: Row) -> Any:  # noqa: ANN401
-    return msgspec.json.decode(msgspec.json.encode(row.value))
+    return msgspec.json.decode(written(row.value).encode())
 
 
 class TestValuesFollowed:
