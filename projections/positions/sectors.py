@@ -6,7 +6,7 @@ holder by holder, as its position is. Nothing is guessed: what lacks a price or 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from domain.rates import Conversion, DatedRate, pairs_between, rate_between
 from projections.asking import Answered, Readable, ReadModelMissing, ask, snapshot
 from projections.paging import Answer
 from projections.positions.in_force import TODAY, in_force
-from projections.positions.queries import VALUED, PriceSource, position_view
+from projections.positions.queries import VALUED, PositionView, PriceSource, position_view
 from projections.positions.sums import sums_of
 
 UNCLASSIFIED = "Unclassified"
@@ -173,6 +173,23 @@ def _take(
                 is_old or rate.is_stale,
             )
             held[sector or UNCLASSIFIED].append(part)
+    lacking_count += _take_each(views, rates, held, lacking)
+    unrated = sorted(currencies - rates.keys())
+    if unrated:
+        wanted = (tenant, unrated, alone, LACKING_MAX)
+        found = ask(readable, "positions", _UNRATED, wanted).rows
+        lacking += [Lacking(portfolio, name, "rate_missing") for portfolio, name in found]
+    return asked._replace(rows=[(lacking_count,)])
+
+
+def _take_each(
+    views: Iterable[PositionView],
+    rates: Mapping[str, Conversion],
+    held: dict[str, list[_Held]],
+    lacking: list[Lacking],
+) -> int:
+    """Value position by position; count what lacks something."""
+    lacking_count = 0
     for view in views:
         rate, value = rates.get(view.currency), view.market_value
         if value is None or rate is None:
@@ -186,12 +203,7 @@ def _take(
         held[view.sector or UNCLASSIFIED].append(
             _Held(1, long, short, view.cost * rate.rate, is_old)
         )
-    unrated = sorted(currencies - rates.keys())
-    if unrated:
-        wanted = (tenant, unrated, alone, LACKING_MAX)
-        found = ask(readable, "positions", _UNRATED, wanted).rows
-        lacking += [Lacking(portfolio, name, "rate_missing") for portfolio, name in found]
-    return asked._replace(rows=[(lacking_count,)])
+    return lacking_count
 
 
 def _rates(readable: Readable, currencies: set[str], to: str) -> dict[str, Conversion]:
