@@ -17,7 +17,7 @@ from eventstore.log import Log
 from eventstore.partitions import WHOLE, Partition
 from projections.batches import Batch, is_transient, read_batch
 from projections.checkpoint import Checkpoint, Move, create_checkpoint, move_checkpoints
-from projections.read_model import Fold, Placed, ReadModel
+from projections.read_model import Deferring, Fold, Placed, ReadModel
 from schemas.codec import event_name
 
 Connection: TypeAlias = psycopg.Connection[Any]
@@ -145,6 +145,16 @@ class Built:
         self.checkpoint = nothing_folded(model, log)
         self.fold: Fold = model.new_fold(schema)
 
+    def defer(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Have the fold leave to the end what it may."""
+        if isinstance(self.fold, Deferring):
+            self.fold.defer(cursor)
+
+    def settle(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Have the fold write what it left."""
+        if isinstance(self.fold, Deferring):
+            self.fold.settle(cursor)
+
     def take(self, cursor: psycopg.Cursor[Any], batch: Batch) -> None:
         """Fold a batch behind the checkpoint, which was moved already."""
         types = self.model.event_types
@@ -211,9 +221,15 @@ class Building:
     def fold_until(
         self, target: int, progress: Progress, events_max: Callable[[], int] = whole_batches
     ) -> None:
-        """Fold up to `target`, one transaction per batch of at most so many events."""
+        """Fold up to `target`, one transaction per batch of at most so many events.
+
+        From nothing, what folds leave (see `Deferring`) is written behind the last batch.
+        """
         if self.position >= target:
             return
+        is_beginning = not self.position
+        if is_beginning:
+            self._have_all(Built.defer)
         with rare_collections(), ThreadPoolExecutor(1, "read ahead") as ahead:
             coming = ahead.submit(self._read, self.position, target, events_max())
             while self.position < target:
@@ -225,6 +241,8 @@ class Building:
                 with self._connection.transaction(), self._connection.cursor() as cursor:
                     self._take(cursor, batch)
                 progress(self.position, target)
+            if is_beginning:
+                self._have_all(Built.settle)
 
     def fold_within(self, cursor: psycopg.Cursor[Any], target: int) -> None:
         """Fold up to `target` inside the caller's transaction; if that fails, throw this away."""
@@ -236,6 +254,11 @@ class Building:
         for built in self.built:
             for statement in _statements(built.model, built.schema)[1]:
                 self._connection.execute(statement.encode())
+
+    def _have_all(self, act: Callable[[Built, psycopg.Cursor[Any]], None]) -> None:
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            for built in self.built:
+                act(built, cursor)
 
     def _read(self, after: int, target: int, limit: int) -> Batch:
         batch = read_batch(

@@ -7,7 +7,7 @@ batching of the same log gives identical tables.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 from uuid import UUID
 
 import psycopg
@@ -38,6 +38,20 @@ class Fold(Protocol):
 
         Runs inside the transaction that has moved the checkpoint behind the batch already.
         """
+
+
+@runtime_checkable
+class Deferring(Protocol):
+    """A fold that can leave to the end what a building writes again and again: nobody reads it."""
+
+    def defer(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Leave rows that may change again in memory, and keys that nothing asks for unmade.
+
+        To be called before the first batch, while the tables are empty.
+        """
+
+    def settle(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Write what was left; from here on each batch is written whole."""
 
 
 class ReadModel(Protocol):

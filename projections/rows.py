@@ -24,10 +24,19 @@ _UPSERT = """
 INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, %s::json)
 ON CONFLICT ({key}) DO UPDATE SET {columns}
 """
+_KEYS = """
+SELECT table_of.relname, constraint_of.conname, pg_get_constraintdef(constraint_of.oid)
+FROM pg_constraint AS constraint_of JOIN pg_class AS table_of ON table_of.oid = conrelid
+WHERE connamespace = %s::regnamespace AND relname = ANY(%s) AND contype IN ('p', 'u')
+ORDER BY 1, 2
+"""
 _DELETE = """
 DELETE FROM {table} AS kept USING json_populate_recordset(NULL::{table}, %s::json) AS gone
 WHERE ({kept}) = ({gone})
 """
+
+ROWS_MAX = 20_000
+"""Most rows of one statement, so that what it carries stays within some megabytes."""
 
 _NUMERIC = known_types["numeric"].oid
 _ARRAYS = frozenset({known_types["text"].array_oid, known_types["uuid"].array_oid})
@@ -49,11 +58,41 @@ class Tables:
         self._schema = schema
         self._types: dict[str, list[int]] = {}
         self._statements: dict[tuple[object, ...], bytes] = {}
+        self._left_keys: dict[str, list[tuple[str, str]]] = {}
+
+    def leave_keys(self, cursor: Cursor, *tables: str) -> None:
+        """Take the keys off empty tables: made of all rows at once they cost a third.
+
+        They are made by `make_keys`, or when a row is first to be found by one.
+        """
+        for table, name, definition in cursor.execute(_KEYS, (self._schema, list(tables))):
+            self._left_keys.setdefault(table, []).append((name, definition))
+        for table, keys in self._left_keys.items():
+            for name, _ in keys:
+                statement = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}")
+                cursor.execute(statement.format(self._named(table), sql.Identifier(name)))
+
+    def make_keys(self, cursor: Cursor) -> None:
+        """Make the keys that were left."""
+        for table in list(self._left_keys):
+            self.require_keys(cursor, table)
+
+    def require_keys(self, cursor: Cursor, table: str) -> None:
+        """Have a table's keys made before a row is looked for: `upsert` and `delete` do."""
+        for name, definition in self._left_keys.pop(table, ()):
+            statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(
+                self._named(table),
+                sql.Identifier(name),
+                sql.SQL(definition),
+            )
+            cursor.execute(statement)
 
     def insert(self, cursor: Cursor, table: str, rows: Sequence[msgspec.Struct]) -> None:
         """Insert rows that are certainly new."""
-        if not rows:
-            return
+        for first in range(0, len(rows), ROWS_MAX):
+            self._insert(cursor, table, rows[first : first + ROWS_MAX])
+
+    def _insert(self, cursor: Cursor, table: str, rows: Sequence[msgspec.Struct]) -> None:
         types = self._column_types(cursor, table)
         values: list[Sequence[object]] = list(map(msgspec.structs.astuple, rows))
         if _NUMERIC not in types or not _IN_JSON.issuperset(types):
@@ -89,6 +128,7 @@ class Tables:
         """Insert rows, or replace those of the same key whole; one row per key."""
         if not rows:
             return
+        self.require_keys(cursor, table)
         columns = rows[0].__struct_fields__
 
         def statement() -> sql.Composed:
@@ -104,7 +144,9 @@ class Tables:
             )
 
         written = self._written((_UPSERT, table, key), statement)
-        cursor.execute(written, (msgspec.json.encode(rows).decode(),))
+        for first in range(0, len(rows), ROWS_MAX):
+            told = msgspec.json.encode(rows[first : first + ROWS_MAX]).decode()
+            cursor.execute(written, (told,))
 
     def delete(
         self,
@@ -118,6 +160,7 @@ class Tables:
         named = [dict(zip(key, values, strict=True)) for values in gone]
         if not named:
             return
+        self.require_keys(cursor, table)
         statement = sql.SQL(_DELETE).format(
             table=self._named(table),
             kept=sql.SQL(", ").join(sql.Identifier("kept", column) for column in key),

@@ -97,26 +97,37 @@ class RungRow(msgspec.Struct, gc=False):
 
 
 class LadderFold:
-    """Writes each rung once per batch."""
+    """Writes each rung once per batch, or at the end while tables are built."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._rungs: dict[Key, RungRow] = {}
         self._holds_all: bool | None = None
+        self._fresh: dict[Key, RungRow] = {}
+        self._changed: dict[Key, RungRow] = {}
+        self.is_deferring = False
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
         changes = [change for decoded in batch for change in rung_changes(decoded)]
         touched = {change.key for change in changes}
         self._load(cursor, touched - self._rungs.keys())
-        rows: tuple[list[RungRow], list[RungRow]] = ([], [])
         for key in touched:
             row = self._rungs[key]
-            rows[row.is_new].append(row)
+            if row.is_new:
+                self._fresh[key] = row
+            elif key not in self._fresh:
+                self._changed[key] = row
         for change in changes:
             self._rungs[change.key].take(change)
-        self._tables.upsert(cursor, "ladder", rows[False], key=_KEY)
-        self._tables.insert(cursor, "ladder", rows[True])
+        if not self.is_deferring or len(self._rungs) > RUNGS_MAX:
+            self.write(cursor)
+
+    def write(self, cursor: Cursor) -> None:
+        """Write the rungs that changed since the last time."""
+        self._tables.upsert(cursor, "ladder", list(self._changed.values()), key=_KEY)
+        self._tables.insert(cursor, "ladder", list(self._fresh.values()))
+        self._fresh, self._changed = {}, {}
         if len(self._rungs) > RUNGS_MAX:
             self._rungs.clear()
             self._holds_all = False

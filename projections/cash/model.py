@@ -167,7 +167,7 @@ class Cash:
 
 
 class CashFold:
-    """Writes the legs of each event as they come, and each balance once per batch."""
+    """Writes the legs of each event as they come, and each balance once per batch or at the end."""
 
     def __init__(self, schema: str) -> None:
         self._tables = Tables(schema)
@@ -175,6 +175,20 @@ class CashFold:
         self._receivables = Receivables(self._tables)
         self._balances: dict[tuple[str, str, str], BalanceRow] = {}
         self._holds_all: bool | None = None
+        self._touched: set[tuple[str, str, str]] = set()
+        self._is_deferring = False
+
+    def defer(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Leave balances and the ladder unwritten until `settle`."""
+        self._tables.leave_keys(cursor, "movements")
+        self._is_deferring = self._ladder.is_deferring = True
+
+    def settle(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Write what was left."""
+        self._is_deferring = self._ladder.is_deferring = False
+        self._write_balances(cursor)
+        self._ladder.write(cursor)
+        self._tables.make_keys(cursor)
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
@@ -185,13 +199,19 @@ class CashFold:
         keys = [(leg.tenant, leg.portfolio, leg.currency) for leg in movements]
         touched = set(keys)
         self._load(cursor, touched - self._balances.keys())
+        self._touched |= touched
         for key, leg in zip(keys, movements, strict=True):
             self._balances[key].add(leg)
         self._tables.insert(cursor, "movements", movements)
-        rows = [self._balances[key] for key in touched]
-        self._tables.upsert(cursor, "balances", rows, key=_BALANCE_KEY)
+        if not self._is_deferring or len(self._balances) > BALANCES_MAX:
+            self._write_balances(cursor)
         self._ladder.fold(cursor, batch)
         self._receivables.fold(cursor, batch)
+
+    def _write_balances(self, cursor: Cursor) -> None:
+        rows = [self._balances[key] for key in sorted(self._touched)]
+        self._tables.upsert(cursor, "balances", rows, key=_BALANCE_KEY)
+        self._touched.clear()
         if len(self._balances) > BALANCES_MAX:
             self._balances.clear()
             self._holds_all = False

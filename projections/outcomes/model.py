@@ -67,6 +67,14 @@ class OutcomesFold:
         self._telling = Telling(Figures(self._tables))
         self._stored: dict[tuple[Place, str], UnfinishedRow] | None = None
 
+    def defer(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Leave the key of outcomes unmade until `settle`: no outcome is ever looked for."""
+        self._tables.leave_keys(cursor, "outcomes")
+
+    def settle(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Make what was left."""
+        self._tables.make_keys(cursor)
+
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
         telling = self._telling

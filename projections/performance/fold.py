@@ -44,7 +44,7 @@ from projections.performance.loading import (
     load_calendars,
     load_facts,
     load_portfolios,
-    portfolio_line,
+    write_portfolios,
 )
 from projections.performance.moves import EntryEvent
 from projections.performance.prices import Prices
@@ -68,13 +68,7 @@ from projections.performance.state import (
     universal,
 )
 from projections.performance.striking import is_walked, strike_plain
-from projections.performance.tables import (
-    PORTFOLIO_COLUMNS,
-    copy_lines,
-    moment,
-    text,
-    upsert_lines,
-)
+from projections.performance.tables import copy_lines, moment, text
 from projections.performance.units import Units
 from projections.read_model import Decoded
 
@@ -99,6 +93,7 @@ class PerformanceFold:
         self._reference = Reference(schema, self._units)
         self._horizon: datetime | None = None
         self._is_loaded = False
+        self._is_deferring = False
         self._takers: dict[type[Event], Callable[[Store, int, str, Any], None]] = {
             PortfolioOpened: self._open,
             **dict.fromkeys(get_args(CashMove), self._take_flow),
@@ -115,6 +110,17 @@ class PerformanceFold:
             **dict.fromkeys(get_args(ActEvent), self._act),
             **dict.fromkeys(get_args(EntryEvent), self._take_entry),
         }
+
+    def defer(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Leave the rows of portfolios unwritten until `settle`."""
+        self._ledger.leave_keys(cursor)
+        self._is_deferring = True
+
+    def settle(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Write what was left."""
+        self._is_deferring = False
+        self._flush(cursor)
+        self._ledger.make_keys(cursor)
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Take a batch: what is late is restated once at its end, or before the next strike."""
@@ -386,12 +392,6 @@ class PerformanceFold:
             columns = "calendar, session, starts_at, ends_at, position"
             copy_lines(cursor, f"{self._schema}.sessions", columns, self._sessions)
             self._sessions = []
-        if self._changed:
-            upsert_lines(
-                cursor,
-                f"{self._schema}.portfolios",
-                PORTFOLIO_COLUMNS,
-                [portfolio_line(portfolio) for portfolio in self._changed],
-                key="tenant, portfolio",
-            )
+        if self._changed and not self._is_deferring:
+            write_portfolios(cursor, self._schema, self._changed)
             self._changed = {}

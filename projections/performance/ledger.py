@@ -80,6 +80,7 @@ SELECT asked.number,
 FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS asked (tenant, portfolio, number)
 """
 
+_FACTS = ("fills", "flows")
 
 CashMove = CashDeposited | CashWithdrawn | FeeCharged | InterestBooked | CashExchanged
 _PARTS: dict[type[Event], tuple[Part, int]] = {
@@ -129,6 +130,14 @@ class Ledger:
         self._fills: list[FillRow] = []
         self._flows: list[str] = []
         self._taken_out: list[tuple[str, str, date, UUID, int]] = []
+
+    def leave_keys(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Leave the keys of empty tables unmade until a fact is looked for, or `make_keys`."""
+        self._tables.leave_keys(cursor, *_FACTS)
+
+    def make_keys(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Make the keys that were left."""
+        self._tables.make_keys(cursor)
 
     def add_fill(self, tenant: str, event: TradeBooked, position: int) -> None:
         """Take a booked trade."""
@@ -196,9 +205,15 @@ class Ledger:
         self.acts.flush(cursor)
         self.moves.flush(cursor)
         if self._taken_out:
+            self._tables.require_keys(cursor, "fills")
             gone = [list(column) for column in zip(*self._taken_out, strict=True)]
             cursor.execute(_TAKE_OUT.format(schema=self._schema).encode(), gone)
             self._taken_out = []
+
+    def _flush_to_read(self, cursor: psycopg.Cursor[Any]) -> None:
+        self.flush(cursor)
+        for table in _FACTS:
+            self._tables.require_keys(cursor, table)
 
     def facts_from(
         self, cursor: psycopg.Cursor[Any], asked: Sequence[tuple[Portfolio, int]]
@@ -207,7 +222,7 @@ class Ledger:
 
         Sessions that have not closed are left out.
         """
-        self.flush(cursor)
+        self._flush_to_read(cursor)
         found: list[dict[int, Facts]] = [{} for _ in asked]
         parameters = (
             [portfolio.tenant for portfolio, _ in asked],
@@ -239,7 +254,7 @@ class Ledger:
         self, cursor: psycopg.Cursor[Any], portfolios: Sequence[Portfolio]
     ) -> list[int | None]:
         """Find the closed session with which each portfolio's facts begin; None without any."""
-        self.flush(cursor)
+        self._flush_to_read(cursor)
         parameters = (
             [portfolio.tenant for portfolio in portfolios],
             [portfolio.name for portfolio in portfolios],
@@ -259,7 +274,7 @@ class Ledger:
         self, cursor: psycopg.Cursor[Any], asked: Sequence[Asked]
     ) -> list[Quote | None]:
         """Find the last executed price, in book order, of each portfolio's instrument."""
-        self.flush(cursor)
+        self._flush_to_read(cursor)
         parameters = (
             [each.portfolio.tenant for each in asked],
             [each.portfolio.name for each in asked],

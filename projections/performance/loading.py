@@ -1,12 +1,15 @@
 """Loading what the fold keeps in memory from the tables, and the row that keeps a portfolio."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
+
+import psycopg
 
 from projections.performance.days import Span
 from projections.performance.ledger import load_waiting
 from projections.performance.restating import Store
 from projections.performance.state import Calendar, Portfolio, Session, universal
-from projections.performance.tables import PORTFOLIO_COLUMNS, moment, text
+from projections.performance.tables import PORTFOLIO_COLUMNS, moment, text, upsert_lines
 
 _SESSIONS = """
 SELECT calendar, session, starts_at, ends_at FROM {schema}.sessions ORDER BY calendar, session
@@ -74,8 +77,16 @@ def load_facts(store: Store, schema: str, portfolios: Iterable[Portfolio]) -> No
     load_waiting(store.cursor, schema, store.ledger, listed)
 
 
-def portfolio_line(portfolio: Portfolio) -> str:
-    """Write a portfolio's row for COPY."""
+def write_portfolios(
+    cursor: psycopg.Cursor[Any], schema: str, portfolios: Iterable[Portfolio]
+) -> None:
+    """Write the rows of portfolios, known or new."""
+    lines = [_portfolio_line(portfolio) for portfolio in portfolios]
+    table = f"{schema}.portfolios"
+    upsert_lines(cursor, table, PORTFOLIO_COLUMNS, lines, key="tenant, portfolio")
+
+
+def _portfolio_line(portfolio: Portfolio) -> str:
     first = portfolio.first_session
     session = None if first is None else portfolio.calendar.days[first]
     return (

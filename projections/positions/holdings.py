@@ -1,11 +1,13 @@
 """Folding bookings and corporate actions into positions and lots.
 
 A holding stays in memory with its open lots once it was needed; it is written once per batch, and
-only those of its lots that the batch touched.
+only those of its lots that the batch touched. While tables are built it is written once at the end,
+or when memory is full: a lot that was opened and closed meanwhile never is.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from operator import itemgetter
 from typing import TypeAlias, assert_never
 from uuid import UUID
 
@@ -34,6 +36,9 @@ from projections.rows import Cursor, Tables
 
 HOLDINGS_MAX = 200_000
 """Most holdings kept in memory; beyond that all are dropped and loaded again when needed."""
+
+WRITTEN_MAX = 20_000
+"""Most holdings whose rows are made and written at a time."""
 
 POSITION_KEY = ("tenant", "portfolio", "instrument")
 LOT_KEY = (*POSITION_KEY, "trade_id")
@@ -232,6 +237,17 @@ class Holdings:
         self._held: dict[HoldingKey, Holding] = {}
         self._touched: dict[HoldingKey, Holding] = {}
         self._holds_all: bool | None = None
+        self._is_deferring = False
+
+    def defer(self, cursor: Cursor) -> None:
+        """Leave what changes unwritten until `settle`."""
+        self._tables.leave_keys(cursor, "positions", "lots")
+        self._is_deferring = True
+
+    def settle(self, cursor: Cursor) -> None:
+        """Write what was left."""
+        self._is_deferring = False
+        self._write(cursor)
 
     def fold(
         self,
@@ -263,7 +279,8 @@ class Holdings:
                     holding.rebase(key[0], event, position)
                 case _:
                     assert_never(event)
-        self._write(cursor)
+        if not self._is_deferring or len(self._held) > HOLDINGS_MAX:
+            self._write(cursor)
 
     def _load(self, cursor: Cursor, missing: set[HoldingKey]) -> None:
         for key in missing:
@@ -272,6 +289,8 @@ class Holdings:
             self._holds_all = self._tables.is_empty(cursor, "positions")
         if not missing or self._holds_all:
             return
+        self._tables.require_keys(cursor, "positions")
+        self._tables.require_keys(cursor, "lots")
         asked = [list(column) for column in zip(*missing, strict=True)]
         for values in self._tables.select(cursor, _POSITIONS, asked):
             row = PositionRow(*values)
@@ -289,10 +308,20 @@ class Holdings:
             holding.places[lot.trade_id.int] = place
 
     def _write(self, cursor: Cursor) -> None:
+        # In the order of the keys, so that what is asked for together stands together.
+        touched = sorted(self._touched.items(), key=itemgetter(0))
+        for first in range(0, len(touched), WRITTEN_MAX):
+            self._write_some(cursor, touched[first : first + WRITTEN_MAX])
+        self._touched.clear()
+        if len(self._held) > HOLDINGS_MAX:
+            self._held.clear()
+            self._holds_all = False
+
+    def _write_some(self, cursor: Cursor, touched: list[tuple[HoldingKey, Holding]]) -> None:
         positions: tuple[list[PositionRow], list[PositionRow]] = ([], [])
         lots: tuple[list[LotRow], list[LotRow]] = ([], [])
         gone: list[tuple[object, ...]] = []
-        for key, holding in self._touched.items():
+        for key, holding in touched:
             row = holding.row
             assert row is not None, "a touched holding has a row"
             traded_key = holding.traded_key
@@ -303,16 +332,12 @@ class Holdings:
                 lots[number in holding.fresh].append(_lot_row(key, lot, holding.places[number]))
             gone += [(*key, UUID(int=number)) for number in holding.gone]
             holding.settle()
-        self._touched.clear()
         tables = self._tables
         tables.upsert(cursor, "positions", positions[False], key=POSITION_KEY)
         tables.insert(cursor, "positions", positions[True])
         tables.delete(cursor, "lots", gone, key=LOT_KEY)
         tables.upsert(cursor, "lots", lots[False], key=LOT_KEY)
         tables.insert(cursor, "lots", lots[True])
-        if len(self._held) > HOLDINGS_MAX:
-            self._held.clear()
-            self._holds_all = False
 
 
 def _lot_row(key: HoldingKey, lot: Lot, place: Place) -> LotRow:

@@ -28,6 +28,7 @@ class Market:
         self._prices: dict[str, PriceRow] = {}
         self._calendars: dict[str, CalendarRow] = {}
         self._is_loaded = False
+        self.is_deferring = False
         self._touched: set[str] = set()
         self._touched_calendars: set[str] = set()
         self._closes: dict[tuple[str, datetime], CloseRow] = {}
@@ -53,8 +54,10 @@ class Market:
                 self._take_correction(cursor, event, position)
 
     def write(self, cursor: Cursor) -> None:
-        """Write what was touched since the last time."""
+        """Write what was touched since the last time; prices wait while tables are built."""
         self._write_closes(cursor)
+        if self.is_deferring:
+            return
         prices = [self._prices[instrument] for instrument in self._touched]
         self._tables.upsert(cursor, "prices", prices, key=("instrument",))
         calendars = [self._calendars[calendar] for calendar in self._touched_calendars]

@@ -62,6 +62,18 @@ class PositionsFold:
         self._actions = Actions(self._tables)
         self._applications = Applications(self._tables)
 
+    def defer(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Leave positions, their lots and prices unwritten until `settle`."""
+        self._holdings.defer(cursor)
+        self._market.is_deferring = True
+
+    def settle(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Write what was left."""
+        self._holdings.settle(cursor)
+        self._market.is_deferring = False
+        self._market.write(cursor)
+        self._tables.make_keys(cursor)
+
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
         bookings: list[Any] = []

@@ -172,6 +172,14 @@ class TradesFold:
         self._open: dict[Number, TradeRow] | None = None
         self._held: dict[HeldPlace, HeldRow] = {}
 
+    def defer(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Leave the keys of trades unmade until one is changed in a later batch."""
+        self._tables.leave_keys(cursor, "trades")
+
+    def settle(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Make what was left."""
+        self._tables.make_keys(cursor)
+
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
         if self._open is None:
@@ -200,6 +208,7 @@ class TradesFold:
         if not corrected:
             return None
         assert self._open is not None, "it is loaded before the first batch"
+        self._tables.require_keys(cursor, "trades")
         met: dict[Place, TradeRow] = {}
         for row in map(trade_row, self._tables.select(cursor, _ACCEPTED, (corrected,))):
             waiting = self._open.get((row.tenant, row.trade_id.int))

@@ -8,7 +8,7 @@ import psycopg
 from eventstore.envelope import RecordedEvent
 from projections.batches import decode_batch
 from projections.comparing import Difference, first_difference
-from projections.read_model import ReadModel
+from projections.read_model import Deferring, ReadModel
 
 
 def make_tables(connection: psycopg.Connection[Any], model: ReadModel, schema: str) -> None:
@@ -36,10 +36,18 @@ def fold_by_hand(
     batches: Iterable[Sequence[RecordedEvent]],
     *,
     forgets: bool = False,
+    defers: bool = False,
 ) -> None:
-    """Fold batches into fresh tables; with `forgets`, each batch meets a new fold."""
+    """Fold batches into fresh tables; with `forgets`, each batch meets a new fold.
+
+    With `defers`, the fold leaves to the end what it may, as while tables are built.
+    """
     make_tables(connection, model, schema)
     fold = model.new_fold(schema)
+    if defers:
+        assert isinstance(fold, Deferring)
+        with connection.transaction(), connection.cursor() as cursor:
+            fold.defer(cursor)
     for batch in batches:
         if forgets:
             fold = model.new_fold(schema)
@@ -47,6 +55,20 @@ def fold_by_hand(
         if decoded:
             with connection.transaction(), connection.cursor() as cursor:
                 fold.fold(cursor, decoded)
+    if defers:
+        assert isinstance(fold, Deferring)
+        with connection.transaction(), connection.cursor() as cursor:
+            fold.settle(cursor)
+
+
+def keys(connection: psycopg.Connection[Any], schema: str) -> list[tuple[Any, ...]]:
+    """Tell the keys of all tables of a schema, as PostgreSQL writes them."""
+    statement = (
+        "SELECT relname, conname, pg_get_constraintdef(pg_constraint.oid) FROM pg_constraint"
+        " JOIN pg_class ON pg_class.oid = conrelid WHERE connamespace = %s::regnamespace"
+        " AND contype IN ('p', 'u') ORDER BY 1, 2"
+    )
+    return connection.execute(statement, (schema,)).fetchall()
 
 
 def difference(

@@ -24,9 +24,13 @@ from domain.lots import CostBasis
 from domain.money import Money
 from domain.portfolio.life import PeriodClosed, PortfolioRenamed
 from infra.database import Database
+from projections import rows
+from projections.cash import ladder
+from projections.cash import model as cash_model
 from projections.cash.model import Cash
 from projections.market.model import Market
 from projections.outcomes.model import Outcomes
+from projections.positions import holdings
 from projections.positions.model import Positions
 from projections.read_model import ReadModel
 from projections.rows import Cursor, Tables
@@ -42,7 +46,7 @@ from tests.projections.fates import (
     prices,
     quantities,
 )
-from tests.projections.folding import cut, difference, fold_by_hand
+from tests.projections.folding import cut, difference, fold_by_hand, keys
 from tests.projections.portfolio_story import book_interest, charge, exchange, tell
 from tests.projections.story import Story, opening
 
@@ -176,6 +180,41 @@ class TestCuttingTheLog:
 
         fold_by_hand(tables, model, "pieces", batches, forgets=True)
         assert difference(tables, model, live="pieces", rebuilt="whole") is None
+
+
+@pytest.mark.parametrize(
+    "model", [Positions(), Cash(), Trades(), Outcomes()], ids=lambda model: model.name
+)
+class TestDeferring:
+    """What a building leaves to the end leaves no trace either."""
+
+    @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        story=stories(),
+        sizes=st.lists(st.integers(1, 9), min_size=1),
+        remembered=st.sampled_from((0, 2, 1_000)),
+    )
+    def test_gives_the_same_tables_and_keys(
+        self,
+        model: ReadModel,
+        tables: psycopg.Connection[Any],
+        story: Story,
+        sizes: list[int],
+        remembered: int,
+    ) -> None:
+        """Whether memory holds all rows that wait, some, or none beyond a batch."""
+        events = story.recorded()
+        fold_by_hand(tables, model, "whole", [events])
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(holdings, "HOLDINGS_MAX", remembered)
+            patched.setattr(cash_model, "BALANCES_MAX", remembered)
+            patched.setattr(ladder, "RUNGS_MAX", remembered)
+            patched.setattr(rows, "ROWS_MAX", remembered or 1)
+            fold_by_hand(tables, model, "pieces", cut(events, sizes), defers=True)
+
+        assert difference(tables, model, live="pieces", rebuilt="whole") is None
+        assert keys(tables, "pieces") == keys(tables, "whole")
 
 
 class TestAddingUp:

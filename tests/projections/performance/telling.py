@@ -38,7 +38,7 @@ from domain.portfolio.events import (
 )
 from domain.portfolio.life import CashExchanged, FeeCharged, FeeKind, InterestBooked
 from projections.performance.model import PerformanceModel
-from projections.read_model import Decoded, Fold
+from projections.read_model import Decoded
 
 ACME, GLOBEX = "acme", "globex"
 NEW_YORK, FRANKFURT = "XNYS", "XETR"
@@ -216,7 +216,16 @@ class Folded:
             connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
             connection.execute(f"CREATE SCHEMA {schema}".encode())
             connection.execute(MODEL.ddl(schema).encode())
-        self.fold: Fold = MODEL.new_fold(schema)
+        self.fold = MODEL.new_fold(schema)
+
+    def build(self, batches: Iterable[Sequence[Decoded]]) -> None:
+        """Fold batches as a building does: what the fold may leave to the end, it leaves."""
+        with self.connection.transaction(), self.connection.cursor() as cursor:
+            self.fold.defer(cursor)
+        for batch in batches:
+            self.take(batch)
+        with self.connection.transaction(), self.connection.cursor() as cursor:
+            self.fold.settle(cursor)
 
     def take(self, told: Sequence[Decoded]) -> None:
         """Fold one batch in one transaction."""

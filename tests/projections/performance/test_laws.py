@@ -17,6 +17,7 @@ from psycopg.rows import dict_row
 from domain.market import SessionClosed
 from domain.portfolio.events import Reason, TradeBooked, TradeUnbooked
 from projections.read_model import Decoded
+from tests.projections.folding import keys
 from tests.projections.performance import naive
 from tests.projections.performance.figures import figures_kept, figures_told, told_beside
 from tests.projections.performance.history import NOTHING_YET, history
@@ -304,8 +305,12 @@ class TestAnyStory:
         singles = Folded(connection, "performance_single")
         for event in events:
             singles.take([event])
+        built = Folded(connection, "performance_built")
+        built.build(cut(events, places))
 
         assert parts.everything() == whole.everything()
+        assert built.everything() == whole.everything()
+        assert keys(connection, built.schema) == keys(connection, whole.schema)
         assert singles.everything() == whole.everything()
         assert figures_kept(whole) == figures_told(story)
 
