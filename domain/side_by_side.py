@@ -113,6 +113,12 @@ def totals_under(basis: CostBasis, placed: Placed) -> dict[str, Totals]:
     return {name: folded.totals() for name, folded in books.items()}
 
 
+def is_only_opened(entries: Iterable[Entry]) -> bool:
+    """Say whether nothing was ever closed: then every cost basis gives what is booked."""
+    sides = {entry.side if isinstance(entry, Fill) else None for entry in entries}
+    return len(sides) <= 1 and None not in sides
+
+
 def is_spun_off(entry: Entry) -> bool:
     """Say whether an entry is lots that a spin-off gave, which its parent's book decides."""
     return isinstance(entry, Received) and entry.key[1] == CORPORATE_ACTION

@@ -18,7 +18,13 @@ from domain.lots import CostBasis
 from domain.money import ZERO, average, canonical
 from domain.portfolio.corporate_events import LotsSpunOff
 from domain.portfolio.entries import Entries, EntryTold, follow_entries
-from domain.side_by_side import Totals, as_booked, in_book_order, totals_under
+from domain.side_by_side import (
+    Totals,
+    as_booked,
+    in_book_order,
+    is_only_opened,
+    totals_under,
+)
 from projections.asking import (
     PAGE_ROWS_MAX,
     Answered,
@@ -238,11 +244,14 @@ def _bases(
     in_force, totals = as_booked(entries, opening)
     value = view.market_value if is_valued else None
     lines = [_line(in_force, Booking.BOOKED, totals, value)]
-    placed = in_book_order(books.family_of(view.instrument))
+    is_alike = is_only_opened(entries)
+    placed = [] if is_alike else in_book_order(books.family_of(view.instrument))
     others = [*PLAIN_BASES, *({CostBasis.SPECIFIC} & {opening, *changes})]
     for basis in others:
         if basis is not in_force or changes:
-            found = totals_under(basis, placed).get(view.instrument, Totals(*[ZERO] * 6))
+            found = totals
+            if not is_alike:
+                found = totals_under(basis, placed).get(view.instrument, Totals(*[ZERO] * 6))
             lines.append(_line(basis, Booking.NOT_BOOKED, found, value))
     return SideBySide(position=view, is_rebased=bool(changes), lines=tuple(lines))
 

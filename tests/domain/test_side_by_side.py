@@ -8,10 +8,16 @@ from hypothesis import strategies as st
 
 from domain.book import Entry
 from domain.lots import CostBasis, Side
-from domain.side_by_side import Totals, as_booked, in_book_order, totals_under
+from domain.side_by_side import (
+    Totals,
+    as_booked,
+    in_book_order,
+    is_only_opened,
+    totals_under,
+)
 from domain.transfers import Transfer
 from tests.domain.blotter import LATER, OTHER_FUND, Blotter, Message, Rebasing
-from tests.domain.scenes import APPLE, FUND, told
+from tests.domain.scenes import APPLE, FUND, MONDAY, told
 from tests.domain.test_holder_laws import Story, holders
 
 LAW = settings(max_examples=80, deadline=None)
@@ -97,6 +103,51 @@ class TestAnotherBasis:
                 for totals in (each.get(name, NOTHING) for each in under):
                     assert totals.quantity == booked.quantity
                     assert _earned(totals) == _earned(booked)
+
+    @LAW
+    @given(
+        side=st.sampled_from(Side),
+        lots=st.lists(
+            st.tuples(*[st.decimals("0.000001", "99999", places=6)] * 3), min_size=1, max_size=6
+        ),
+        booked=st.sampled_from(CostBasis),
+        other=st.sampled_from(CostBasis),
+    )
+    def test_of_what_was_only_opened_is_the_booked_one(
+        self,
+        side: Side,
+        lots: list[tuple[Decimal, Decimal, Decimal]],
+        booked: CostBasis,
+        other: CostBasis,
+    ) -> None:
+        """Nothing is folded for it: long or short, at any prices and fees."""
+        opened: list[Message] = [
+            told(f"o-{number}", side=side, quantity=quantity, price=price, fee=fee)
+            for number, (quantity, price, fee) in enumerate(lots)
+        ]
+        books = books_of(told_to(booked, opened), FUND)
+        _, totals = as_booked(books[APPLE], booked)
+
+        assert is_only_opened(books[APPLE])
+        assert totals_under(other, in_book_order(books))[APPLE] == totals
+
+    def test_of_what_was_closed_or_moved_is_folded(self) -> None:
+        """A sale among purchases, and lots that came without one."""
+        bought = told("b", quantity=Decimal(3), price=Decimal(10))
+        lent = told("l", portfolio=OTHER_FUND, quantity=Decimal(3), price=Decimal(10))
+        moved = Transfer(
+            transfer="m", portfolio=FUND, to_portfolio=OTHER_FUND, instrument=APPLE,
+            trade_date=MONDAY, quantity=Decimal(1),
+        )  # fmt: skip
+        sold = told("s", side=Side.SELL, quantity=Decimal(1), price=Decimal(40))
+
+        given = told_to(CostBasis.FIFO, [bought, lent, moved])
+        closed = told_to(CostBasis.FIFO, [bought, sold])
+
+        for place in (FUND, OTHER_FUND):
+            assert len(books_of(given, place)[APPLE]) > 1
+            assert not is_only_opened(books_of(given, place)[APPLE])
+        assert not is_only_opened(books_of(closed, FUND)[APPLE])
 
 
 def _earned(totals: Totals) -> Decimal:
