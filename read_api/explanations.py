@@ -215,7 +215,10 @@ def day_shaped(found: Any) -> OneExplanation:  # noqa: ANN401
 
 def chain_shaped(found: Any) -> OneExplanation:  # noqa: ANN401
     """Tell what a time-weighted return is made of."""
-    days = tuple(shaped(ChainedDay, day) for day in found.row.days)
+    days = tuple(
+        ChainedDay(session=session, daily_return=plain(value), return_reason=reason)
+        for session, value, reason in found.row.days
+    )
     function = "domain.returns.cumulative"
     return _one(found, shaped(ChainExplained, found.row, function=function, days=days))
 
