@@ -41,7 +41,7 @@ ACTOR = "reaction:alerts"
 ASKED_MAX = 50
 """Alerts told at a time: trades beside them wait for so many at most."""
 
-WATCHING_REST_SECONDS = 0.02
+WATCHING_REST_SECONDS = 0.01
 
 LIVE_WITHIN = timedelta(hours=1)
 """Business time is told by the clock only where the market told it so soon: a history that is being

@@ -150,7 +150,16 @@ def _revalue(
         if book is None or not book.quantity:
             values.pop(name, None)
             continue
-        after = _valued(portfolio, name, book.quantity, quote, moment, acting, marks, before)
+        instrument = acting.instrument_of(name)
+        assert instrument is not None, "what is held is registered"
+        if before is not None and quote is not None and not instrument.actions:
+            # Its sector is that of the same valuation, whose day is the same.
+            value = book.quantity * quote.price
+            after = Valued(value, before.currency, quote, before.sector)
+        else:
+            after = _valued(
+                portfolio, name, book.quantity, quote, moment, acting, marks, instrument
+            )
         values[name] = after
         if not is_whole:
             _add(known, after, 1)
@@ -179,16 +188,11 @@ def _valued(
     moment: datetime,
     acting: Acting,
     marks: Marks,
-    before: Valued | None,
+    instrument: Instrument,
 ) -> Valued:
-    """Value a position; its sector is that of the value `before` it, of one valuation."""
-    instrument = acting.instrument_of(name)
-    assert instrument is not None, "what is held is registered"
     calendar, currency = instrument.calendar, instrument.currency
-    sector = sector_of(instrument, moment.date()) if before is None else before.sector
+    sector = sector_of(instrument, moment.date())
     if quote is not None:
-        if not instrument.actions:
-            return Valued(quantity * quote.price, currency, quote, sector)
         price, marked_on = quote.price, lambda: local_date(calendar, quote.at)
     else:
         traded = None if marks.is_forgotten(name, moment) else portfolio.traded.get(name)

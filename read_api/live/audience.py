@@ -69,6 +69,7 @@ class Audience:
         self._metrics = metrics
         self._streams: dict[Hashable, Stream] = {}
         self._known: dict[str, State] = {}
+        self._heard_at: dict[str, float] = {}
         self._sittings: dict[tuple[str, tuple[Partition, ...]], list[Stream]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="live")
@@ -77,6 +78,7 @@ class Audience:
 
     def heard(self, schema: str, position: int) -> None:
         """Take note that a model may stand further, and ask for whom that concerns."""
+        self._heard_at[schema] = time.monotonic()
         known = self._known.get(schema)
         if known is None or position > known.position:
             self._known[schema] = State(position, known.edition if known else 0)
@@ -85,15 +87,16 @@ class Audience:
                 self._look(stream)
 
     async def run(self) -> None:
-        """Compare checkpoints until cancelled."""
+        """Compare checkpoints until cancelled: of those models of which nobody was heard."""
         try:
             while True:
                 await asyncio.sleep(POLL_SECONDS)
-                if not self._streams:
-                    continue
                 schemas = {name for each in self._streams.values() for name in each.schemas}
-                with contextlib.suppress(ReadingUnavailable, ReadModelMissing):
-                    self._known.update(await self._in_thread(partial(self._states, schemas)))
+                long_ago = time.monotonic() - POLL_SECONDS
+                unheard = {each for each in schemas if self._heard_at.get(each, 0.0) < long_ago}
+                if unheard:
+                    with contextlib.suppress(ReadingUnavailable, ReadModelMissing):
+                        self._known.update(await self._in_thread(partial(self._states, unheard)))
                 for stream in list(self._streams.values()):
                     self._look(stream)
         finally:
