@@ -262,11 +262,11 @@ class Log:
                 transaction.begin(known_of)
                 yield transaction
                 transaction.commit()
-                if self.tail.position is not None:
-                    self.tail.include(transaction.recorded())
             except BaseException:
                 transaction.roll_back()
                 raise
+        if self.tail.position is not None:
+            self.tail.include(transaction.recorded())
 
     def resolve(
         self, command_ids: Iterable[UUID], wait_seconds: float = LOCK_WAIT_SECONDS
