@@ -49,4 +49,9 @@ ALERTS_LAG = Gauge(
     "pms_alerts_lag_positions", "Log positions that are not folded by whoever judges alert rules"
 )
 ALERTS_EVALUATED = Counter("pms_alerts_evaluated", "Judgings of an alert rule on one subject")
+ALERTS_SNAPSHOTS = Counter(
+    "pms_alerts_snapshots",
+    "Snapshots of what alert rules watch: used, missing, damaged, kept or failed",
+    ["what"],
+)
 ALERTS_TOLD = Counter("pms_alerts_told", "What was told of alerts, by event", ["event"])

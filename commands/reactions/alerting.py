@@ -20,6 +20,7 @@ from commands.alerts import TellAlert
 from commands.command import Issued, Outcome, Status
 from commands.desk import Desk
 from commands.metrics import ALERTS_EVALUATED, ALERTS_LAG, ALERTS_TOLD
+from commands.reactions.alert_snapshots import AlertSnapshots, Kept
 from commands.reactions.owing import LOOK_SECONDS, UNDECIDED, keep_looking, reacting
 from commands.reactions.time import reaching
 from domain.alerts import watch
@@ -84,14 +85,24 @@ class AlertsByRules:
         self._asked_time: Future[Outcome] | None = None
         self._is_live = False
         self._evaluations = 0
+        self._snapshots = AlertSnapshots(log)
         self.reads = ReadChosen(_RULES, heeded=_RULES)
 
     def load(self) -> int:
         """Fold the past and give the position reached; what is owed is told by `take`."""
         head = self._log.head().position
-        for each in self._read(_RULES | _JUDGED, head):
-            self._is_of_the_past(each)
-        if self._tenants:
+        kept = self._snapshots.load(head)
+        if kept is not None:
+            self._tenants, self._floors = kept.tenants, kept.floors
+        after = 0 if kept is None else kept.position
+        changing = [
+            each
+            for each in self._read(_RULES | _JUDGED, head, after=after)
+            if self._is_of_the_past(each)
+        ]
+        if kept is not None and not changing:
+            self._go_on(kept, head)
+        elif self._tenants:
             self._begin(head)
             self._owe(self._watching.judge())
         self._position = head
@@ -111,6 +122,8 @@ class AlertsByRules:
         self._ask()
         self._tell_time()
         self._count()
+        if self._tenants and self.reads.is_level and self.is_idle:
+            self._keep()
 
     @property
     def rest_seconds(self) -> float:
@@ -143,6 +156,30 @@ class AlertsByRules:
         for each in self._read(WATCHING, until):
             self._fold(each)
 
+    def _go_on(self, kept: Kept, until: int) -> None:
+        """Go on from what was folded before, with what came behind it."""
+        self._watching, self._is_live = kept.watching, kept.is_live
+        self._cause = kept.cause
+        self._evaluations = kept.watching.evaluations
+        self.reads.event_types = WATCHING
+        for each in self._read(WATCHING, until, after=kept.position):
+            self._fold(each)
+        self._owe(self._watching.judge())
+
+    def _keep(self) -> None:
+        """Keep what was folded, now and then: nothing is owed, so the log tells the rest."""
+        if self._cause is not None and self._snapshots.is_due(self._position):
+            self._snapshots.keep(
+                Kept(
+                    self._position,
+                    self._tenants,
+                    self._floors,
+                    self._watching,
+                    self._cause,
+                    self._is_live,
+                )
+            )
+
     def _told_by_others(self, until: int) -> dict[str, list[JudgedEvent]]:
         """Read, by tenant, what is told of alerts up to where another evaluation judged."""
         told: defaultdict[str, list[JudgedEvent]] = defaultdict(list)
@@ -153,11 +190,13 @@ class AlertsByRules:
                     told[each.tenant].append(event)
         return told
 
-    def _read(self, event_types: frozenset[str], until: int) -> Iterator[RecordedEvent]:
-        for after in range(0, until, POSITIONS_PER_READ):
-            ALERTS_LAG.set(until - after)
-            reached = min(after + POSITIONS_PER_READ, until)
-            yield from self._log.read_of_types(event_types, after, reached)
+    def _read(
+        self, event_types: frozenset[str], until: int, *, after: int = 0
+    ) -> Iterator[RecordedEvent]:
+        for start in range(after, until, POSITIONS_PER_READ):
+            ALERTS_LAG.set(until - start)
+            reached = min(start + POSITIONS_PER_READ, until)
+            yield from self._log.read_of_types(event_types, start, reached)
 
     def _fold(self, recorded: RecordedEvent) -> None:
         if recorded.tenant != MARKET_TENANT and recorded.tenant not in self._tenants:

@@ -1,5 +1,7 @@
 """One portfolio that is watched: what it holds, whether its books are behind, what it is worth."""
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -117,3 +119,38 @@ class Holder:
 
     def _rated(self, currency: str) -> Decimal | None:
         return self._market.rate(currency, self.held.opened.base_currency)
+
+
+class HeldInstrument:
+    """An instrument that is held in a portfolio, or in any: its mark, and who holds it.
+
+    `holding` names, by instrument, who may hold it.
+    """
+
+    def __init__(
+        self,
+        market: WatchedMarket,
+        holders: Mapping[str, Holder],
+        holding: Mapping[str, AbstractSet[str]],
+        instrument: str,
+        portfolio: str | None,
+    ) -> None:
+        self._market = market
+        self._holders = holders
+        self._holding = holding
+        self._instrument = instrument
+        self._portfolio = portfolio
+
+    def marked_at(self, at: datetime) -> datetime | None:
+        """Say of when the mark in force is."""
+        quote = self._market.prices.marks.in_force(self._instrument, at)
+        return None if quote is None else quote.at
+
+    def quantities(self) -> dict[str, Decimal]:
+        """Give what each holds of it."""
+        name = self._instrument
+        return {
+            portfolio: self._holders[portfolio].held.books[name].quantity
+            for portfolio in self._holding.get(name, ())
+            if self._portfolio in {None, portfolio} and self._holders[portfolio].holds(name)
+        }

@@ -26,7 +26,7 @@ from domain.alerts.events import (
 from domain.alerts.figures import AgeFigure, DayFigure, FallFigure, Figure, ToldFigure, ValueFigure
 from domain.alerts.following import Following
 from domain.alerts.highs import Highs
-from domain.alerts.holder import Holder
+from domain.alerts.holder import HeldInstrument, Holder
 from domain.alerts.market import WatchedMarket
 from domain.alerts.struck import value_at_risk
 from domain.alerts.terms import AlertKind, AlertTerms
@@ -359,20 +359,8 @@ class TenantWatch:
         return Counting.figure(terms)
 
     def _age(self, instrument: str, portfolio: str | None) -> AgeFigure:
-        marks = self._market.prices.marks
-
-        def marked_at(at: datetime) -> datetime | None:
-            quote = marks.in_force(instrument, at)
-            return None if quote is None else quote.at
-
-        return AgeFigure(
-            marked_at,
-            lambda: {
-                name: self._holders[name].held.books[instrument].quantity
-                for name in self._holding.get(instrument, ())
-                if portfolio in {None, name} and self._holders[name].holds(instrument)
-            },
-        )
+        by = HeldInstrument(self._market, self._holders, self._holding, instrument, portfolio)
+        return AgeFigure(by.marked_at, by.quantities)
 
 
 _order = attrgetter("order")
