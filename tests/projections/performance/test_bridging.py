@@ -19,6 +19,7 @@ from projections.asking import HistoryTooLong, Readable
 from projections.checkpoint import Checkpoint, create_checkpoint
 from projections.performance import history
 from projections.performance.bridging import BridgeView, bridge_of
+from tests.projections.performance.stories import BOOKS, stories
 from tests.projections.performance.telling import (
     ACME,
     BOOK,
@@ -38,7 +39,6 @@ from tests.projections.performance.telling import (
     trade,
     written_down,
 )
-from tests.projections.performance.test_laws import BOOKS, stories
 
 Connection = psycopg.Connection[Any]
 

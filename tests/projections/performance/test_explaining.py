@@ -15,6 +15,7 @@ from projections.performance.explaining import Explained, Line, explained_day
 from projections.performance.queries import PerformanceDay, daily_performance
 from tests.domain.blotter import Day, Declaration
 from tests.domain.scenes import APPLE, FUND, MONDAY
+from tests.projections.performance.stories import BOOKS, stories
 from tests.projections.performance.telling import (
     ACME,
     BOOK,
@@ -32,7 +33,6 @@ from tests.projections.performance.telling import (
 from tests.projections.performance.test_acting_asking import PAYING, REVERSE, tell
 from tests.projections.performance.test_acting_laws import Scene, scenes
 from tests.projections.performance.test_asking import told
-from tests.projections.performance.test_laws import BOOKS, stories
 
 Connection = psycopg.Connection[Any]
 

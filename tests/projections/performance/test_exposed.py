@@ -12,6 +12,7 @@ from projections.performance.exposed import Exposed, exposed_of
 from projections.performance.history import of_portfolio
 from tests.projections.performance.acting import applied, declared, dividend, split, taken_back
 from tests.projections.performance.followed import Market
+from tests.projections.performance.stories import BOOKS, stories
 from tests.projections.performance.telling import (
     ACME,
     BOOK,
@@ -24,7 +25,6 @@ from tests.projections.performance.telling import (
     opened,
     trade,
 )
-from tests.projections.performance.test_laws import BOOKS, stories
 
 Connection = psycopg.Connection[Any]
 

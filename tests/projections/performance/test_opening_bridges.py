@@ -24,6 +24,7 @@ from projections.paging import CursorInvalid
 from projections.performance.bridging import BridgeView, OpenedLine, opened_bridge_of
 from projections.performance.queries import daily_performance
 from tests.domain.scenes import FUND
+from tests.projections.performance.stories import BOOKS, stories
 from tests.projections.performance.telling import (
     ACME,
     BOOK,
@@ -42,7 +43,6 @@ from tests.projections.performance.telling import (
 )
 from tests.projections.performance.test_acting_laws import Scene, scenes
 from tests.projections.performance.test_bridging import told
-from tests.projections.performance.test_laws import BOOKS, stories
 
 Connection = psycopg.Connection[Any]
 TOLD_BY: dict[str, tuple[type[Event], ...]] = {
