@@ -2,7 +2,7 @@
 
 The socket's write is awaited, so what a slow client has not taken waits here: answers to its own
 wishes, of which it may have `REPLIES_MAX` before no more are read, and per subscription a map of
-newest rows. Messages are written when they are sent, never before.
+newest rows, `WAITING_ROWS_MAX` in all. Messages are written when they are sent, never before.
 """
 
 import asyncio
@@ -17,6 +17,8 @@ from read_api.live.metrics import LiveMetrics
 from read_api.live.subscription import Subscription
 
 REPLIES_MAX = 100
+WAITING_ROWS_MAX = 20_000
+"""What waits beyond for one that is stuck is dropped; it gets new snapshots when it takes again."""
 
 TOGETHER_MAX = 64 * 1024
 """Texts are sent in one write up to so many characters, and one more."""
@@ -72,6 +74,14 @@ class Client:
             self.closing_since = time.monotonic()
             self._metrics.cut.labels(str(code)).inc()
             self._wake.set()
+
+    def relieve(self) -> None:
+        """Drop what waits in all subscriptions, if it is too much for one client."""
+        subscriptions = self.subscriptions.values()
+        if sum(each.waiting_rows for each in subscriptions) > WAITING_ROWS_MAX:
+            for each in subscriptions:
+                if each.waiting_rows:
+                    each.fall_behind()
 
     async def room(self) -> None:
         """Wait until few enough answers wait to be sent."""

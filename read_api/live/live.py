@@ -287,6 +287,7 @@ class Live:
             self._refuse(client, problem, None)
             return
         if sending_since is not None:
+            client.relieve()
             return
         if client.hears_every is not None and now - client.heard_at > 2 * client.hears_every:
             client.close(STALLED, "not_heard")

@@ -11,6 +11,8 @@ from read_api.live.changes import NO_POSITION, Change
 from read_api.live.destinations import Destination, Topic
 
 PENDING_ROWS_MAX = 2_000
+COLLECTED_MAX = 500
+"""Changes collected while the snapshot is asked: of more none is kept, and they are asked again."""
 
 
 class Taken(Enum):
@@ -76,6 +78,8 @@ class Subscription:
     def take(self, change: Change) -> Taken:
         """Take in what changed, or a snapshot of a later position."""
         if not self.has_begun:
+            if len(self._collected) >= COLLECTED_MAX:
+                self._collected = []
             self._collected.append(change)
             return Taken.NOTHING
         if self.is_behind:
@@ -123,6 +127,11 @@ class Subscription:
         self.has_begun = True
         self.renewals_failed += 1
         self._collected = []
+
+    @property
+    def waiting_rows(self) -> int:
+        """How many rows wait to be sent."""
+        return 0 if self.pending is None else len(self.pending.pieces)
 
     def hand_over(self) -> Change | None:
         """Give what is to be sent now."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from gateway.tokens import TokenVerifier
 from infra.database import Database
 from projections.asking import Readable
 from projections.reading import Reading
+from read_api.live import client as client_module
 from read_api.live import live as module
 from read_api.live.audience import Audience
 from read_api.live.destinations import Destination, Directory, Row, Spread, Told, Topic
@@ -289,3 +290,51 @@ class TestAPlace:
         door, known = opened(Limits(connections_max=1)), token(new_tenant(), "viewer")
         with watching(door.address, known), watching(door.address, None) as second:
             assert closed(second) == (4429, "crowded")
+
+
+class TestWhoIsStuck:
+    """A client that takes nothing for a while, and then again."""
+
+    def test_is_told_all_in_the_end(self, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What waited for it was dropped; it comes as new snapshots."""
+        monkeypatch.setattr(client_module, "WAITING_ROWS_MAX", 0)
+        door = opened(Limits(stalled_seconds=3_600))
+        bearer = token(new_tenant(), "viewer")
+        with watching(door.address, bearer, max_queue=1) as watcher:
+            names = [f"b{number}" for number in range(10)]
+            for name in names:
+                watcher.say(type="subscribe", id=name, destination=f"bulk/{name}")
+            until(lambda: is_stuck(door.live))
+            (client,) = door.live._clients
+            until(lambda: sum(each.waiting_rows for each in client.subscriptions.values()) == 0)
+
+            for name in names:
+                state = watcher.until_state(name, bool)
+                assert state == {"row": BULK}
+
+
+class TestManyClients:
+    """Idle ones, and one that is stuck among them."""
+
+    COUNT = 300
+
+    def test_leave_nothing_when_they_go(self, opened: Opened) -> None:
+        """No client, no subscription and no stream is kept; each of a destination shares one."""
+        door = opened(Limits(stalled_seconds=3_600))
+        bearer = token(new_tenant(), "viewer")
+        with ExitStack() as sockets:
+            stuck = sockets.enter_context(watching(door.address, bearer, max_queue=1))
+            for number in range(10):
+                stuck.say(type="subscribe", id=str(number), destination=f"bulk/b{number}")
+            for _ in range(self.COUNT):
+                idle = sockets.enter_context(watching(door.address, bearer))
+                assert idle.subscribe("c", "cash")["type"] == "snapshot"
+            assert len(door.live._clients) == self.COUNT + 1
+            assert len(door.live.audience._streams) == 2
+            assert door.counted("pms_live_subscriptions") == self.COUNT + 10
+
+        until(lambda: door.live.is_empty)
+        assert not door.live._clients
+        assert not door.live.audience._streams
+        assert door.counted("pms_live_subscriptions") == 0
+        assert door.counted("pms_live_connections", dialect="json") == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -10,15 +11,19 @@ from decimal import Decimal
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from domain.money import canonical
 from gateway.problem import Problem
 from read_api.live.changes import Change, Piece, difference
+from read_api.live.client import WAITING_ROWS_MAX, Client
 from read_api.live.destinations import Directory, Topic
+from read_api.live.json_dialect import JsonDialect
+from read_api.live.metrics import LiveMetrics
 from read_api.live.registry import live_destinations
 from read_api.live.stomp_dialect import StompDialect
 from read_api.live.stomp_frames import Frame, frames, written
-from read_api.live.subscription import PENDING_ROWS_MAX, Subscription, Taken
+from read_api.live.subscription import COLLECTED_MAX, PENDING_ROWS_MAX, Subscription, Taken
 from read_api.live.values import digits
 
 DESTINATIONS = live_destinations()
@@ -170,6 +175,45 @@ class TestWhatWaits:
         told = watched.hand_over()
         assert told is not None
         assert folded({}, told) == {"a": '"a":1', "b": '"b":2'}
+
+    def test_is_bounded_while_the_snapshot_is_asked(self) -> None:
+        """What is missing is behind the snapshot: it is asked again, and nothing is skipped."""
+        watched = subscription()
+        for position in range(2, 2 * COLLECTED_MAX + 10):
+            watched.take(change(position, {f"k{position}": 1}, position - 1))
+            assert len(watched._collected) <= COLLECTED_MAX
+
+        watched.begin(change(5, {"a": 1}, is_snapshot=True))
+
+        told = watched.hand_over()
+        assert told is not None
+        assert (told.position, folded({}, told)) == (5, {"a": '"a":1'})
+
+    def test_is_bounded_over_all_subscriptions_of_a_client(self) -> None:
+        """Each is dropped, and told anew when the client takes something."""
+
+        async def takes_nothing(_: str) -> None:
+            await asyncio.Event().wait()
+
+        metrics = LiveMetrics(CollectorRegistry())
+        client = Client(JsonDialect(), takes_nothing, None, metrics)  # type: ignore[arg-type]
+        rows = {f"k{number}": 1 for number in range(PENDING_ROWS_MAX)}
+        for number in range(WAITING_ROWS_MAX // PENDING_ROWS_MAX):
+            client.subscriptions[str(number)] = watched = subscription(client.tell)
+            watched.begin(change(1, {}, is_snapshot=True))
+            watched.hand_over()
+            watched.take(change(2, rows, 1))
+        quiet = client.subscriptions["quiet"] = subscription(client.tell)
+        quiet.begin(change(1, {"a": 1}, is_snapshot=True))
+        quiet.hand_over()
+
+        client.relieve()
+        assert not any(each.is_behind for each in client.subscriptions.values())
+        quiet.take(change(2, {"a": 2}, 1))
+        client.relieve()
+
+        assert all(each.is_behind for each in client.subscriptions.values())
+        assert sum(each.waiting_rows for each in client.subscriptions.values()) == 0
 
     def test_is_dropped_where_other_tables_stand_before_what_was_sent(self) -> None:
         """Nothing earlier is told: a new snapshot is asked, until they are as far."""

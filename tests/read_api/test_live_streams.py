@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from eventstore.partitions import WHOLE
 from gateway.access import Action
 from projections.asking import Readable, Seen, State
+from read_api.live import subscription
 from read_api.live.changes import Encoded, encoded
 from read_api.live.destinations import Destination, Row, Told, Topic
 from read_api.live.streams import First, Question, Stream, Telling
@@ -237,6 +238,15 @@ class TestAStream:
     ) -> None:
         """Snapshots may be older or newer than the answers they come with."""
         assert_all_told(steps, destination)
+
+    @given(steps=STEPS)
+    def test_leaves_nothing_out_of_what_could_not_be_collected(
+        self, steps: list[tuple[object, ...]]
+    ) -> None:
+        """While a snapshot is asked: here of two changes the first is dropped."""
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(subscription, "COLLECTED_MAX", 1)
+            assert_all_told(steps, WITH_CHANGES)
 
     @pytest.mark.parametrize("destination", [WITH_CHANGES, ASKED_ANEW])
     @given(steps=STEPS, part=st.floats(0, 1))

@@ -71,11 +71,19 @@ class Watcher:
 
 
 @contextmanager
-def watching(read_address: str, bearer: str | None) -> Iterator[Watcher]:
-    """Connect to live of an interface; the token goes into the handshake."""
+def watching(
+    read_address: str, bearer: str | None, *, max_queue: int | None = 16
+) -> Iterator[Watcher]:
+    """Connect to live of an interface; the token goes into the handshake.
+
+    More than `max_queue` messages that nobody has heard are not taken from the line.
+    """
     headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
     address = read_address.replace("http", "ws", 1) + "/v1/live"
-    with connect(address, additional_headers=headers, proxy=None, compression=None) as socket:
+    with connect(
+        address, additional_headers=headers, proxy=None, compression=None, max_size=None,
+        max_queue=max_queue, close_timeout=1,
+    ) as socket:  # fmt: skip
         watcher = Watcher(socket)
         if bearer is not None:
             assert watcher.hear()["type"] == "connected"
