@@ -46,6 +46,44 @@ class OneContributions(ShapedOne, frozen=True):
     calculation: str
 
 
+class ContributedDay(Shaped, frozen=True):
+    """A day of one line: `linked` = `contribution` x `worth`, what a unit had become by then.
+
+    `weight` and `contribution` are of the day's capital, `result` is in base currency; of `trading`
+    both weight and result are null.
+    """
+
+    session: date
+    weight: Statistic | None
+    result: Statistic | None
+    contribution: Statistic
+    portfolio_return: Statistic
+    worth: Statistic
+    linked: Statistic
+
+
+class ExplainedContribution(Shaped, frozen=True):
+    """A line's contribution, and its days, whose `linked` sum to it.
+
+    `function` of the days' contributions and of the portfolio's returns gives it.
+    """
+
+    portfolio: str
+    currency: str
+    by: str
+    name: str
+    contribution: Statistic
+    function: str
+    daily: tuple[ContributedDay, ...]
+
+
+class OneExplainedContribution(ShapedOne, frozen=True):
+    """What one contribution is made of."""
+
+    item: ExplainedContribution
+    calculation: str
+
+
 class Sector(Shaped, frozen=True):
     """A sector: what is held of it at the end, and what it did over the range.
 

@@ -1,8 +1,9 @@
 """The endpoints of what a return is made of: contributions, sectors, attribution."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from starlette.responses import Response
 
 from gateway.access import Action
@@ -10,10 +11,11 @@ from gateway.interface import Call, Endpoint, not_found
 from projections.asking import Readable
 from projections.performance import attribution, contributions
 from projections.performance.contributions import By
+from projections.performance.explaining_contributions import explained_contribution
 from read_api import contribution_shapes as shapes
 from read_api.asking import Asking, require_portfolio
 from read_api.declaring import query
-from read_api.parameters import PORTFOLIO, RangeAsked
+from read_api.parameters import LINE, PORTFOLIO, RangeAsked
 from read_api.performance import Benchmark
 from read_api.shaping import shaped
 
@@ -22,6 +24,19 @@ class ContributionsAsked(RangeAsked, kw_only=True):
     """Of which sessions, by what."""
 
     by: By = "position"
+
+
+class ContributionAsked(ContributionsAsked, kw_only=True):
+    """Of which sessions, by what, and which of them."""
+
+    name: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=LINE,
+            description="A position's or a sector's name as `/performance/contributions` gives it, "
+            "or `trading`.",
+        ),
+    ]
 
 
 class AttributionAsked(RangeAsked, kw_only=True):
@@ -39,6 +54,11 @@ def contribution_endpoints(asking: Asking) -> Sequence[Endpoint]:
             f"{own}/performance/contributions", "list_contributions",
             "What each position or sector added to the time-weighted return",
             ContributionsAsked, shapes.OneContributions, queries.contributions,
+        ),
+        (
+            f"{own}/performance/contributions/explain", "explain_contribution",
+            "What a position or a sector added to the return day by day, as it is linked",
+            ContributionAsked, shapes.OneExplainedContribution, queries.contribution,
         ),
         (
             f"{own}/sectors", "list_sectors",
@@ -82,6 +102,22 @@ class ContributionQueries:
             item = shapes.contributions_shaped(_present(found))
             calculation = contributions.CALCULATION
             return shaped(shapes.OneContributions, found, item=item, calculation=calculation)
+
+        return await self._of_portfolio(call, ask)
+
+    async def contribution(self, call: Call) -> Response:
+        """Explain one contribution."""
+        asked: ContributionAsked = call.parameters
+
+        def ask(readable: Readable) -> shapes.OneExplainedContribution:
+            found = explained_contribution(readable, by=asked.by, name=asked.name, **_range(call))
+            row = _present(found)
+            daily = tuple(shaped(shapes.ContributedDay, each) for each in row.daily)
+            item = shaped(shapes.ExplainedContribution, row, daily=daily)
+            calculation = contributions.CALCULATION
+            return shaped(
+                shapes.OneExplainedContribution, found, item=item, calculation=calculation
+            )
 
         return await self._of_portfolio(call, ask)
 

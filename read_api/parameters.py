@@ -81,12 +81,12 @@ class MovementsAsked(PageAsked, kw_only=True):
 
 FromDate = Annotated[date, msgspec.Meta(description="The first trade date asked for.")]
 ToDate = Annotated[date, msgspec.Meta(description="The last trade date asked for.")]
-_LINE = r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]{1,128}\Z"
-Whole = Annotated[str, msgspec.Meta(pattern=_LINE, description="The whole text, as it is told.")]
+LINE = r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]{1,128}\Z"
+Whole = Annotated[str, msgspec.Meta(pattern=LINE, description="The whole text, as it is told.")]
 Text = Annotated[
     str,
     msgspec.Meta(
-        pattern=_LINE,
+        pattern=LINE,
         description="A part of a symbol, an instrument, a source or an external id, whatever its "
         "case; of an external id only with three letters or digits in a row.",
     ),

@@ -45,6 +45,7 @@ PERMITTED = {
     "/v1/portfolios/growth/sectors": SEEING,
     "/v1/portfolios/growth/sectors/correlations": SEEING,
     "/v1/portfolios/growth/attribution": SEEING,
+    "/v1/portfolios/growth/performance/contributions/explain?name=trading": SEEING,
     "/v1/portfolios/growth/attribution/explain": SEEING,
     "/v1/portfolios/growth/risk": SEEING,
     "/v1/portfolios/growth/risk/contributions": SEEING,

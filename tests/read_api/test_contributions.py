@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from domain.identity import MARKET_TENANT
-from tests.gateway.serving import new_tenant
+from domain.statistics.attribution import linked_contributions
+from tests.gateway.serving import assert_problem, new_tenant
 from tests.read_api.conftest import NewTeller, Teller
 
 FIRST = date(2021, 2, 1)
@@ -69,6 +72,35 @@ class TestContributions:
         assert {line["name"] for line in item["lines"]} == (
             {ONE, OTHER, "cash:CHF"} if by == "position" else {"Energy", "Technology", "Cash"}
         )
+
+    @pytest.mark.parametrize("by", ["position", "sector"])
+    def test_are_explained_day_by_day(self, owner: Teller, by: str) -> None:
+        """Every line, and trading: the days sum to it, and the named function gives it."""
+        path = f"{PATH}/performance/contributions"
+        whole = owner.ask(path, by=by)["item"]
+        listed = {each["name"]: each["contribution"] for each in whole["lines"]}
+
+        for name, contribution in (listed | {"trading": whole["trading"]}).items():
+            item = owner.ask(f"{path}/explain", by=by, name=name)["item"]
+            days = item["daily"]
+            again = linked_contributions(
+                np.array([[day["contribution"]] for day in days]),
+                np.array([day["portfolio_return"] for day in days]),
+            )
+            assert len(days) == whole["days"]
+            assert item["function"] == "domain.statistics.attribution.linked_contributions"
+            assert item["contribution"] == pytest.approx(contribution, rel=1e-12, abs=1e-15)
+            assert float(again[0]) == item["contribution"]
+            total = math.fsum(day["linked"] for day in days)
+            assert total == pytest.approx(contribution, rel=1e-12, abs=1e-15)
+
+    @pytest.mark.parametrize("query", ["name=NOBODY", "name=Energy&by=position"])
+    def test_of_what_was_not_held_is_not_found(self, owner: Teller, query: str) -> None:
+        """A name of nothing, and a sector among positions; without a name nothing is asked."""
+        path = f"{PATH}/performance/contributions/explain"
+
+        assert_problem(owner.read.get(f"{path}?{query}"), 404, "not_found")
+        assert_problem(owner.read.get(path), 400, "parameter_invalid")
 
     def test_sectors_say_what_is_held_of_each(self, owner: Teller) -> None:
         """60 of one, 30 of the other, and 1,000 in cash."""
