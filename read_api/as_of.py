@@ -35,7 +35,7 @@ def is_of_another_time(asked: TimeAsked | PositionsAsked) -> bool:
     if isinstance(asked.known_at, int) and asked.known_at < asked.min_position:
         raise _too_early()
     is_then = asked.known_at is not None or asked.valid_at is not None
-    if is_then and getattr(asked, "sort", POSITIONS_SORT) != POSITIONS_SORT:
+    if is_then and isinstance(asked, PositionsAsked) and asked.sort != POSITIONS_SORT:
         detail = f"As of another time they come by {POSITIONS_SORT}: leave sort out."
         raise Problem("parameter_invalid", detail, fields=("sort",))
     return is_then
