@@ -127,6 +127,7 @@ NEVER_TOLD = {
     "performance.acts",
     "performance.actions",
     "performance.entries",
+    "performance.assigned",
     "performance.benchmarks",
     "performance.contests",
     "performance.contestants",
