@@ -18,6 +18,7 @@ NEEDED: Mapping[str, Mapping[str, str]] = {
     "/v1/market/history": {"name": "{instrument}"},
     "/v1/sectors": {"currency": "{currency}"},
     "/v1/portfolios/{portfolio}/cash/explain": {"currency": "{currency}"},
+    "/v1/portfolios/{portfolio}/performance/contributions/explain": {"name": "{instrument}"},
     "/v1/portfolios/{portfolio}/realised/explain": {"trade_id": "{trade_id}"},
     "/v1/contests/{contest}/proof": {"participant": "{participant}"},
     "/v1/contests/{contest}/struck-ranks": {"session": "{contest_session}"},
