@@ -72,7 +72,7 @@ class TestObserving:
             done(desk, capture("late", trade_date=TUESDAY))
             wait_until(lambda: used(log, day=TUESDAY) == 100)
 
-        assert told <= 20
+        assert told <= 5
         assert used(log) == 20_000
         assert log.head().position == head + 3  # A trade, its booking, the observation.
 
