@@ -73,6 +73,14 @@ Seen: TypeAlias = dict[str, State]
 """By schema, the first state that an answer was made of."""
 
 
+class Database(NamedTuple):
+    """A database by its server and its name."""
+
+    host: str
+    port: int
+    name: str
+
+
 class Readable(NamedTuple):
     """What can be asked: a connection, and the partitions whose tables hold the answer.
 
@@ -82,6 +90,12 @@ class Readable(NamedTuple):
     connection: psycopg.Connection[Any]
     partitions: tuple[Partition, ...] = (WHOLE,)
     seen: "Seen | None" = None
+
+    @property
+    def database(self) -> Database:
+        """The database asked; what is remembered in memory of one is not of another."""
+        info = self.connection.info
+        return Database(info.host, info.port, info.dbname)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from domain.contests.events import Rank
 from domain.contests.ranking import Score, ranked, score, standing
-from projections.asking import Readable, ask
+from projections.asking import Database, Readable, ask
 from projections.leaderboard.changes import stands
 from projections.leaderboard.tracks import NAME, Contest, tracks_of
 
@@ -40,8 +40,8 @@ found.* FROM (
 ) AS found
 """
 
-_Key = tuple[str, int, str, str, str, tuple[str, ...], str, str, date]
-"""The database by server and name, the log and its editions, partitions, contest and session."""
+_Key = tuple[Database, str, str, tuple[str, ...], str, str, date]
+"""The database, the log and its editions, partitions, contest and session."""
 
 
 class _Read(NamedTuple):
@@ -63,11 +63,9 @@ class _Kept:
 
     def ranks(self, readable: Readable, contest: Contest, session: date) -> list[Rank]:
         stand = stands(readable)
-        info = readable.connection.info
         suffixes = tuple(each.suffix for each in readable.partitions)
         key = (
-            info.host, info.port, info.dbname, stand.log_id, stand.edition, suffixes,
-            *contest.name, session,
+            readable.database, stand.log_id, stand.edition, suffixes, *contest.name, session
         )  # fmt: skip
         with self._lock:  # Held while reading: a second one that asks finds what the first read.
             known = self._known.pop(key, None)

@@ -19,7 +19,7 @@ import numpy as np
 
 from domain.corporate_actions import Action, Terms
 from domain.statistics.measured import Floats
-from projections.asking import Readable, ask
+from projections.asking import Database, Readable, ask
 from projections.performance.price_arrays import Ints, PriceHistory
 
 NAME = "performance"
@@ -84,8 +84,8 @@ class _Read(NamedTuple):
     history: PriceHistory
 
 
-_Key = tuple[str, int, str, UUID, str, str]
-"""The database by server and name, the log in it, schema and calendar."""
+_Key = tuple[Database, UUID, str, str]
+"""The database, the log in it, schema and calendar."""
 
 
 class _Kept:
@@ -99,9 +99,7 @@ class _Kept:
         (partition,) = readable.partitions
         state = ask(readable, NAME, _STATE, ())
         log_id, edition = state.rows[0]
-        info = readable.connection.info
-        schema = NAME + partition.suffix
-        key = (info.host, info.port, info.dbname, log_id, schema, calendar)
+        key = (readable.database, log_id, NAME + partition.suffix, calendar)
         position = state.market_position
         with self._lock:
             known = tuple(each for each in self._known.pop(key, ()) if each.edition == edition)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.limits.scope import UNCLASSIFIED
-from projections.asking import Readable, ask
+from projections.asking import Database, Readable, ask
 from projections.performance.price_arrays import EPOCH
 from projections.performance.series import Days, day_of
 
@@ -36,8 +36,8 @@ FROM (SELECT) AS one LEFT JOIN (
 ) AS told ON true
 """
 
-_Key = tuple[str, int, str, str]
-"""The database by server and name, and the schema."""
+_Key = tuple[Database, str]
+"""The database, and the schema."""
 
 
 class SectorsByDate:
@@ -110,8 +110,7 @@ class _Kept:
 
     def find(self, readable: Readable) -> SectorsByDate:
         (partition,) = readable.partitions
-        info = readable.connection.info
-        key = (info.host, info.port, info.dbname, NAME + partition.suffix)
+        key = (readable.database, NAME + partition.suffix)
         with self._lock:
             known = self._known.pop(key, None)
             read = _read_on(readable, known)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain.money import ZERO
-from projections.asking import Answered, Readable, ask
+from projections.asking import Answered, Database, Readable, ask
 
 NAME = "positions"
 POSITIONS_MAX = 100_000
@@ -51,8 +51,8 @@ class Sum(NamedTuple):
 Sums = dict[tuple[str, str], Sum]
 """By instrument and currency."""
 
-_Key = tuple[str, int, str, str, str]
-"""The database by server and name, schema and tenant."""
+_Key = tuple[Database, str, str]
+"""The database, schema and tenant."""
 _Position = tuple[str, Decimal, Decimal]
 """Currency, quantity and cost of an open position."""
 _NOTHING = Sum(0, ZERO, ZERO, ZERO)
@@ -128,8 +128,7 @@ class _Kept:
 
     def sums(self, readable: Readable, tenant: str) -> Sums:
         (partition,) = readable.partitions
-        info = readable.connection.info
-        key = (info.host, info.port, info.dbname, NAME + partition.suffix, tenant)
+        key = (readable.database, NAME + partition.suffix, tenant)
         with self._lock:  # Held while reading: what is kept moves in place.
             known = self._held.pop(key, None)
             if known is not None:
