@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from functools import partial
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
 from starlette.responses import Response
 
 from eventstore.partitions import Partition
-from gateway.interface import Call, json_response, not_found
+from gateway.interface import Call, Endpoint, json_response, not_found
 from gateway.problem import Problem
 from projections.asking import HistoryTooLong, Readable, ReadModelMissing, State
 from projections.paging import CursorInvalid
@@ -191,6 +191,20 @@ class Asking:
     async def in_thread(self, work: Callable[[], ValueT]) -> ValueT:
         """Work off the event loop, in the threads that ask."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    async def page(
+        self,
+        endpoint: Endpoint,
+        call: Call,
+        cursor: str | None,
+        decoder: msgspec.json.Decoder[Any],
+    ) -> Any:  # noqa: ANN401 - what the decoder gives
+        """Ask an endpoint for its longest page behind a cursor, or for all if it has no pages."""
+        asked = call.parameters
+        if isinstance(asked, PageAsked):
+            asked = msgspec.structs.replace(asked, cursor=cursor, limit=PAGE_ITEMS_MAX)
+        response = await endpoint.handle(call._replace(parameters=asked))
+        return await self.in_thread(partial(decoder.decode, bytes(response.body)))
 
     async def judged(self, work: Callable[[], ValueT]) -> ValueT:
         """Work off the event loop on what was asked.

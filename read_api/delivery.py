@@ -19,7 +19,7 @@ from gateway.openapi import Answer
 from gateway.problem import Problem
 from projections.asking import Seen, State
 from projections.reading import Sitting
-from read_api.asking import PAGE_ITEMS_MAX, SITTING, Asked, Asking, PageAsked
+from read_api.asking import SITTING, Asked, Asking
 from read_api.choosing import FIELDS_PATTERN, chosen_fields, item_kind, kept, row_kind
 from read_api.exported import ArrowWriter, CsvWriter, Inexact, Writer, columns_of
 from read_api.negotiation import MEDIA_TYPES, Format, negotiated
@@ -252,7 +252,7 @@ class Delivery:
         cursor: str | None = None
         while True:
             if ordering is None:
-                page = await self._page(endpoint, call, cursor, decoder)
+                page = await self._asking.page(endpoint, call, cursor, decoder)
                 items: Sequence[Shaped] = page.items
                 cursor = getattr(page, "next_cursor", None)
             else:
@@ -279,19 +279,6 @@ class Delivery:
             if cursor is None or await call.request.is_disconnected():
                 await self._asking.in_thread(writer.close)
                 return headers
-
-    async def _page(
-        self,
-        endpoint: Endpoint,
-        call: Call,
-        cursor: str | None,
-        decoder: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
-        asked = call.parameters
-        if isinstance(asked, PageAsked):
-            asked = msgspec.structs.replace(asked, cursor=cursor, limit=PAGE_ITEMS_MAX)
-        response = await endpoint.handle(call._replace(parameters=asked))
-        return await self._asking.in_thread(partial(decoder.decode, bytes(response.body)))
 
 
 def _with_delivery(

@@ -25,7 +25,7 @@ from projections.sorting import (
     sort_of,
     sorted_in_memory,
 )
-from read_api.asking import PAGE_ITEMS_MAX, SITTING, Asking, PageAsked
+from read_api.asking import SITTING, Asking, PageAsked
 from read_api.exported import Column, Form, columns_of, value_of
 from read_api.shaping import Shaped
 
@@ -151,11 +151,7 @@ class Ordering:
                 return page, rows
 
     async def _next(self, call: Call, cursor: str | None) -> Any:  # noqa: ANN401
-        asked = call.parameters
-        if isinstance(asked, PageAsked):
-            asked = msgspec.structs.replace(asked, cursor=cursor, limit=PAGE_ITEMS_MAX)
-        response = await self._endpoint.handle(call._replace(parameters=asked))
-        return await self._asking.in_thread(partial(self._decoder.decode, bytes(response.body)))
+        return await self._asking.page(self._endpoint, call, cursor, self._decoder)
 
     def _page(self, call: Call, sort: Sort, told: Any, rows: Sequence[Shaped]) -> Response:  # noqa: ANN401
         if not isinstance(call.parameters, PageAsked):

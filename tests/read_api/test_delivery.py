@@ -70,7 +70,7 @@ class TestFiles:
     ) -> None:
         """However many pages that are, all of one snapshot."""
         assert story is not None
-        monkeypatch.setattr("read_api.delivery.PAGE_ITEMS_MAX", 2)
+        monkeypatch.setattr("read_api.asking.PAGE_ITEMS_MAX", 2)
 
         answer = story.read.get("/v1/portfolios/growth/cash/movements?format=arrow")
 

@@ -199,7 +199,7 @@ class TestEveryList:
         """However many pages its own order has."""
         path = "/v1/portfolios/growth/cash/movements?sort=-amount"
         whole = story.ask(path)["items"]
-        monkeypatch.setattr("read_api.ordering.PAGE_ITEMS_MAX", 2)
+        monkeypatch.setattr("read_api.asking.PAGE_ITEMS_MAX", 2)
 
         assert story.ask(path)["items"] == whole
 
@@ -224,7 +224,7 @@ class TestEveryList:
     ) -> None:
         """More are refused by a code of their own."""
         monkeypatch.setattr("read_api.ordering.SORTED_ROWS_MAX", 2)
-        monkeypatch.setattr("read_api.ordering.PAGE_ITEMS_MAX", 2)
+        monkeypatch.setattr("read_api.asking.PAGE_ITEMS_MAX", 2)
 
         answer = story.read.get("/v1/portfolios/growth/cash/movements?sort=amount")
 
