@@ -6,6 +6,7 @@ costs the projector nothing; readers compare checkpoints themselves every 250 ms
 
 import contextlib
 import threading
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +20,11 @@ _PAUSE_SECONDS = 1.0
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """What is published, as JSON: a read model has committed everything up to `position`."""
+    """A read model has committed everything up to `position`.
+
+    What is published is a JSON array of them: models that stand together are told together, as a
+    message costs each of its readers more than what it says.
+    """
 
     model: str
     position: int
@@ -53,12 +58,12 @@ class Announcer:
         if self._redis_url is not None:
             self._thread.join(timeout=2 * _ANSWER_SECONDS)
 
-    def announce(self, announcement: Announcement) -> None:
-        """Hand in a checkpoint to be published soon; an older one still waiting is forgotten."""
+    def announce(self, announcements: Iterable[Announcement]) -> None:
+        """Hand in checkpoints to be published soon; older ones still waiting are forgotten."""
         if self._redis_url is None:
             return
         with self._changed:
-            self._waiting[announcement.model] = announcement
+            self._waiting.update((each.model, each) for each in announcements)
             self._changed.notify()
 
     def _publish_all(self) -> None:
@@ -82,10 +87,7 @@ class Announcer:
 def _publish(client: redis.Redis, announcements: list[Announcement]) -> bool:
     """Publish on a connection that the client opens again when it was lost."""
     try:
-        with client.pipeline(transaction=False) as pipeline:
-            for announcement in announcements:
-                pipeline.publish(CHANNEL, msgspec.json.encode(announcement))
-            pipeline.execute()
+        client.publish(CHANNEL, msgspec.json.encode(announcements))
     except redis.RedisError:
         return False
     return True

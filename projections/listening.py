@@ -16,7 +16,8 @@ from projections.announcing import CHANNEL, Announcement
 
 PAUSE_SECONDS = 1.0
 
-_decode = msgspec.json.Decoder(Announcement).decode
+heard_of = msgspec.json.Decoder(list[Announcement]).decode
+"""Read what one message says."""
 
 
 async def listen(redis_url: str, heard: Callable[[Announcement], None]) -> None:
@@ -36,4 +37,5 @@ async def _listen_once(redis_url: str, heard: Callable[[Announcement], None]) ->
         await channel.subscribe(CHANNEL)
         async for message in channel.listen():
             with contextlib.suppress(msgspec.DecodeError):
-                heard(_decode(message["data"]))
+                for announcement in heard_of(message["data"]):
+                    heard(announcement)

@@ -351,13 +351,15 @@ class Projector:
         self._passed += batch.size
         if batch.oldest_at is not None:
             DELAY.observe(max(0.0, (self._clock() - batch.oldest_at).total_seconds()))
+        reached = []
         for standing in group:
             checkpoint = standing.checkpoint
             assert checkpoint is not None, "a model that moved has a checkpoint"
             FOLDED.labels(standing.name).inc(batch.size)
-            self._announcer.announce(
+            reached.append(
                 Announcement(standing.name, checkpoint.position, checkpoint.market_position)
             )
+        self._announcer.announce(reached)
 
     def _observe(self) -> None:
         """Set the gauges, look where the log ends and how busy it is; at every batch it adds up."""

@@ -24,6 +24,7 @@ import msgspec
 import redis
 
 from projections.announcing import CHANNEL, Announcement
+from projections.listening import heard_of
 
 SAMPLES_MAX = 200_000
 LEVELS_MAX = 20_000
@@ -133,7 +134,8 @@ class LagMeter:
                 message = channel.get_message(timeout=HEAR_SECONDS)
                 if message is not None:
                     with contextlib.suppress(msgspec.DecodeError):
-                        self.heard(msgspec.json.decode(message["data"], type=Announcement))
+                        for announcement in heard_of(message["data"]):
+                            self.heard(announcement)
 
 
 def _percentile_ms(ordered: list[float], part: float) -> float | None:

@@ -162,7 +162,7 @@ class TestAnnouncing:
     def test_checkpoints_are_published(
         self, log: Log, log_database: Database, story: Story, valkey: str
     ) -> None:
-        """The newest checkpoint of each model arrives as JSON."""
+        """The newest checkpoint of each model arrives as JSON, those of one commit together."""
         with redis.Redis.from_url(valkey) as client, client.pubsub() as listening:
             listening.subscribe(CHANNEL)
             tell_trades(story, 3)
@@ -173,7 +173,8 @@ class TestAnnouncing:
                 message = listening.get_message(timeout=0.05)
                 if message is not None and message["type"] == "message":
                     told = json.loads(message["data"])
-                    heard[told["model"]] = told
+                    heard.update({each["model"]: each for each in told})
+                    assert len(told) == 3, "they stand together"
                 positions = [told["position"] for told in heard.values()]
                 return positions == [head, head, head]
 
