@@ -36,6 +36,7 @@ from projections.building import (
 from projections.checkpoint import Move, move_checkpoints, read_checkpoint
 from projections.feeds import Feed, LogFeed
 from projections.folding import FoldFailed, fold_batch
+from projections.pacing import Pacing
 from projections.read_model import ReadModel
 from projections.rebuild import rebuild
 from projections.standing import BATCHES, DELAY, FOLDED, LOG_HEAD, Poison, Standing, State
@@ -50,9 +51,6 @@ REBUILD_PAUSE_SECONDS = 1.0
 RACE_PAUSE_MAX_SECONDS = 2.0
 HEAD_SECONDS = 1.0
 OBSERVE_SECONDS = 0.2
-BUSY_EVENTS_PER_SECOND = 3_000
-GATHERED_EVENTS_MAX = 2_000
-GATHER_SECONDS = 0.05
 
 # A projector that stops in the middle of a commit must not hold its successor for ever.
 _SESSION = """
@@ -97,8 +95,7 @@ class Projector:
         self._head_read = self._observed = -HEAD_SECONDS
         self._is_connected = False
         self._lost_races = 0
-        self._passed = self._passed_before = 0
-        self._is_busy = False
+        self._pacing = Pacing(self._observed)
         self._was_short = False
         self._rebuilds = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rebuild")
         self._logger = structlog.get_logger(__name__)
@@ -151,7 +148,6 @@ class Projector:
             self._begin_new(connection, stop)
             self._is_connected = True
             has_moved = False
-            passed = self._passed
             for group in self._groups():
                 has_moved |= self._advance(connection, group)
                 if stop.is_set():
@@ -161,9 +157,8 @@ class Projector:
                 # Whoever won goes on folding; asking again at once would only hinder both.
                 stop.wait(min(RACE_PAUSE_MAX_SECONDS, POLL_SECONDS * self._lost_races))
                 self._lost_races -= 1
-            elif self._is_busy and 0 < self._passed - passed < GATHERED_EVENTS_MAX:
-                # Under load fewer and larger batches cost less; alone, an event waits for nobody.
-                stop.wait(GATHER_SECONDS)
+            elif rest := self._pacing.rest():
+                stop.wait(rest)
             may_be_more = has_moved and not (self._feed.is_log and self._is_level())
             self._feed.wait(0.0 if may_be_more else POLL_SECONDS)
 
@@ -348,7 +343,7 @@ class Projector:
 
     def _report(self, group: Group, batch: Batch, *, seconds: float) -> None:
         BATCHES.observe(seconds)
-        self._passed += batch.size
+        self._pacing.passed(batch.size)
         if batch.oldest_at is not None:
             DELAY.observe(max(0.0, (self._clock() - batch.oldest_at).total_seconds()))
         reached = []
@@ -366,9 +361,8 @@ class Projector:
         moment = time.monotonic()
         if moment - self._observed < OBSERVE_SECONDS:
             return
-        rate = (self._passed - self._passed_before) / (moment - self._observed)
-        self._is_busy = rate >= BUSY_EVENTS_PER_SECOND
-        self._observed, self._passed_before = moment, self._passed
+        self._pacing.look(moment)
+        self._observed = moment
         if moment - self._head_read >= HEAD_SECONDS:
             self._head_read = moment
             self._head = max(self._head, self._log.head().position)
