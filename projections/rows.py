@@ -15,6 +15,8 @@ from psycopg import sql
 from psycopg.postgres import types as known_types
 from psycopg.rows import tuple_row
 
+from projections.arrays import array_text
+
 Cursor: TypeAlias = psycopg.Cursor[Any]
 
 _COPY_BINARY = "COPY {table} FROM STDIN (FORMAT BINARY)"
@@ -221,11 +223,6 @@ def _with_arrays(row: Sequence[object], lists: Iterable[int]) -> list[object]:
     for place in lists:
         value = written[place]
         if value is not None:
-            written[place] = _array(value)
+            assert isinstance(value, list), "an array's value is a list"
+            written[place] = array_text(value)
     return written
-
-
-def _array(value: object) -> str:
-    assert isinstance(value, list), "an array's value is a list"
-    texts = (str(each).replace("\\", "\\\\").replace('"', '\\"') for each in value)
-    return "{" + ",".join(f'"{each}"' for each in texts) + "}"

@@ -13,8 +13,16 @@ import msgspec
 
 from domain.lots import CostBasis
 from domain.money import average
+from projections.arrays import array_text
 from projections.asking import Readable, ask
-from projections.changed import CHANGES_MAX, Changed, Owner, ask_of_owners, changed_of
+from projections.changed import (
+    CHANGES_MAX,
+    Changed,
+    Owner,
+    ask_of_owners,
+    changed_of,
+    owners_text,
+)
 from projections.positions.in_force import TODAY, in_force
 from projections.positions.queries import BASIS, VALUED, PositionView, position_view
 from projections.positions.tables import PortfolioRow
@@ -190,22 +198,15 @@ def booked_of(readable: Readable, owners: Mapping[Owner, int]) -> Changed:
     Raises:
         ReadModelMissing: there are no tables yet.
     """
-    answered = ask(
-        readable,
-        "positions",
-        _BOOKED,
-        {
-            "tenants": [tenant for tenant, _ in owners],
-            "portfolios": [portfolio for _, portfolio in owners],
-            "after": list(owners.values()),
-        },
-    )
+    tenants, portfolios = owners_text(tuple(owners))
+    asked = {"tenants": tenants, "portfolios": portfolios, "after": array_text(owners.values())}
+    answered = ask(readable, "positions", _BOOKED, asked)
     return Changed(*answered)
 
 
 def priced_of(readable: Readable, instruments: Mapping[str, int]) -> list[Priced]:
     """Give what values positions in instruments: of those touched behind each's position."""
-    wanted = {"instruments": list(instruments), "after": list(instruments.values())}
+    wanted = {"instruments": array_text(instruments), "after": array_text(instruments.values())}
     return [Priced(*row) for row in ask(readable, "positions", _PRICED, wanted).rows]
 
 
