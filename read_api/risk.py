@@ -18,6 +18,10 @@ from projections.paging import Answer
 from projections.performance import risk
 from projections.performance.correlated import correlated_of
 from projections.performance.explaining_risk import EXPLAINED, explained_of
+from projections.performance.explaining_risk_contributions import (
+    EXPLAINED as CONTRIBUTIONS_EXPLAINED,
+)
+from projections.performance.explaining_risk_contributions import explained_contributions_of
 from projections.performance.stress import WINDOWS, Shocks, shocked_of, window_of
 from read_api import risk_shapes as shapes
 from read_api.asking import Asked, Asking, require_portfolio
@@ -60,6 +64,18 @@ class ContributionsAsked(RiskAsked, kw_only=True):
     level: Annotated[
         float, msgspec.Meta(ge=0.5, le=0.9999, description="The level, a fraction.")
     ] = 0.99
+
+
+class ExplainContributionsAsked(ContributionsAsked, kw_only=True):
+    """Which column."""
+
+    figure: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=rf"^({'|'.join(CONTRIBUTIONS_EXPLAINED)})\Z",
+            description="A column of the contributions.",
+        ),
+    ]
 
 
 class CorrelationsAsked(RiskAsked, kw_only=True):
@@ -120,6 +136,12 @@ def risk_endpoints(asking: Asking) -> Sequence[Endpoint]:
             ContributionsAsked, shapes.OneRiskContributions, queries.contributions,
         ),
         (
+            f"{own}/contributions/explain", "explain_risk_contributions",
+            "What each position adds to a risk, with the inputs and the function that give it",
+            ExplainContributionsAsked, shapes.OneExplainedContributions,
+            queries.explain_contributions,
+        ),
+        (
             f"{own}/stress", "get_stress",
             "What shocks, or a stretch of the past, would make of what is held now",
             StressAsked, shapes.OneStressed, queries.stress,
@@ -156,6 +178,17 @@ class RiskQueries:
         asked: ContributionsAsked = call.parameters
         return await self._answered(
             call, shapes.contributions_shaped, risk.contributions_of, level=asked.level
+        )
+
+    async def explain_contributions(self, call: Call) -> Response:
+        """Explain a column of the contributions."""
+        asked: ExplainContributionsAsked = call.parameters
+        return await self._answered(
+            call,
+            shapes.explained_contributions_shaped,
+            explained_contributions_of,
+            level=asked.level,
+            figure=asked.figure,
         )
 
     async def correlations(self, call: Call) -> Response:

@@ -73,7 +73,8 @@ class RiskContribution(Shaped, frozen=True):
 
     Each column sums to that of the total: by Euler's theorem, by the two days the historical VaR
     lies between, and by the mean of the days beyond it. `marginal` is by how much the parametric
-    VaR grows for one more unit of currency in it.
+    VaR grows for one more unit of currency in it. `volatility` is over a year, a fraction of the
+    NAV; null where that is not above zero.
     """
 
     name: str
@@ -82,6 +83,7 @@ class RiskContribution(Shaped, frozen=True):
     parametric_value_at_risk: float
     historical_value_at_risk: float
     historical_expected_shortfall: float
+    volatility: float | None
 
 
 class RiskContributions(Shaped, frozen=True):
@@ -98,6 +100,44 @@ class OneRiskContributions(ShapedOne, frozen=True):
     """One portfolio's contributions."""
 
     item: RiskContributions
+    calculation: str
+
+
+class ExplainedRiskPart(Shaped, frozen=True):
+    """A line with its value and what it adds, as `/risk/contributions` says it."""
+
+    name: str
+    value: float
+    contribution: float
+
+
+class ExplainedRiskContributions(Shaped, frozen=True):
+    """A column of the contributions with what gives it; its lines sum to `total`.
+
+    They are what `call` gives in Python, in their order, with `inputs` as numpy arrays and
+    `parameters` by name, after importing all of the module of `function`. `returns` are days x
+    lines; `factor` is upper triangular, its square R'R their covariance; `quantile` is the normal
+    one of the level. `marginal` has no total; where there is a `reason` there is nothing.
+    """
+
+    valued: Valued
+    figure: str
+    level: float
+    method: str
+    reason: str | None
+    total: float | None
+    lines: tuple[ExplainedRiskPart, ...]
+    function: str | None
+    call: str | None
+    parameters: dict[str, float]
+    inputs: dict[str, tuple[float | tuple[float, ...], ...]]
+    sessions: tuple[date, ...]
+
+
+class OneExplainedContributions(ShapedOne, frozen=True):
+    """One column of one portfolio's contributions to risk, explained."""
+
+    item: ExplainedRiskContributions
     calculation: str
 
 
@@ -206,6 +246,18 @@ def contributions_shaped(found: Any) -> OneRiskContributions:  # noqa: ANN401
         lines=tuple(shaped(RiskContribution, line) for line in row.lines),
     )
     return shaped(OneRiskContributions, found, item=item, calculation=CALCULATION)
+
+
+def explained_contributions_shaped(found: Any) -> OneExplainedContributions:  # noqa: ANN401
+    """Tell the explanation of contributions."""
+    row = found.row
+    item = shaped(
+        ExplainedRiskContributions,
+        row,
+        valued=shaped(Valued, row.valued),
+        lines=tuple(shaped(ExplainedRiskPart, line) for line in row.lines),
+    )
+    return shaped(OneExplainedContributions, found, item=item, calculation=CALCULATION)
 
 
 def stressed_shaped(found: Any) -> OneStressed:  # noqa: ANN401

@@ -157,12 +157,12 @@ def _volatility(one: Seen) -> _Called:
         f"{_VALUE_AT_RISK}.deviations",
         "deviations(factor, exposures[None])[0] * periods_per_year ** 0.5 / nav",
         {"periods_per_year": PERIODS_PER_YEAR, "nav": float(one.exposed.nav or ZERO)},
-        _normal(one),
+        normal_inputs(one),
         scenarios.sessions,
     )
 
 
-def _normal(one: Seen) -> Inputs:
+def normal_inputs(one: Seen) -> Inputs:
     """Give the factor of the covariance, and the exposures in the order of its columns."""
     scenarios = one.scenarios
     return {
@@ -180,13 +180,15 @@ def _tail(one: Seen, convention: Convention, figure: TailFigure) -> _Called:
         return _historical(one, convention, figure, parameters)
     if figure.method is Method.PARAMETRIC:
         call = f"parametric(factor, exposures[None], level).scaled(days).{figure.measure}[0]"
-        return _Called(f"{_VALUE_AT_RISK}.parametric", call, parameters, _normal(one), sessions)
+        return _Called(
+            f"{_VALUE_AT_RISK}.parametric", call, parameters, normal_inputs(one), sessions
+        )
     call = (
         "tails_of((exposures @ factor.T @ standard_normals(len(factor), paths=int(paths),"
         f" seed=int(seed)))[None], (level,))[0].scaled(days).{figure.measure}[0]"
     )
     parameters |= {"paths": PATHS, "seed": SEED}
-    return _Called(f"{_VALUE_AT_RISK}.tails_of", call, parameters, _normal(one), sessions)
+    return _Called(f"{_VALUE_AT_RISK}.tails_of", call, parameters, normal_inputs(one), sessions)
 
 
 def _historical(

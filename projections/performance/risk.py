@@ -110,7 +110,7 @@ class Contribution(msgspec.Struct, frozen=True):
     """What a line adds to the risk of one day at a level; each column sums to the total's.
 
     `marginal` is by how much the parametric VaR grows for one more unit of base currency in it; the
-    total has none.
+    total has none. `volatility` is over a year, of the NAV; null where that is not above zero.
     """
 
     name: str
@@ -119,6 +119,7 @@ class Contribution(msgspec.Struct, frozen=True):
     parametric_value_at_risk: float
     historical_value_at_risk: float
     historical_expected_shortfall: float
+    volatility: float | None = None
 
 
 class Contributions(msgspec.Struct, frozen=True):
@@ -217,23 +218,29 @@ def divided(one: Seen, level: float) -> Contributions:
     if one.reason is not None or not scenarios.lines:
         return Contributions(valued, level, one.reason or NOTHING_HELD, None, [])
     returns, held = scenarios.returns, scenarios.exposures
-    factor = factor_of(returns)
-    quantile = float(parametric(np.eye(1), np.eye(1), level).value_at_risk[0])
-    marginal = quantile * risk_contributions.marginal_deviations(factor, held)
+    deviating = risk_contributions.marginal_deviations(factor_of(returns), held)
+    marginal = quantile_of(level) * deviating
     by_scenario = risk_contributions.component_values_at_risk(returns, held, level)
-    columns = (
+    columns = [
         held,
         marginal,
         held * marginal,
         by_scenario,
         risk_contributions.component_shortfalls(returns, held, float(by_scenario.sum())),
-    )
+    ]
+    if (nav := float(one.exposed.nav or 0)) > 0:
+        columns.append(held * deviating * PERIODS_PER_YEAR**0.5 / nav)
     lines = [
         Contribution(line.name, *map(float, row))
         for line, *row in zip(scenarios.lines, *columns, strict=True)
     ]
     value, _, *sums = (float(column.sum()) for column in columns)
     return Contributions(valued, level, None, Contribution("", value, None, *sums), lines)
+
+
+def quantile_of(level: float) -> float:
+    """Give the normal quantile of a level: the parametric VaR of a deviation of one."""
+    return float(parametric(np.eye(1), np.eye(1), level).value_at_risk[0])
 
 
 def valued_of(one: Seen) -> Valued:

@@ -12,8 +12,12 @@ import pytest
 
 from domain.identity import MARKET_TENANT
 from domain.statistics.ex_ante import TAIL_FIGURES
+from domain.statistics.measured import Floats
 from projections.performance.explaining_risk import EXPLAINED
-from tests.gateway.serving import new_tenant
+from projections.performance.explaining_risk_contributions import (
+    EXPLAINED as CONTRIBUTIONS_EXPLAINED,
+)
+from tests.gateway.serving import assert_problem, new_tenant
 from tests.read_api.conftest import NewTeller, Teller
 
 FIRST = date(2021, 3, 1)
@@ -221,12 +225,12 @@ class TestCorrelations:
         assert item["coefficients"][0][1] is None
 
 
-def given_by(told: dict[str, Any]) -> float:
+def given_by(told: dict[str, Any]) -> Floats:
     """Call what the explanation says, with what it lists."""
     module = importlib.import_module(told["function"].rpartition(".")[0])
     known = vars(module) | told["parameters"]
     known |= {name: np.array(each) for name, each in told["inputs"].items()}
-    return float(eval(told["call"], known))  # noqa: S307 - our own answer
+    return np.asarray(eval(told["call"], known))  # noqa: S307 - our own answer
 
 
 class TestExplanations:
@@ -244,12 +248,39 @@ class TestExplanations:
             return
         asked = owner.ask(PATH, ten_days=ten_days)["item"]["figures"][figure]
         assert told["figure"] == asked
-        assert given_by(told) == pytest.approx(asked["value"], rel=1e-12)
+        assert float(given_by(told)) == pytest.approx(asked["value"], rel=1e-12)
 
-    def test_of_unknown_figures_are_refused(self, owner: Teller) -> None:
+    @pytest.mark.parametrize("what", ["", "/contributions"])
+    def test_of_unknown_figures_are_refused(self, owner: Teller, what: str) -> None:
         """And one has to be named."""
         for asked in ({}, {"figure": "luck"}):
-            assert owner.read.get(f"{PATH}/explain", params=asked).status_code == 400
+            answer = owner.read.get(f"{PATH}{what}/explain", params=asked)
+            assert_problem(answer, 400, "parameter_invalid")
+
+    @pytest.mark.parametrize("figure", CONTRIBUTIONS_EXPLAINED)
+    def test_give_the_contributions(self, owner: Teller, figure: str) -> None:
+        """Each column, line by line, at the level asked for; sums are those of `/risk`."""
+        path = f"{PATH}/contributions"
+        whole = owner.ask(path, level="0.95")
+        answer = owner.ask(f"{path}/explain", level="0.95", figure=figure)
+
+        item, told = whole["item"], answer["item"]
+        for name in ("position", "market_position", "calculation"):
+            assert answer[name] == whole[name]
+        assert told["valued"] == item["valued"]
+        column = [line[figure] for line in item["lines"]]
+        assert [line["contribution"] for line in told["lines"]] == column
+        assert told["total"] == item["total"][figure]
+        assert given_by(told) == pytest.approx(column, rel=1e-12)
+        if figure == "volatility":
+            volatility = owner.ask(PATH)["item"]["figures"]["volatility"]["value"]
+            assert sum(column) == pytest.approx(volatility, rel=1e-12)
+
+    def test_of_too_few_days_say_why_there_are_none(self, owner: Teller) -> None:
+        """As the contributions themselves."""
+        told = owner.ask(f"{PATH}/contributions/explain", figure="marginal", until=BAD_DAY)["item"]
+
+        assert (told["reason"], told["lines"], told["call"]) == ("coverage_incomplete", [], None)
 
 
 class TestFreshness:
@@ -272,9 +303,13 @@ class TestFreshness:
 
 
 @pytest.mark.parametrize(
-    "what", ["", "/contributions", "/stress?market=-0.1", "/correlations", "/explain?figure=nav"]
-)
+    "what",
+    [
+        "", "/contributions", "/contributions/explain?figure=marginal", "/stress?market=-0.1",
+        "/correlations", "/explain?figure=nav",
+    ],
+)  # fmt: skip
 def test_is_of_the_tenant_alone(owner: Teller, teller: NewTeller, what: str) -> None:
     """Another tenant finds nothing."""
     assert owner.read.get(f"{PATH}{what}").status_code == 200
-    assert teller().read.get(f"{PATH}{what}").status_code == 404
+    assert_problem(teller().read.get(f"{PATH}{what}"), 404, "not_found")
