@@ -147,6 +147,11 @@ def risk_endpoints(asking: Asking) -> Sequence[Endpoint]:
             StressAsked, shapes.OneStressed, queries.stress,
         ),
         (
+            f"{own}/stress/explain", "explain_stress",
+            "By what each position is shocked, with the inputs and the functions that give it",
+            StressAsked, shapes.OneExplainedStress, queries.explain_stress,
+        ),
+        (
             f"{own}/correlations", "list_risk_correlations",
             "How the largest positions moved together",
             CorrelationsAsked, shapes.OneCorrelated, queries.correlations,
@@ -207,6 +212,13 @@ class RiskQueries:
 
     async def stress(self, call: Call) -> Response:
         """Shock what is held, or repeat the past with it."""
+        return await self._stressed(call, shapes.stressed_shaped)
+
+    async def explain_stress(self, call: Call) -> Response:
+        """Explain a stress."""
+        return await self._stressed(call, shapes.explained_stress_shaped)
+
+    async def _stressed(self, call: Call, shape: Callable[[Any], ShapedOne]) -> Response:
         asked: StressAsked = call.parameters
         shocks = Shocks(
             asked.market,
@@ -216,11 +228,9 @@ class RiskQueries:
         )
         window = _window(asked, shocks)
         if window is None:
-            return await self._answered(call, shapes.stressed_shaped, shocked_of, shocks=shocks)
+            return await self._answered(call, shape, shocked_of, shocks=shocks)
         since, until = window
-        return await self._answered(
-            call, shapes.stressed_shaped, window_of, since=since, until=until
-        )
+        return await self._answered(call, shape, window_of, since=since, until=until)
 
     async def _answered(
         self,

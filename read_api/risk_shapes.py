@@ -7,6 +7,7 @@ numbers: losses are positive, shares and returns fractions; a null one says why 
 from datetime import date, datetime
 from typing import Any
 
+from projections.performance.explaining_stress import call_of
 from projections.performance.risk import CALCULATION
 from read_api.shaping import Amount, Shaped, ShapedOne, shaped
 
@@ -176,6 +177,64 @@ class OneStressed(ShapedOne, frozen=True):
     calculation: str
 
 
+class MetShock(Shaped, frozen=True):
+    """A shock that a line meets.
+
+    Of the `market`, of `instrument:AAPL`, `sector:Energy` or `currency:EUR`, or the `history` of a
+    window.
+    """
+
+    of: str
+    shock: float
+
+
+class ExplainedStressLine(Shaped, frozen=True):
+    """What a line would gain, and by what: `value` x `shock` = `gain`, in the base currency.
+
+    `shock` is what all those `met` make together; a line that meets none has none.
+    """
+
+    name: str
+    currency: str
+    sector: str | None
+    value: float
+    met: tuple[MetShock, ...]
+    shock: float
+    gain: float
+
+
+class ExplainedStress(Shaped, frozen=True):
+    """A stress as `/risk/stress` tells it, and what gives it: the lines' gains sum to `gain`.
+
+    They are what `call` gives in Python, in their order, with `inputs` as numpy arrays, after
+    importing all of the module of `function`. Of shocks, `shocks` are lines x market, instrument,
+    sector and currency, which `shock_function` multiplies; of a window, `returns` are days x lines
+    of `sessions`, which it compounds. Null, without lines, where there is a `reason`.
+    """
+
+    valued: Valued
+    since: date | None
+    until: date | None
+    unused: tuple[str, ...]
+    uncovered: tuple[str, ...]
+    reason: str | None
+    gain: float | None
+    nav: float | None
+    lines: tuple[ExplainedStressLine, ...]
+    shock_function: str | None
+    function: str | None
+    call: str | None
+    inputs: dict[str, tuple[float | tuple[float, ...], ...]]
+    sessions: tuple[date, ...]
+
+
+class OneExplainedStress(ShapedOne, frozen=True):
+    """One portfolio under stress, explained."""
+
+    item: ExplainedStress
+    calculation: str
+
+
 class Correlated(Shaped, frozen=True):
     """Correlations of the largest lines, in the order of `names`; null under 60 common `days`."""
 
@@ -266,6 +325,30 @@ def stressed_shaped(found: Any) -> OneStressed:  # noqa: ANN401
     lines = tuple(shaped(StressedLine, line) for line in row.lines)
     item = shaped(Stressed, row, valued=shaped(Valued, row.valued), lines=lines)
     return shaped(OneStressed, found, item=item, calculation=CALCULATION)
+
+
+def explained_stress_shaped(found: Any) -> OneExplainedStress:  # noqa: ANN401
+    """Tell the stress of an answer, and what gives it."""
+    row, called = found.row, call_of(found.row)
+    lines = tuple(
+        shaped(
+            ExplainedStressLine,
+            line,
+            met=tuple(MetShock(of=name, shock=shock) for name, shock in line.met.items()),
+        )
+        for line in row.lines
+    )
+    item = shaped(
+        ExplainedStress,
+        row,
+        valued=shaped(Valued, row.valued),
+        lines=lines,
+        shock_function=called and called.shock_function,
+        function=called and called.function,
+        call=called and called.call,
+        inputs={} if called is None else called.inputs,
+    )
+    return shaped(OneExplainedStress, found, item=item, calculation=CALCULATION)
 
 
 def correlated_shaped(found: Any) -> OneCorrelated:  # noqa: ANN401

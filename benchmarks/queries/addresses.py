@@ -15,6 +15,7 @@ from benchmarks.universe import portfolio_name
 
 NEEDED: Mapping[str, Mapping[str, str]] = {
     "/v1/portfolios/{portfolio}/risk/stress": {"market": "-0.1"},
+    "/v1/portfolios/{portfolio}/risk/stress/explain": {"market": "-0.1"},
     "/v1/market/history": {"name": "{instrument}"},
     "/v1/sectors": {"currency": "{currency}"},
     "/v1/portfolios/{portfolio}/cash/explain": {"currency": "{currency}"},

@@ -38,6 +38,8 @@ from projections.performance.scenarios import (
 )
 
 NO_HISTORY = "no_history"
+KINDS = ("market", "instrument", "sector", "currency")
+"""What shocks a line may meet, in the order in which they multiply; one of each at most."""
 
 WINDOWS = {
     "lehman_2008": (date(2008, 9, 12), date(2008, 11, 20)),
@@ -78,11 +80,17 @@ class Shocks(NamedTuple):
 
 
 class StressedLine(msgspec.Struct, frozen=True):
-    """What a line would gain; `shock` is a fraction of its value in the base currency."""
+    """What a line would gain; `shock` is a fraction of its value in the base currency.
+
+    `met` are the shocks that it is made of, by name; a window is `history`, unless the line is
+    uncovered.
+    """
 
     name: str
+    currency: str
     sector: str | None
     value: float
+    met: dict[str, float]
     shock: float
     gain: float
 
@@ -91,7 +99,8 @@ class Stressed(msgspec.Struct, frozen=True):
     """What all lines would gain together, and what the NAV would be; none with a `reason`.
 
     `unused` are names of shocks that no line meets. `since` and `until` are the sessions of a
-    window, at whose closes it begins and ends.
+    window, at whose closes it begins and ends; `returns` are those between them, days x lines, of
+    `sessions`.
     """
 
     valued: Valued
@@ -103,6 +112,8 @@ class Stressed(msgspec.Struct, frozen=True):
     gain: float | None
     nav: float | None
     lines: list[StressedLine]
+    sessions: tuple[date, ...] = ()
+    returns: Floats | None = None
 
 
 def shocked_of(
@@ -114,7 +125,7 @@ def shocked_of(
         tenant=tenant,
         portfolio=portfolio,
         asked=asked,
-        answer=lambda one, _: _shocked(readable, one, shocks),
+        answer=lambda one, _: shocked(one, _sectors(readable, one), shocks),
     )
 
 
@@ -137,9 +148,9 @@ def window_of(
     )
 
 
-def _shocked(readable: Readable, one: Seen, shocks: Shocks) -> Stressed:
+def shocked(one: Seen, sectors: Mapping[str, str], shocks: Shocks) -> Stressed:
+    """Shock what was seen; `sectors` are those of its instruments."""
     lines = lines_of(one.exposed)
-    sectors = _sectors(readable, one, lines)
     met = [_met(line, sectors.get(line.name), one.exposed.currency, shocks) for line in lines]
     combined = np.array([stress.combined(each.values()) for each in met])
     used = {name for each in met for name in each}
@@ -154,7 +165,7 @@ def _shocked(readable: Readable, one: Seen, shocks: Shocks) -> Stressed:
         nav=None,
         lines=[],
     )
-    return _with_gains(stressed, one, lines, sectors, combined)
+    return _with_gains(stressed, one, lines, sectors, met, combined)
 
 
 def _met(line: Line, sector: str | None, base: str, shocks: Shocks) -> dict[str, float]:
@@ -162,7 +173,7 @@ def _met(line: Line, sector: str | None, base: str, shocks: Shocks) -> dict[str,
     met: dict[str, float] = {}
     if line.instrument is not None:
         if shocks.every is not None:
-            met[""] = shocks.every
+            met["market"] = shocks.every
         if line.instrument in shocks.instruments:
             met[f"instrument:{line.instrument}"] = shocks.instruments[line.instrument]
         if sector is not None and sector in shocks.sectors:
@@ -177,11 +188,11 @@ def repeated(one: Seen, closes: PriceHistory, since: date, until: date) -> Stres
     lines, sessions = lines_of(one.exposed), closes.sessions
     first, last = (bisect_right(sessions, each) - 1 for each in (since, until))
     reason = None if one.exposed.lack is None else one.exposed.lack.value
-    shocks, uncovered = np.zeros(len(lines)), list[str]()
+    returns, uncovered = np.zeros((0, len(lines))), list[str]()
     if first < 0 or last <= first or until > sessions[-1]:
         reason = reason or NO_HISTORY
     else:
-        shocks, uncovered = _window(lines, one.exposed.currency, closes, first, last)
+        returns, uncovered = _window(lines, one.exposed.currency, closes, first, last)
         sizes = {line.name: abs(line.value) for line in lines}
         left_out = sum(sizes[name] for name in uncovered)
         if left_out > UNCOVERED_MAX * sum(sizes.values()):
@@ -196,19 +207,26 @@ def repeated(one: Seen, closes: PriceHistory, since: date, until: date) -> Stres
         gain=None,
         nav=None,
         lines=[],
+        sessions=sessions[first + 1 : last + 1] if reason is None else (),
+        returns=returns if reason is None else None,
     )
-    return _with_gains(stressed, one, lines, {}, shocks)
+    shocks = stress.compounded(returns)
+    met = [
+        {} if line.name in uncovered else {"history": float(shock)}
+        for line, shock in zip(lines, shocks, strict=True)
+    ]
+    return _with_gains(stressed, one, lines, {}, met, shocks)
 
 
 def _window(
     lines: list[Line], base: str, closes: PriceHistory, first: int, last: int
 ) -> tuple[Floats, list[str]]:
-    """Compound the returns of a window; a line that had no price when it began is uncovered."""
+    """Give the returns of a window; a line that had no price when it began is uncovered."""
     was_priced = priced_at(lines, base, closes, first)
     returns = returns_of(lines, base, closes, first, last)
     filled = np.where(np.isnan(returns) | ~was_priced, 0.0, returns)
     uncovered = [line.name for line, known in zip(lines, was_priced, strict=True) if not known]
-    return stress.compounded(filled), uncovered
+    return filled, uncovered
 
 
 def _with_gains(
@@ -216,6 +234,7 @@ def _with_gains(
     one: Seen,
     lines: list[Line],
     sectors: Mapping[str, str],
+    met: list[dict[str, float]],
     shocks: Floats,
 ) -> Stressed:
     if stressed.reason is not None:
@@ -223,16 +242,19 @@ def _with_gains(
     values = np.array([line.value for line in lines])
     gains = stress.stressed_pnl(values, shocks)
     told = [
-        StressedLine(line.name, sectors.get(line.name), line.value, float(shock), float(gain))
-        for line, shock, gain in zip(lines, shocks, gains, strict=True)
-    ]
+        StressedLine(
+            line.name, line.currency, sectors.get(line.name), line.value, by, float(shock),
+            float(gain),
+        )
+        for line, by, shock, gain in zip(lines, met, shocks, gains, strict=True)
+    ]  # fmt: skip
     gain = float(gains.sum())
     nav = float(one.exposed.nav or ZERO) + gain
     return msgspec.structs.replace(stressed, gain=gain, nav=nav, lines=told)
 
 
-def _sectors(readable: Readable, one: Seen, lines: list[Line]) -> dict[str, str]:
+def _sectors(readable: Readable, one: Seen) -> dict[str, str]:
     """Find the sectors in force on the day, in the same snapshot."""
-    names = [line.name for line in lines if line.instrument is not None]
+    names = [line.name for line in lines_of(one.exposed) if line.instrument is not None]
     found = dict(ask(readable, NAME, _SECTORS, (names, one.exposed.on)).rows)
     return {name: found.get(name) or UNCLASSIFIED for name in names}

@@ -60,7 +60,7 @@ UNTYPED = {
     "explain_attribution", "explain_bridge", "explain_cash", "explain_contribution",
     "explain_performance",
     "explain_position", "explain_realised", "explain_risk", "explain_risk_contributions",
-    "explain_struck_figures",
+    "explain_stress", "explain_struck_figures",
     "get_attribution", "get_block_history", "get_block_version", "get_bridge",
     "get_instrument_history", "get_instrument_version", "get_limit", "get_money_weighted_return",
     "get_performance_statistics", "get_portfolio", "get_portfolio_history",

@@ -51,6 +51,7 @@ PERMITTED = {
     "/v1/portfolios/growth/risk/contributions": SEEING,
     "/v1/portfolios/growth/risk/contributions/explain?figure=marginal": SEEING,
     "/v1/portfolios/growth/risk/stress?market=-0.1": SEEING,
+    "/v1/portfolios/growth/risk/stress/explain?market=-0.1": SEEING,
     "/v1/portfolios/growth/risk/correlations": SEEING,
     "/v1/portfolios/growth/risk/explain?figure=nav": SEEING,
     "/v1/portfolios/growth/trades": SEEING | {"execution"},

@@ -276,6 +276,59 @@ class TestExplanations:
             volatility = owner.ask(PATH)["item"]["figures"]["volatility"]["value"]
             assert sum(column) == pytest.approx(volatility, rel=1e-12)
 
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            {"market": "-0.1", "sectors": "Energy:-0.2,None:-0.5", "currencies": "EUR:-0.5"},
+            {"instruments": f"{SHORT}:0.5", "market": "0.01"},
+            {"window_since": FIRST.isoformat(), "window_until": BAD_DAY},
+        ],
+    )  # fmt: skip
+    def test_give_the_stress(self, owner: Teller, asked: dict[str, str]) -> None:
+        """All that the stress says, by what, and the call gives what each line gains."""
+        whole, answer = (owner.ask(f"{PATH}/stress{what}", **asked) for what in ("", "/explain"))
+
+        item, told = whole.pop("item"), answer.pop("item")
+        lines = item.pop("lines")
+        assert answer == whole
+        assert {name: told[name] for name in item} == item
+        for line, opened in zip(lines, told["lines"], strict=True):
+            assert {name: opened[name] for name in line} == line
+        gains = given_by(told | {"parameters": {}})
+        assert gains.tolist() == [line["gain"] for line in lines]
+        assert float(gains.sum()) == item["gain"]
+
+    def test_of_a_stress_say_what_each_line_met(self, owner: Teller) -> None:
+        """The long all three of its kinds, the euros their own; a window is history."""
+        path = f"{PATH}/stress/explain"
+        shocks = {"instruments": f"{LONG}:-0.3", "sectors": "Energy:-0.2", "currencies": "EUR:-0.5"}
+
+        told = owner.ask(path, market="-0.1", **shocks)["item"]
+        window = owner.ask(path, window_since=DAY_BEFORE, window_until=BAD_DAY)["item"]
+
+        met = {
+            line["name"]: {each["of"]: each["shock"] for each in line["met"]}
+            for line in told["lines"]
+        }
+        assert met == {
+            LONG: {"market": -0.1, f"instrument:{LONG}": -0.3, "sector:Energy": -0.2},
+            SHORT: {"market": -0.1},
+            "cash:EUR": {"currency:EUR": -0.5},
+        }
+        assert told["shock_function"] == "domain.statistics.stress.combined"
+        assert window["sessions"] == [BAD_DAY]
+        for line in window["lines"]:
+            assert line["met"] == [{"of": "history", "shock": line["shock"]}]
+
+    def test_of_an_unknown_stress_are_refused(self, owner: Teller) -> None:
+        """A scenario of no name, and none; one of which there are no closes has a reason."""
+        path = f"{PATH}/stress/explain"
+        for asked in ({}, {"scenario": "none"}, {"market": "-2"}, {"sectors": "Energy"}):
+            answer = owner.read.get(path, params=asked)
+            assert_problem(answer, 400, "parameter_invalid")
+        told = owner.ask(path, scenario="lehman_2008")["item"]
+        assert (told["reason"], told["call"], told["lines"]) == ("no_history", None, [])
+
     def test_of_too_few_days_say_why_there_are_none(self, owner: Teller) -> None:
         """As the contributions themselves."""
         told = owner.ask(f"{PATH}/contributions/explain", figure="marginal", until=BAD_DAY)["item"]
@@ -306,6 +359,7 @@ class TestFreshness:
     "what",
     [
         "", "/contributions", "/contributions/explain?figure=marginal", "/stress?market=-0.1",
+        "/stress/explain?market=-0.1",
         "/correlations", "/explain?figure=nav",
     ],
 )  # fmt: skip

@@ -118,6 +118,7 @@ class TestAStretchOfThePast:
         found = repeated(seen(few, self.CLOSES), self.CLOSES, day(1), day(3))
         assert found.uncovered == ["TSLA"]
         assert found.gain == pytest.approx(-40)
+        assert [sorted(line.met) for line in found.lines] == [["history"], []]
         found = repeated(seen(many, self.CLOSES), self.CLOSES, day(1), day(3))
         assert (found.gain, found.reason, found.lines) == (None, "coverage_incomplete", [])
 
