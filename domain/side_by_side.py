@@ -6,7 +6,7 @@ parent has under that basis, and what leaves is chosen anew unless it was named.
 another portfolio is a fact, at the cost that it had there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
@@ -14,12 +14,12 @@ from typing import NamedTuple, TypeAlias
 from msgspec.structs import replace
 
 from domain.basis_change import BasisChange
-from domain.book import Book, Entry
+from domain.book import Book, Entry, Outcome
 from domain.book_order import CORPORATE_ACTION, BookKey
 from domain.corporate_actions import SpinOff, received_by_child
-from domain.held import Applied, Received
+from domain.held import Applied, Received, at_pool_cost
 from domain.identity import derive
-from domain.lots import CostBasis, Fill
+from domain.lots import CostBasis, Fill, Lot
 from domain.money import ZERO, canonical
 from domain.transfers import Given
 
@@ -43,19 +43,18 @@ class Totals(NamedTuple):
     moved_cost: Decimal
 
 
-class _Folded:
+class Folded:
     """A book, and what its entries moved."""
 
     def __init__(self, basis: CostBasis) -> None:
         self.book = Book(basis)
         self.moved = ZERO
 
-    def take(self, entry: Entry) -> Applied | None:
-        """Fold an entry; give what it did where it is no fill."""
+    def take(self, entry: Entry) -> Outcome:
+        """Fold an entry; give what it did."""
         book = self.book
         if isinstance(entry, Fill):
-            book.pass_over(entry)
-            return None
+            return book.pass_over(entry)
         before = book.cost - book.realised_gross
         applied = book.fold_entry(entry)
         assert isinstance(applied, Applied), "an entry that is no fill is applied"
@@ -64,6 +63,11 @@ class _Folded:
             self.moved += applied.cash
         return applied
 
+    def open_lots(self) -> tuple[Lot, ...]:
+        """List the open lots, oldest first; a pool's at its unit cost, so that they add up."""
+        held = self.book.held()
+        return (at_pool_cost(held) if held.basis is CostBasis.AVERAGE else held).lots
+
     def totals(self) -> Totals:
         """Sum it up."""
         book = self.book
@@ -71,15 +75,30 @@ class _Folded:
         return Totals(*map(canonical, (*numbers, self.moved)))
 
 
+class Passed(NamedTuple):
+    """An entry, what it did, and its book behind it, which later entries change."""
+
+    entry: Entry
+    outcome: Outcome
+    folded: Folded
+
+
 def as_booked(entries: Iterable[Entry], basis: CostBasis) -> tuple[CostBasis, Totals]:
     """Fold one book as it was told, by the basis of its opening and every change of it.
 
     Give the basis in force, and the totals.
     """
-    folded = _Folded(basis)
-    for entry in sorted(entries, key=lambda each: each.key):
-        folded.take(entry)
+    folded = Folded(basis)
+    for each in passed_as_booked(entries, basis):
+        folded = each.folded
     return folded.book.basis, folded.totals()
+
+
+def passed_as_booked(entries: Iterable[Entry], basis: CostBasis) -> Iterator[Passed]:
+    """Fold as `as_booked` does, entry by entry."""
+    folded = Folded(basis)
+    for entry in sorted(entries, key=lambda each: each.key):
+        yield Passed(entry, folded.take(entry), folded)
 
 
 def in_book_order(books: Mapping[str, Iterable[Entry]]) -> Placed:
@@ -98,19 +117,27 @@ def in_book_order(books: Mapping[str, Iterable[Entry]]) -> Placed:
 
 def totals_under(basis: CostBasis, placed: Placed) -> dict[str, Totals]:
     """Fold the books anew under one cost basis from the beginning; give their totals by name."""
-    books: dict[str, _Folded] = {}
+    books = {name: each.folded for name, each in passed_under(basis, placed)}
+    return {name: folded.totals() for name, folded in books.items()}
 
-    def book_of(name: str) -> _Folded:
+
+def passed_under(basis: CostBasis, placed: Placed) -> Iterator[tuple[str, Passed]]:
+    """Fold as `totals_under` does, entry by entry, each with the name of its book."""
+    books: dict[str, Folded] = {}
+
+    def passed(name: str, entry: Entry) -> tuple[str, Passed]:
         folded = books.get(name)
         if folded is None:
-            folded = books[name] = _Folded(basis)
-        return folded
+            folded = books[name] = Folded(basis)
+        return name, Passed(entry, folded.take(entry), folded)
 
     for _, name, entry in placed:
-        applied = book_of(name).take(entry)
-        if isinstance(entry, SpinOff) and applied is not None:
-            book_of(entry.child).take(received_by_child(entry, applied))
-    return {name: folded.totals() for name, folded in books.items()}
+        found = passed(name, entry)
+        yield found
+        if isinstance(entry, SpinOff):
+            applied = found[1].outcome
+            assert isinstance(applied, Applied), "an entry that is no fill is applied"
+            yield passed(entry.child, received_by_child(entry, applied))
 
 
 def is_only_opened(entries: Iterable[Entry]) -> bool:

@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import get_args
+from uuid import UUID
 
 import msgspec
 
@@ -42,6 +43,7 @@ from projections.read_model import Decoded
 PLAIN_BASES = (CostBasis.FIFO, CostBasis.LIFO, CostBasis.HIFO, CostBasis.AVERAGE)
 """Those that need no more than the trades; SPECIFIC needs lots to be named."""
 
+NOTHING = Totals(*[ZERO] * 6)
 
 TOGETHER_MAX = 2_000
 """Events of the books of a page that are read at once."""
@@ -117,7 +119,7 @@ def bases_of(
             raise ReadModelMissing("read model positions is being replaced")
         if opened.row is None:
             return Page([], answered.position, answered.market_position)
-        books = _Books(readable, (tenant, portfolio), answered, valid_at)
+        books = Books(readable, (tenant, portfolio), answered, valid_at)
         books.read_together([view.instrument for view in views[:limit]])
         basis = CostBasis(opened.row.cost_basis)
         rows: list[SideBySide] = []
@@ -138,7 +140,7 @@ def bases_of(
     return Page(rows, answered.position, answered.market_position, next_cursor)
 
 
-class _Books:
+class Books:
     """What stands in the books of a portfolio up to a date, read once, and only so much of it.
 
     The books of the first position may hold `ENTRIES_MAX` entries; `go_on` says that it is made:
@@ -160,6 +162,7 @@ class _Books:
         self._most = ENTRIES_MAX
         self._books: dict[str, list[Entry]] = {}
         self._parents: dict[str, set[str]] = {}
+        self._entries: dict[str, Entries] = {}
         self._together: dict[str, list[Decoded]] = {}
 
     def read_together(self, names: Sequence[str]) -> None:
@@ -199,10 +202,23 @@ class _Books:
                 if isinstance(decoded.event, LotsSpunOff):
                     parents.add(decoded.event.terms.action.instrument)
             self._parents[name] = parents
+            self._entries[name] = entries
             self._books[name] = [
                 entry for _, entry in entries.values() if entry.key[0] <= self._until
             ]
         return self._books[name]
+
+    def told_of(self, name: str) -> Entries:
+        """Give all that stands in a book that was read, with the log positions of its events."""
+        return self._entries[name]
+
+    def event_of(self, name: str, entry_id: UUID) -> int:
+        """Give the log position of what told an entry of a book that was read.
+
+        Lots that a spin-off gives only under another basis were told in the parent's book.
+        """
+        places = (self._entries[name], *self._entries.values())
+        return next(entries[entry_id][0] for entries in places if entry_id in entries)
 
     def _told(self, name: str) -> Iterable[Decoded]:
         if name in self._together:
@@ -234,29 +250,40 @@ class _Books:
 
 
 def _bases(
-    view: PositionView, books: _Books, opening: CostBasis, *, is_valued: bool
+    view: PositionView, books: Books, opening: CostBasis, *, is_valued: bool
 ) -> SideBySide | None:
     """Fold one position; None where nothing stood in it by then."""
     entries = books.entries_of(view.instrument)
     if not entries and not is_valued:
         return None
-    changes = [entry.cost_basis for entry in entries if isinstance(entry, BasisChange)]
     in_force, totals = as_booked(entries, opening)
     value = view.market_value if is_valued else None
-    lines = [_line(in_force, Booking.BOOKED, totals, value)]
+    lines = [basis_line(in_force, Booking.BOOKED, totals, value)]
     is_alike = is_only_opened(entries)
     placed = [] if is_alike else in_book_order(books.family_of(view.instrument))
+    for basis in not_booked(entries, opening):
+        found = totals
+        if not is_alike:
+            found = totals_under(basis, placed).get(view.instrument, NOTHING)
+        lines.append(basis_line(basis, Booking.NOT_BOOKED, found, value))
+    is_rebased = any(isinstance(entry, BasisChange) for entry in entries)
+    return SideBySide(position=view, is_rebased=is_rebased, lines=tuple(lines))
+
+
+def not_booked(entries: Iterable[Entry], opening: CostBasis) -> list[CostBasis]:
+    """List the bases of which a position has a line beside the booked one.
+
+    That of its opening is one of them only where it is not in force from beginning to end.
+    """
+    changes = {entry.cost_basis for entry in entries if isinstance(entry, BasisChange)}
     others = [*PLAIN_BASES, *({CostBasis.SPECIFIC} & {opening, *changes})]
-    for basis in others:
-        if basis is not in_force or changes:
-            found = totals
-            if not is_alike:
-                found = totals_under(basis, placed).get(view.instrument, Totals(*[ZERO] * 6))
-            lines.append(_line(basis, Booking.NOT_BOOKED, found, value))
-    return SideBySide(position=view, is_rebased=bool(changes), lines=tuple(lines))
+    return [basis for basis in others if changes or basis is not opening]
 
 
-def _line(basis: CostBasis, booking: Booking, totals: Totals, value: Decimal | None) -> BasisLine:
+def basis_line(
+    basis: CostBasis, booking: Booking, totals: Totals, value: Decimal | None
+) -> BasisLine:
+    """Give a position of some totals under one cost basis, at its value if it has one."""
     quantity, cost = totals.quantity, totals.cost
     return BasisLine(
         cost_basis=basis,

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple, get_args
+from typing import Generic, NamedTuple, TypeVar, get_args
 from uuid import UUID
 
 import msgspec
 
 from domain.basis_change import BasisChange
-from domain.book import Book, Entry
+from domain.book import Book, Entry, Outcome
 from domain.book_order import CORPORATE_ACTION
 from domain.corporate_actions import CashDividend, SpinOff, Split, StockDividend
-from domain.held import Applied, Received
+from domain.held import Received
 from domain.lots import ClosedLot, CostBasis, Fill, Matching, Side
 from domain.money import ZERO, canonical
 from domain.portfolio.entries import Entries, EntryTold, follow_entries
@@ -69,7 +69,10 @@ class PositionFigures(NamedTuple):
         return PositionFigures(*(canonical(one - two) for one, two in pairs))
 
 
-class PositionLine(msgspec.Struct, frozen=True, kw_only=True):
+FiguresT = TypeVar("FiguresT")
+
+
+class PositionLine(msgspec.Struct, Generic[FiguresT], frozen=True, kw_only=True):
     """What one entry changed, and the figures behind it in book order.
 
     `event` is the log position of what told it; `name` is the source's id of a trade, else that of
@@ -84,8 +87,8 @@ class PositionLine(msgspec.Struct, frozen=True, kw_only=True):
     on_date: date
     at: datetime | None
     fee: Decimal
-    change: PositionFigures
-    after: PositionFigures
+    change: FiguresT
+    after: FiguresT
     closed: tuple[ClosedLot, ...]
 
 
@@ -111,7 +114,7 @@ def explained_position(
     instrument: str,
     cursor: str | None = None,
     limit: int = PAGE_ROWS_MAX,
-) -> tuple[ExplainedPosition | None, Page[PositionLine]]:
+) -> tuple[ExplainedPosition | None, Page[PositionLine[PositionFigures]]]:
     """Open a position: a page of its lines in book order; nothing where it was never held.
 
     Raises:
@@ -151,12 +154,12 @@ def explained_position(
         currency=found.row.currency,
         total=PositionFigures() if last is None else last.after,
         row=found.row if place is None else None,
-        price_event=_price_event(found.row, entries) if place is None else None,
+        price_event=price_event(found.row, entries) if place is None else None,
     )
     return explained, page
 
 
-def lines_of(entries: Entries, basis: CostBasis) -> Iterator[PositionLine]:
+def lines_of(entries: Entries, basis: CostBasis) -> Iterator[PositionLine[PositionFigures]]:
     """Fold a book by the basis of its opening; give a line of each entry, in book order."""
     book, before = Book(basis), PositionFigures()
     for event, entry in sorted(entries.values(), key=lambda told: told[1].key):
@@ -167,22 +170,29 @@ def lines_of(entries: Entries, basis: CostBasis) -> Iterator[PositionLine]:
                 (book.quantity, book.cost, book.fees, book.realised_gross, book.realised_net),
             )
         )
-        yield PositionLine(
-            event=event,
-            kind=_kind(entry),
-            entry_id=entry.entry_id,
-            name=entry.external_id if isinstance(entry, Fill) else entry.key[-1],
-            on_date=entry.key[0],
-            at=entry.executed_at if isinstance(entry, Fill) else None,
-            fee=entry.fee if isinstance(entry, Fill) else ZERO,
-            change=after.less(before),
-            after=after,
-            closed=_closed(outcome),
-        )
+        yield line_of(event, entry, outcome, change=after.less(before), after=after)
         before = after
 
 
-def _closed(outcome: Matching | Applied) -> tuple[ClosedLot, ...]:
+def line_of(
+    event: int, entry: Entry, outcome: Outcome, *, change: FiguresT, after: FiguresT
+) -> PositionLine[FiguresT]:
+    """Give the line of an entry, told by an event, that changed figures so."""
+    return PositionLine(
+        event=event,
+        kind=_kind(entry),
+        entry_id=entry.entry_id,
+        name=entry.external_id if isinstance(entry, Fill) else entry.key[-1],
+        on_date=entry.key[0],
+        at=entry.executed_at if isinstance(entry, Fill) else None,
+        fee=entry.fee if isinstance(entry, Fill) else ZERO,
+        change=change,
+        after=after,
+        closed=_closed(outcome),
+    )
+
+
+def _closed(outcome: Outcome) -> tuple[ClosedLot, ...]:
     """Give what was closed in this book: a child's fraction is no part of its parent's."""
     if isinstance(outcome, Matching):
         return outcome.closed
@@ -215,7 +225,7 @@ _ACTIONS: dict[type, LineKind] = {
 }
 
 
-def _price_event(row: PositionView, entries: Entries) -> int | None:
+def price_event(row: PositionView, entries: Entries) -> int | None:
     """Give the event that told the price: a mark's, or that of the last execution."""
     if row.price_source is not PriceSource.TRADE:
         return row.mark_position

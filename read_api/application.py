@@ -15,7 +15,7 @@ from read_api import shaping, trade_shapes
 from read_api.alert_trials import trial_endpoint
 from read_api.alerts import alert_endpoints
 from read_api.asking import Asked, Asking, PageAsked
-from read_api.bases import bases_endpoint
+from read_api.bases import bases_endpoints
 from read_api.benchmarks import benchmark_endpoints
 from read_api.bridge_lines import bridge_lines_endpoint
 from read_api.contests import contest_endpoints
@@ -99,7 +99,7 @@ def create_app(
     resources = Resources(asking)
     delivery = Delivery(asking)
     for endpoint in (
-        bases_endpoint(asking),  # Before the address that takes any name in its place.
+        *bases_endpoints(asking),  # Before the addresses that take any name in their place.
         *_portfolios(resources),
         *_cash(resources),
         *explained_line_endpoints(asking),

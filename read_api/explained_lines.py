@@ -1,6 +1,6 @@
 """The endpoints that open a position, and the cash of a currency: the lines that they add up to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from starlette.responses import Response
 
+from domain.lots import ClosedLot as Closed
 from domain.money import canonical
 from gateway.access import Action
 from gateway.decoding import CurrencyCode
@@ -15,6 +16,7 @@ from gateway.interface import Call, Endpoint, not_found
 from projections import position_lines
 from projections.asking import Readable
 from projections.cash import explaining
+from projections.positions.queries import PositionView
 from read_api.asking import Asking, PageAsked, require_portfolio
 from read_api.declaring import query
 from read_api.parameters import INSTRUMENT, PORTFOLIO
@@ -205,34 +207,33 @@ def _position(readable: Readable, call: Call) -> PositionLines:
         instrument=found.instrument,
         currency=found.currency,
         total=shaped(PositionFigures, found.total),
-        value=_value(found),
+        value=None if found.row is None else value_shaped(found.row, found.price_event),
         items=tuple(map(_line, page.rows)),
     )
 
 
-def _value(found: position_lines.ExplainedPosition) -> ExplainedValue | None:
-    row = found.row
-    if row is None:
-        return None
+def value_shaped(row: PositionView, event: int | None) -> ExplainedValue:
+    """Tell what a position is worth, and the event that told its price."""
     return shaped(
-        ExplainedValue,
-        row,
-        units_new=row.scale.new,
-        units_old=row.scale.old,
-        event=found.price_event,
+        ExplainedValue, row, units_new=row.scale.new, units_old=row.scale.old, event=event
     )
 
 
-def _line(line: position_lines.PositionLine) -> PositionLine:
+def _line(line: position_lines.PositionLine[position_lines.PositionFigures]) -> PositionLine:
     return shaped(
         PositionLine,
         line,
         change=shaped(PositionFigures, line.change),
         after=shaped(PositionFigures, line.after),
-        closed=tuple(
-            shaped(ClosedLot, lot, proceeds=plain(canonical(lot.cost + lot.realised_gross)))
-            for lot in line.closed
-        ),
+        closed=closed_shaped(line.closed),
+    )
+
+
+def closed_shaped(closed: Iterable[Closed]) -> tuple[ClosedLot, ...]:
+    """Tell the parts of lots that were closed."""
+    return tuple(
+        shaped(ClosedLot, lot, proceeds=plain(canonical(lot.cost + lot.realised_gross)))
+        for lot in closed
     )
 
 

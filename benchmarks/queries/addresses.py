@@ -18,6 +18,7 @@ NEEDED: Mapping[str, Mapping[str, str]] = {
     "/v1/portfolios/{portfolio}/risk/stress/explain": {"market": "-0.1"},
     "/v1/market/history": {"name": "{instrument}"},
     "/v1/sectors": {"currency": "{currency}"},
+    "/v1/portfolios/{portfolio}/positions/bases/explain": {"instrument": "{instrument}"},
     "/v1/portfolios/{portfolio}/cash/explain": {"currency": "{currency}"},
     "/v1/portfolios/{portfolio}/performance/contributions/explain": {"name": "{instrument}"},
     "/v1/portfolios/{portfolio}/realised/explain": {"trade_id": "{trade_id}"},

@@ -58,9 +58,8 @@ BY_ADDRESS = "asked by address: `document`, `items`, `look` and `save` give it a
 FOR_PROBES = {"live", "ready", "metrics"}
 UNTYPED = {
     "explain_attribution", "explain_bridge", "explain_cash", "explain_contribution",
-    "explain_performance",
-    "explain_position", "explain_realised", "explain_risk", "explain_risk_contributions",
-    "explain_stress", "explain_struck_figures",
+    "explain_performance", "explain_position", "explain_position_basis", "explain_realised",
+    "explain_risk", "explain_risk_contributions", "explain_stress", "explain_struck_figures",
     "get_attribution", "get_block_history", "get_block_version", "get_bridge",
     "get_instrument_history", "get_instrument_version", "get_limit", "get_money_weighted_return",
     "get_performance_statistics", "get_portfolio", "get_portfolio_history",

@@ -13,6 +13,8 @@ from domain.side_by_side import (
     as_booked,
     in_book_order,
     is_only_opened,
+    passed_as_booked,
+    passed_under,
     totals_under,
 )
 from domain.transfers import Transfer
@@ -153,6 +155,35 @@ class TestAnotherBasis:
 def _earned(totals: Totals) -> Decimal:
     """What is earned at a value of nothing: the value itself is the same for all."""
     return totals.realised_gross - totals.cost + totals.moved_cost
+
+
+class TestOpenLots:
+    """What is behind the totals in the end."""
+
+    @LAW
+    @given(held=holders, other=st.sampled_from(CostBasis))
+    def test_add_up_to_what_is_held(self, held: tuple[CostBasis, Story], other: CostBasis) -> None:
+        """Quantity, cost and fees, as booked and under any basis, exactly; the last is the end."""
+        basis, story = held
+        blotter = told_to(basis, story.messages)
+
+        for place in (FUND, OTHER_FUND):
+            books = books_of(blotter, place)
+            placed = in_book_order(books)
+            folded = {name: each.folded for name, each in passed_under(other, placed)}
+            assert {name: each.totals() for name, each in folded.items()} == totals_under(
+                other, placed
+            )
+            booked = [
+                each for entries in books.values() for each in passed_as_booked(entries, basis)
+            ]
+            for each in (*folded.values(), *(passed.folded for passed in booked)):
+                lots, totals = each.open_lots(), each.totals()
+                sums = [
+                    sum((getattr(lot, name) for lot in lots), Decimal(0))
+                    for name in ("quantity", "cost", "fee")
+                ]
+                assert sums == [totals.quantity, totals.cost, totals.fees]
 
 
 class TestThreeLots:

@@ -1,7 +1,7 @@
 """Positions under every cost basis, read from the log at the position of `positions`."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -15,12 +15,14 @@ from domain.portfolio.entries import EntryTold
 from domain.trade import Capture
 from domain.transfers import Transfer
 from eventstore.log import Log
-from projections import bases
+from projections import bases, basis_lines
 from projections.as_of import positions_as_of
 from projections.asking import HistoryTooLong, Readable
 from projections.audit import told_until
 from projections.bases import Booking, SideBySide, bases_of
+from projections.basis_lines import ExplainedBasis, Line, explained_basis
 from projections.paging import CursorInvalid, Page
+from projections.position_lines import LineKind, explained_position
 from projections.positions.model import Positions
 from projections.positions.queries import positions_of
 from projections.read_model import ReadModel
@@ -213,3 +215,114 @@ class TestPages:
         ]
         assert asked(connection, instrument="NONE").rows == []
         assert bases_of(Readable(connection), tenant="globex", portfolio=FUND).rows == []
+
+
+def opened(
+    connection: Connection, portfolio: str = FUND, instrument: str = APPLE, **how: Any
+) -> tuple[ExplainedBasis | None, Page[Line]]:
+    """Open one position."""
+    return explained_basis(
+        Readable(connection), tenant=ACME, portfolio=portfolio, instrument=instrument, **how
+    )
+
+
+@pytest.mark.usefixtures("acted")
+class TestTheLines:
+    """What a line of a position is made of."""
+
+    @pytest.mark.parametrize("valid_at", [None, MONDAY, TUESDAY, WEDNESDAY, THURSDAY])
+    @pytest.mark.parametrize("portfolio", [FUND, OTHER_FUND])
+    def test_add_up_to_each_line(
+        self, connection: Connection, portfolio: str, valid_at: date | None
+    ) -> None:
+        """Booked and not, now and of a date, with their events; lots to what is held."""
+        page = asked(connection, portfolio, include_closed=True, valid_at=valid_at)
+        for view in page.rows:
+            for line in view.lines:
+                is_booked = line.booking is Booking.BOOKED
+                found, lines = opened(
+                    connection, portfolio, view.position.instrument, valid_at=valid_at,
+                    cost_basis=None if is_booked else line.cost_basis,
+                )  # fmt: skip
+
+                assert found is not None
+                assert lines.position == page.position
+                assert found.total == line
+                for figure in (*FIGURES, "moved_cost"):
+                    changes = [getattr(each.change, figure) for each in lines.rows]
+                    assert sum(changes) == getattr(line, figure)
+                sums = [
+                    sum(getattr(lot, name) for lot in found.lots)
+                    for name in ("quantity", "cost", "fee")
+                ]
+                assert sums == [line.quantity, line.cost, line.fees]
+                assert all(0 < each.event <= page.position for each in lines.rows)
+
+    def test_are_those_of_the_position_where_it_is_booked(self, connection: Connection) -> None:
+        """Line by line, with the value and what told the price."""
+        found, page = opened(connection)
+        explained, lines = explained_position(
+            Readable(connection), tenant=ACME, portfolio=FUND, instrument=APPLE
+        )
+
+        assert found is not None
+        assert explained is not None
+        assert (found.row, found.price_event) == (explained.row, explained.price_event)
+        for line, other in zip(page.rows, lines.rows, strict=True):
+            assert (line.event, line.kind, line.closed) == (other.event, other.kind, other.closed)
+            assert (line.change[:5], line.after[:5]) == (other.change, other.after)
+
+    def test_of_a_child_are_told_by_what_gave_it(self, connection: Connection) -> None:
+        """Lots of a spin-off under another basis: those of the parent, of the booked event."""
+        _, booked = opened(connection, instrument=LATER)
+        found, other = opened(connection, instrument=LATER, cost_basis=CostBasis.LIFO)
+
+        assert found is not None
+        assert [(line.kind, line.event) for line in other.rows] == [
+            (line.kind, line.event) for line in booked.rows if line.kind is not LineKind.COST_BASIS
+        ]
+        assert other.rows[0].kind is LineKind.SPUN_OFF
+        assert other.rows[0].change.cost != booked.rows[0].change.cost
+
+    def test_of_pages_are_of_the_first_ones_position(self, connection: Connection) -> None:
+        """One line a page, the same total; only the first is valued."""
+        found, page = opened(connection, cost_basis=CostBasis.HIFO)
+        rows, cursor = [], None
+        for number in range(len(page.rows)):
+            total, one = opened(connection, cost_basis=CostBasis.HIFO, cursor=cursor, limit=1)
+            assert found is not None
+            assert total is not None
+            assert (total.row is None) == (number > 0)
+            assert total.total.cost == found.total.cost
+            rows += one.rows
+            cursor = one.next_cursor
+
+        assert rows == page.rows
+        assert cursor is None
+        _, first = opened(connection, cost_basis=CostBasis.HIFO, limit=1)
+        with pytest.raises(CursorInvalid):
+            opened(connection, cost_basis=CostBasis.FIFO, cursor=first.next_cursor)
+
+    def test_lists_the_first_lots_of_many(
+        self, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And says how many there are."""
+        whole, _ = opened(connection)
+        monkeypatch.setattr(basis_lines, "LOTS_MAX", 1)
+        found, _ = opened(connection)
+
+        assert whole is not None
+        assert found is not None
+        assert found.lots == whole.lots[:1]
+        assert found.lots_count == len(whole.lots) > 1
+
+    def test_of_no_line_are_none(self, connection: Connection) -> None:
+        """What was never held, not yet, or has no such line; a stranger's."""
+        assert opened(connection, instrument="NONE")[0] is None
+        assert opened(connection, instrument=LATER, valid_at=MONDAY)[0] is None
+        assert opened(connection, cost_basis=CostBasis.SPECIFIC)[0] is None
+        assert opened(connection, "nobody")[0] is None
+        stranger = explained_basis(
+            Readable(connection), tenant="globex", portfolio=FUND, instrument=APPLE
+        )
+        assert stranger[0] is None

@@ -22,6 +22,7 @@ PERMITTED = {
     "/v1/portfolios/growth/positions": SEEING,
     "/v1/portfolios/growth/positions/AAPL": SEEING,
     "/v1/portfolios/growth/positions/bases": SEEING,
+    "/v1/portfolios/growth/positions/bases/explain?instrument=AAPL": SEEING,
     "/v1/portfolios/growth/positions/AAPL/explain": SEEING,
     "/v1/portfolios/growth/lots": SEEING,
     "/v1/sectors?currency=USD": SEEING,

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
+import pytest
+
+from tests.gateway.serving import assert_problem
 from tests.read_api.conftest import APPLE, NewTeller, Teller
 
 OWN = "/v1/portfolios/growth"
@@ -79,3 +83,62 @@ class TestSideBySide:
         (apple,) = story.ask(path, valid_at="2024-01-03")["items"]
         assert (apple["price_source"], apple["market_value"]) == ("none", None)
         assert {line["quantity"] for line in apple["bases"]} == {"30"}
+
+
+def opened(owner: Teller, **asked: str) -> dict[str, Any]:
+    """Explain the position of three lots."""
+    return owner.ask(f"{OWN}/positions/bases/explain", instrument=APPLE, **asked)
+
+
+class TestExplaining:
+    """GET …/positions/bases/explain."""
+
+    @pytest.mark.parametrize("basis", ["LIFO", "FIFO", "HIFO", "AVERAGE"])
+    def test_adds_up_to_the_line(self, story: Teller, teller: NewTeller, basis: str) -> None:
+        """Every figure of the basis, at the same position; lots and value too."""
+        del story
+        owner = three_lots(teller, "LIFO")
+        whole = owner.ask(f"{OWN}/positions/bases")
+        (line,) = (each for each in whole["items"][0]["bases"] if each["cost_basis"] == basis)
+
+        told = opened(owner, cost_basis=basis)
+
+        assert told["position"] == whole["position"]
+        assert told["total"] == line
+        for figure in told["items"][0]["change"]:
+            total = sum(Decimal(each["change"][figure]) for each in told["items"])
+            assert total == Decimal(line[figure])
+        for figure, name in (("quantity", "quantity"), ("cost", "cost"), ("fees", "fee")):
+            assert sum(Decimal(lot[name]) for lot in told["lots"]) == Decimal(line[figure])
+        unrealised = Decimal(told["value"]["market_value"]) - Decimal(line["cost"])
+        assert Decimal(line["unrealised_gross"]) == unrealised
+        closed = told["items"][-1]["closed"]
+        assert sum(Decimal(lot["realised_gross"]) for lot in closed) == Decimal(
+            line["realised_gross"]
+        )
+
+    def test_is_of_the_booked_line_where_no_basis_is_asked_for(
+        self, story: Teller, teller: NewTeller
+    ) -> None:
+        """HIFO closes the lots of 30 and 20, as docs/accounting.md says, whoever asks for it."""
+        del story
+        booked = three_lots(teller, "HIFO")
+
+        told = opened(booked)
+
+        assert told["total"]["booking"] == "booked"
+        closed = [(lot["cost"], lot["realised_gross"]) for lot in told["items"][-1]["closed"]]
+        assert closed == [("30", "10"), ("20", "20")]
+        assert [lot["cost"] for lot in told["lots"]] == ["10"]
+        assert opened(booked, cost_basis="HIFO") == told
+
+    def test_of_what_is_not_there(self, story: Teller, teller: NewTeller) -> None:
+        """No such basis, portfolio, instrument or line, or another tenant's: a problem each."""
+        path = f"{OWN}/positions/bases/explain"
+        for asked in ({}, {"instrument": APPLE, "cost_basis": "DEAREST"}):
+            assert_problem(story.read.get(path, params=asked), 400, "parameter_invalid")
+        for missing in ({"instrument": "NONE"}, {"instrument": APPLE, "cost_basis": "SPECIFIC"}):
+            assert_problem(story.read.get(path, params=missing), 404, "not_found")
+        nobody = "/v1/portfolios/nobody/positions/bases/explain"
+        assert_problem(story.read.get(f"{nobody}?instrument={APPLE}"), 404, "not_found")
+        assert_problem(teller().read.get(f"{path}?instrument={APPLE}"), 404, "not_found")
