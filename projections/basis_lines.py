@@ -3,9 +3,11 @@
 The books are those that `bases` folds, and folded by the same functions of the domain.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
+from functools import partial
 from typing import NamedTuple, TypeAlias
+from uuid import UUID
 
 import msgspec
 
@@ -86,17 +88,16 @@ def explained_basis(
         folding = _folding(books, instrument, opening, cost_basis)
         if folding is None or (valid_at is not None and not books.entries_of(instrument)):
             return None, nothing
-    told, last = page_of_lines(
-        question, answered, _told(books, instrument, folding.passed), start=start, limit=limit
-    )
-    lines = [each.line for each in told.rows]
-    page = Page(lines, told.position, told.market_position, told.next_cursor)
+    lines = lines_passed(folding.passed, partial(books.event_of, instrument))
+    told, last = page_of_lines(question, answered, lines, start=start, limit=limit)
+    rows = [line for line, _ in told.rows]
+    page = Page(rows, told.position, told.market_position, told.next_cursor)
     is_valued = place is None and valid_at is None
     explained = _explained(
         row,
         folding.booking,
-        NOTHING if last is None else last.line.after,
-        Folded(cost_basis or opening) if last is None else last.folded,
+        NOTHING if last is None else last[0].after,
+        Folded(cost_basis or opening) if last is None else last[1],
         price_event=price_event(row, books.told_of(instrument)) if is_valued else None,
         is_valued=is_valued,
     )
@@ -108,13 +109,6 @@ class _Folding(NamedTuple):
 
     booking: Booking
     passed: Iterator[Passed]
-
-
-class _Told(NamedTuple):
-    """A line, and the book behind it, which later entries change."""
-
-    line: Line
-    folded: Folded
 
 
 def _folding(
@@ -131,13 +125,19 @@ def _folding(
     return None
 
 
-def _told(books: Books, instrument: str, passed: Iterator[Passed]) -> Iterator[_Told]:
+def lines_passed(
+    passed: Iterable[Passed], event_of: Callable[[UUID], int]
+) -> Iterator[tuple[Line, Folded]]:
+    """Give a line of each entry that passes, with its book, which later entries change.
+
+    `event_of` gives the log position of what told an entry.
+    """
     before = NOTHING
     for entry, outcome, folded in passed:
         after = folded.totals()
         change = Totals(*(canonical(one - two) for one, two in zip(after, before, strict=True)))
-        event = books.event_of(instrument, entry.entry_id)
-        yield _Told(line_of(event, entry, outcome, change=change, after=after), folded)
+        event = event_of(entry.entry_id)
+        yield line_of(event, entry, outcome, change=change, after=after), folded
         before = after
 
 

@@ -1,17 +1,28 @@
 """Positions under every cost basis, read from the log at the position of `positions`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, get_args
 
 import psycopg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain.corporate_actions import SpinOff, Split
 from domain.correcting import Amend
 from domain.lots import CostBasis, Side
 from domain.portfolio.entries import EntryTold
+from domain.side_by_side import (
+    Passed,
+    Totals,
+    as_booked,
+    in_book_order,
+    passed_as_booked,
+    passed_under,
+    totals_under,
+)
 from domain.trade import Capture
 from domain.transfers import Transfer
 from eventstore.log import Log
@@ -20,7 +31,7 @@ from projections.as_of import positions_as_of
 from projections.asking import HistoryTooLong, Readable
 from projections.audit import told_until
 from projections.bases import Booking, SideBySide, bases_of
-from projections.basis_lines import ExplainedBasis, Line, explained_basis
+from projections.basis_lines import ExplainedBasis, Line, explained_basis, lines_passed
 from projections.paging import CursorInvalid, Page
 from projections.position_lines import LineKind, explained_position
 from projections.positions.model import Positions
@@ -29,6 +40,7 @@ from projections.read_model import ReadModel
 from tests.domain.blotter import (
     LATER,
     OTHER_FUND,
+    Blotter,
     Bust,
     Day,
     Declaration,
@@ -37,6 +49,8 @@ from tests.domain.blotter import (
     Registration,
 )
 from tests.domain.scenes import ACME, APPLE, FUND, MONDAY, told
+from tests.domain.test_holder_laws import Story as Told
+from tests.domain.test_holder_laws import holders
 from tests.projections.acted import ActedStory
 
 Connection = psycopg.Connection[Any]
@@ -224,6 +238,45 @@ def opened(
     return explained_basis(
         Readable(connection), tenant=ACME, portfolio=portfolio, instrument=instrument, **how
     )
+
+
+class TestAnyLines:
+    """Whatever came in which order."""
+
+    @settings(max_examples=60, deadline=None)
+    @given(held=holders, other=st.sampled_from(CostBasis))
+    def test_add_up_to_the_totals(self, held: tuple[CostBasis, Told], other: CostBasis) -> None:
+        """Booked or not; what was closed realised what the line says."""
+        basis, story = held
+        blotter = Blotter(basis, allows_short=True)
+        blotter.tell(*story.messages)
+
+        for portfolio in (FUND, OTHER_FUND):
+            books = {
+                name: [entry for _, entry in entries.values()]
+                for (place, name), entries in blotter.entries.items()
+                if place == portfolio
+            }
+            placed = in_book_order(books)
+            under = totals_under(other, placed)
+            for name, entries in books.items():
+                passed = (each for book, each in passed_under(other, placed) if book == name)
+                assert_adds_up(passed, under.get(name, bases.NOTHING))
+                _, booked = as_booked(entries, basis)
+                assert_adds_up(passed_as_booked(entries, basis), booked)
+
+
+def assert_adds_up(passed: Iterable[Passed], totals: Totals) -> None:
+    """Each line's figures are those before it and its own change; the last are the totals."""
+    before = bases.NOTHING
+    for line, _ in lines_passed(passed, lambda _: 1):
+        sums = [one + two for one, two in zip(before, line.change, strict=True)]
+        assert list(line.after) == sums
+        before = line.after
+        if line.kind is not LineKind.SPUN_OFF:  # Its fraction was closed before it came.
+            realised = sum((part.realised_gross for part in line.closed), Decimal(0))
+            assert realised == line.change.realised_gross
+    assert before == totals
 
 
 @pytest.mark.usefixtures("acted")

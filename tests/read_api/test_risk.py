@@ -364,6 +364,8 @@ class TestFreshness:
     ],
 )  # fmt: skip
 def test_is_of_the_tenant_alone(owner: Teller, teller: NewTeller, what: str) -> None:
-    """Another tenant finds nothing."""
+    """Another tenant finds nothing, and nobody a portfolio that is not there."""
+    nobody = PATH.replace("at-risk", "nobody")
+    assert_problem(owner.read.get(f"{nobody}{what}"), 404, "not_found")
     assert owner.read.get(f"{PATH}{what}").status_code == 200
     assert_problem(teller().read.get(f"{PATH}{what}"), 404, "not_found")
