@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from infra.database import Database
 from projections.arrays import array_text
 
-texts = st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",))))
+texts = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")))
 
 
 class TestArrays:
