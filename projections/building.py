@@ -1,7 +1,7 @@
 """Folding read models from the first event into schemas of their own, beside the live tables."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -17,7 +17,7 @@ from eventstore.log import Log
 from eventstore.partitions import WHOLE, Partition
 from projections.batches import Batch, is_transient, read_batch
 from projections.checkpoint import Checkpoint, Move, create_checkpoint, move_checkpoints
-from projections.read_model import Deferring, Fold, Placed, ReadModel
+from projections.read_model import Decoded, Deferring, Fold, Placed, ReadModel
 from schemas.codec import event_name
 
 Connection: TypeAlias = psycopg.Connection[Any]
@@ -33,7 +33,11 @@ class BuildRunning(Exception):
 
 
 class BuildFailed(Exception):
-    """An event cannot be folded; `position` is its own, or the first of the batch it stands in."""
+    """An event cannot be folded; `position` is its own, or the first of the batch it stands in.
+
+    Of what a fold left to the end nobody knows from which event it comes: then it is the first that
+    the model folds.
+    """
 
     def __init__(self, position: int, event_type: str, cause: Exception) -> None:
         super().__init__(f"{type(cause).__name__}: {cause}")
@@ -144,6 +148,7 @@ class Built:
         self.schema = schema
         self.checkpoint = nothing_folded(model, log)
         self.fold: Fold = model.new_fold(schema)
+        self._first: Decoded | None = None
 
     def defer(self, cursor: psycopg.Cursor[Any]) -> None:
         """Have the fold leave to the end what it may."""
@@ -153,21 +158,28 @@ class Built:
     def settle(self, cursor: psycopg.Cursor[Any]) -> None:
         """Have the fold write what it left."""
         if isinstance(self.fold, Deferring):
-            self.fold.settle(cursor)
+            with self._failing_at(self._first):
+                self.fold.settle(cursor)
 
     def take(self, cursor: psycopg.Cursor[Any], batch: Batch) -> None:
         """Fold a batch behind the checkpoint, which was moved already."""
         types = self.model.event_types
         own = [decoded for decoded in batch.decoded if type(decoded.event) in types]
         if own:
-            try:
+            self._first = self._first or own[0]
+            with self._failing_at(own[0]):
                 self.fold.fold(cursor, own)
-            except Exception as error:
-                if is_transient(error):
-                    raise
-                first = own[0]
-                raise BuildFailed(first.position, event_name(first.event), error) from error
         self.checkpoint = batch.moved(self.checkpoint)
+
+    @contextlib.contextmanager
+    def _failing_at(self, first: Decoded | None) -> Iterator[None]:
+        """Name the event from which on something cannot be folded, if the database is there."""
+        try:
+            yield
+        except Exception as error:
+            if first is None or is_transient(error):
+                raise
+            raise BuildFailed(first.position, event_name(first.event), error) from error
 
 
 class Building:

@@ -16,10 +16,10 @@ from projections.cash.model import Cash
 from projections.checkpoint import RETIRED, Checkpoint, read_checkpoint
 from projections.positions.model import Positions
 from projections.positions.queries import position_of
-from projections.read_model import ReadModel
+from projections.read_model import Fold, ReadModel
 from projections.rebuild import rebuild
 from projections.trades.model import Trades
-from tests.projections.running import Brittle, deposits, running, wait_for_position
+from tests.projections.running import Brittle, BrittleFold, deposits, running, wait_for_position
 from tests.projections.story import ACME, DAY_ONE, Story, opening
 
 APPLE, FUND = "AAPL", "growth"
@@ -198,6 +198,21 @@ class TestAborting:
 
         assert caught.value.position == 3
 
+    def test_what_is_left_to_the_end_and_cannot_be_written_is_told_as_well(
+        self, log: Log, log_database: Database, story: Story
+    ) -> None:
+        """By the first event that the model folds: nobody knows of which it is."""
+        story.deposit(FUND, "7")
+        story.append_to(log)
+
+        with pytest.raises(BuildFailed, match="cannot write 7") as caught:
+            rebuild(Leaving(), log, log_database.app_conninfo)
+
+        assert (caught.value.position, caught.value.event_type) == (
+            3,
+            "portfolio.cash_deposited.v1",
+        )
+
     def test_two_at_once_are_refused(self, log: Log, log_database: Database) -> None:
         """The second is told, and may try again later."""
         with connect(log_database.app_conninfo, application_name="other") as other:
@@ -207,6 +222,25 @@ class TestAborting:
                 rebuild(Brittle(), log, log_database.app_conninfo)
 
         rebuild(Brittle(), log, log_database.app_conninfo)
+
+
+class Leaving(Brittle):
+    """Leaves all it writes to the end, and cannot write it then."""
+
+    def new_fold(self, schema: str) -> Fold:
+        """Make a fold."""
+        return LeavingFold(self, schema)
+
+
+class LeavingFold(BrittleFold):
+    """Breaks as it settles."""
+
+    def defer(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Leave nothing in the tables that has to go."""
+
+    def settle(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Break."""
+        raise ValueError("cannot write 7")
 
 
 class TestReadingDuringASwap:
