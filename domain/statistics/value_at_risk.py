@@ -22,6 +22,8 @@ PATHS = 100_000
 SEED = 20_260_101
 TEN_DAYS = 10
 _AT_ONCE = 50
+_SAMPLED = 1_000
+"""About how many losses say which are large; fewer than twice as many are all sorted."""
 
 HYNDMAN_FAN: dict[int, Any] = {
     1: "inverted_cdf",
@@ -84,12 +86,46 @@ def tails_of(
 
     The VaR is the quantile of the losses by a rule of Hyndman and Fan, by number.
     """
-    losses = np.sort(-pnl, axis=-1)
+    rows = [_tails_of_one(losses, levels, hyndman_fan) for losses in -pnl]
+    found = np.array(rows).reshape(len(rows), len(levels), 2)
+    return [Tail(found[:, place, 0], found[:, place, 1]) for place in range(len(levels))]
+
+
+def _tails_of_one(
+    losses: Floats, levels: tuple[float, ...], hyndman_fan: int
+) -> list[tuple[float, float]]:
+    """Give VaR and shortfall at each level.
+
+    A loss that is the VaR counts as such whatever interpolating has rounded.
+    """
+    count = len(losses)
     if hyndman_fan == DEFAULT_RULE:
-        quantiles = [_interpolated(losses, level) for level in levels]
+        largest = _largest(losses, count - interpolated_place(count, min(levels))[0])
+        quantiles = [_interpolated(largest, count, level) for level in levels]
     else:
-        quantiles = [*np.quantile(losses, levels, axis=-1, method=HYNDMAN_FAN[hyndman_fan])]
-    return [Tail(quantile, _mean_beyond(losses, quantile)) for quantile in quantiles]
+        largest = np.sort(losses)
+        quantiles = [*np.quantile(largest, levels, method=HYNDMAN_FAN[hyndman_fan])]
+    least = [quantile - 1e-12 * abs(quantile) for quantile in quantiles]
+    if not min(least) >= largest[0]:
+        largest = np.sort(losses)
+    beyond = [_mean_beyond(largest, each) for each in least]
+    return list(zip(quantiles, beyond, strict=True))
+
+
+def _largest(losses: Floats, needed: int) -> Floats:
+    """Give, ascending, every loss from some loss on: at least the `needed` largest.
+
+    A sample tells where to begin; where it misleads, all are given.
+    """
+    step = len(losses) // _SAMPLED
+    if step > 1:
+        sample = np.sort(losses[::step])
+        share = needed / step
+        begin = len(sample) - 2 - int(share + 4 * math.sqrt(share))
+        kept = losses[~(losses < sample[max(begin, 0)])]  # NaN is kept: it sorts as the largest.
+        if len(kept) >= needed:
+            return np.sort(kept)
+    return np.sort(losses)
 
 
 def interpolated_place(count: int, level: float) -> tuple[int, float]:
@@ -102,27 +138,19 @@ def interpolated_place(count: int, level: float) -> tuple[int, float]:
     return first, place - first
 
 
-def _interpolated(losses: Floats, level: float) -> Floats:
-    """Give rule 7's quantile of losses that ascend; numpy would sort them again."""
-    count = losses.shape[-1]
+def _interpolated(largest: Floats, count: int, level: float) -> float:
+    """Give rule 7's quantile of so many losses, of which the largest are given, ascending."""
     if count == 1:
-        return np.asarray(losses[..., 0])
+        return float(largest[0])
     first, weight = interpolated_place(count, level)
-    lower, upper = losses[..., first], losses[..., first + 1]
-    return np.asarray(lower + (upper - lower) * weight)
+    lower, upper = largest[first - count], largest[first - count + 1]
+    return float(lower + (upper - lower) * weight)
 
 
-def _mean_beyond(losses: Floats, quantile: Floats) -> Floats:
-    """Average the losses, ascending, that are at least a quantile; of none, the largest.
-
-    A quantile that is one of them counts as such whatever interpolating has rounded.
-    """
-    count = losses.shape[-1]
-    means = np.empty_like(quantile)
-    for place, least in enumerate(quantile - 1e-12 * np.abs(quantile)):
-        first = min(int(np.searchsorted(losses[place], least)), count - 1)
-        means[place] = losses[place, first:].mean()
-    return means
+def _mean_beyond(largest: Floats, least: float) -> float:
+    """Average the losses, ascending, of at least so much; of none, the largest."""
+    first = min(int(np.searchsorted(largest, least)), len(largest) - 1)
+    return float(largest[first:].mean())
 
 
 def factor_of(returns: Floats) -> Floats:

@@ -73,6 +73,40 @@ class TestHistorical:
         assert tail.value_at_risk[0] == pytest.approx(value, rel=1e-9, abs=1e-15)
         assert tail.expected_shortfall[0] == pytest.approx(beyond, rel=1e-9, abs=1e-15)
 
+    @pytest.mark.parametrize("worst", [0, 100, 3_000])
+    @pytest.mark.parametrize("is_sampled", [True, False])
+    def test_of_many_is_what_sorting_all_gives(self, worst: int, *, is_sampled: bool) -> None:
+        """Also where the sample sees only the worst losses, none of them, or equal ones."""
+        pnl = np.round(drawn(5_000, 1)[:, 0], 3)
+        seen = np.arange(5_000) % 5 == 0
+        pnl[np.flatnonzero(seen if is_sampled else ~seen)[:worst]] = -0.5
+
+        for tail, level in zip(tails_of(pnl[np.newaxis], LEVELS), LEVELS, strict=True):
+            losses = np.sort(-pnl)
+            value = np.quantile(losses, level)
+            assert tail.value_at_risk[0] == pytest.approx(value, rel=1e-12)
+            beyond = losses[losses >= value - 1e-12].mean()
+            assert tail.expected_shortfall[0] == pytest.approx(beyond, rel=1e-12)
+
+    def test_of_many_counts_what_rounding_set_apart_from_the_var(self) -> None:
+        """Nearly all lost the VaR, one in fifty twice as much."""
+        pnl = np.full((1, 5_000), -0.5 * (1 - 5e-13))
+        pnl[0, :1_500:5] = -0.5
+        pnl[0, 1:501:5] = -1.0
+
+        (tail,) = tails_of(pnl, (0.95,))
+
+        assert tail.value_at_risk[0] == pytest.approx(0.5, rel=1e-12)
+        assert tail.expected_shortfall[0] == pytest.approx(0.51, rel=1e-12)
+
+    def test_of_many_with_one_that_is_no_number_is_none(self) -> None:
+        """It sorts as the largest loss, whether the sample sees it or not."""
+        for place in (0, 1):
+            pnl = drawn(5_000, 1).T.copy()
+            pnl[0, place] = np.nan
+
+            assert np.isnan(tails_of(pnl, (0.95,))[0].expected_shortfall[0])
+
     @given(arrays(np.float64, (3, 40), elements=PERCENT))
     def test_shortfall_is_no_less_than_the_var_and_no_more_than_the_worst(
         self, pnl: Floats
