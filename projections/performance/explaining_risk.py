@@ -19,7 +19,6 @@ from domain.statistics.value_at_risk import (
     SEED,
     Horizon,
     Method,
-    factor_of,
     historical_pnl,
     overlapping,
 )
@@ -166,7 +165,7 @@ def normal_inputs(one: Seen) -> Inputs:
     """Give the factor of the covariance, and the exposures in the order of its columns."""
     scenarios = one.scenarios
     return {
-        "factor": factor_of(scenarios.returns).tolist(),
+        "factor": scenarios.factor.tolist(),
         "exposures": scenarios.exposures.tolist(),
     }
 

@@ -1,8 +1,8 @@
 """Ex-ante risk of what a portfolio holds, now or at the end of a session (convention 12).
 
-Today's holdings meet past returns. Nothing is stored and nothing of a portfolio is kept between two
-questions, so a mark is in the next answer. Each question is one snapshot; a figure is a published
-function of `domain/statistics` on the arrays of `scenarios`.
+Today's holdings meet past returns. Nothing is stored and nothing of what a portfolio is worth is
+kept between two questions, so a mark is in the next answer. Each question is one snapshot; a figure
+is a published function of `domain/statistics` on the arrays of `scenarios`.
 """
 
 import math
@@ -23,7 +23,6 @@ from domain.statistics.value_at_risk import (
     SEED,
     WINDOW,
     deviations,
-    factor_of,
     parametric,
 )
 from projections.asking import Readable
@@ -218,7 +217,7 @@ def divided(one: Seen, level: float) -> Contributions:
     if one.reason is not None or not scenarios.lines:
         return Contributions(valued, level, one.reason or NOTHING_HELD, None, [])
     returns, held = scenarios.returns, scenarios.exposures
-    deviating = risk_contributions.marginal_deviations(factor_of(returns), held)
+    deviating = risk_contributions.marginal_deviations(scenarios.factor, held)
     marginal = quantile_of(level) * deviating
     by_scenario = risk_contributions.component_values_at_risk(returns, held, level)
     columns = [
@@ -302,7 +301,7 @@ def _tail_figures(one: Seen, convention: Convention) -> dict[str, Figure]:
     if not scenarios.lines:
         none = {name: Figure(0.0, n, label) for name, label in labels.items()}
         return {**none, VOLATILITY: _volatility(one, 0.0)}
-    held, factor = scenarios.exposures, factor_of(scenarios.returns)
+    held, factor = scenarios.exposures, scenarios.factor
     found = tails(scenarios.returns, held, factor=factor, simulate=simulate, convention=convention)
     deviation = float(deviations(factor, held[np.newaxis])[0])
     figures = {name: _figure(found[name], n, label) for name, label in labels.items()}

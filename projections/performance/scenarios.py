@@ -3,20 +3,26 @@
 A line is a position, or the cash of a foreign currency. Its return of a day is (1 + total return)
 x (1 + return of the rate) - 1, a fraction. The window is of the calendar's last sessions; where a
 line's own returns begin later, so does the window for all, so that no day counts a line as still.
+
+What follows from the closes and the names of lines alone, not from what each is worth, is kept in
+memory for the next question: a trade mostly changes values only.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import date
+from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
+from threading import Lock
+from typing import NamedTuple, TypeAlias
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.rates import PIVOTS
 from domain.statistics.measured import Floats
-from domain.statistics.value_at_risk import WINDOW
+from domain.statistics.value_at_risk import WINDOW, factor_of
 from projections.performance.exposed import Exposed
 from projections.performance.price_arrays import PriceHistory
 
@@ -24,6 +30,8 @@ RETURNS_MIN = 60
 """A line with fewer returns in the window is uncovered."""
 UNCOVERED_MAX = 0.05
 """The most of the gross that may be uncovered."""
+NUMBERS_KEPT_MAX = 4_000_000
+"""Numbers kept in one process, of 8 bytes: of 130 portfolios of 50 lines over 500 days."""
 
 
 class Line(NamedTuple):
@@ -35,17 +43,59 @@ class Line(NamedTuple):
     value: float
 
 
+class Past:
+    """The past days of lines, whatever each is worth; arrays are not to be written to.
+
+    `is_covered` says of which lines `returns` are, days x covered lines, from row `begin` of the
+    window on.
+    """
+
+    def __init__(self, returns: Floats) -> None:
+        """Leave out lines of too few returns, begin with the last to begin, fill gaps with 0.
+
+        A day without a close leaves the price before in force; the next return goes over it.
+        """
+        known = ~np.isnan(returns)
+        self.is_covered: NDArray[np.bool_] = known.sum(axis=0) >= RETURNS_MIN
+        begins = np.argmax(known, axis=0) if len(returns) else np.zeros(known.shape[1], dtype=int)
+        self.begin = int(begins[self.is_covered].max(initial=0))
+        self.returns: Floats = np.where(known, returns, 0.0)[self.begin :, self.is_covered]
+        self.returns.flags.writeable = False
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it is kept as: returns, and a line's row of the factor, and its name."""
+        return self.returns.size + 100 * (1 + self.is_covered.size)
+
+    @cached_property
+    def factor(self) -> Floats:
+        """The factor of the covariance of the returns (`value_at_risk.factor_of`)."""
+        factor = factor_of(self.returns)
+        factor.flags.writeable = False
+        return factor
+
+
 class Scenarios(NamedTuple):
-    """Past days x covered lines; `sessions` are those at whose ends the returns end.
+    """What past days do to covered lines; `sessions` are those at whose ends the returns end.
 
     `uncovered` lists the lines left out, `uncovered_share` is their size over that of all.
     """
 
     sessions: tuple[date, ...]
     lines: list[Line]
-    returns: Floats
+    past: Past
     uncovered: list[str]
     uncovered_share: float
+
+    @property
+    def returns(self) -> Floats:
+        """Past days x covered lines."""
+        return self.past.returns
+
+    @property
+    def factor(self) -> Floats:
+        """The factor of their covariance."""
+        return self.past.factor
 
     @property
     def exposures(self) -> Floats:
@@ -77,8 +127,55 @@ def scenarios_of(exposed: Exposed, closes: PriceHistory, window: int = WINDOW) -
     """Align the returns of a portfolio's lines over the last sessions up to its own."""
     first, last = window_rows(exposed, closes, window)
     lines = lines_of(exposed)
-    returns = returns_of(lines, exposed.currency, closes, first, last)
-    return covered(lines, closes.sessions[first + 1 : last + 1], returns)
+    past = _KEPT.past(lines, exposed.currency, closes, first, last)
+    is_covered: list[bool] = past.is_covered.tolist()
+    sizes = np.abs([line.value for line in lines]) if lines else np.zeros(0)
+    left_out = float(sizes[~past.is_covered].sum())
+    return Scenarios(
+        sessions=closes.sessions[first + 1 + past.begin : last + 1],
+        lines=[line for line, kept in zip(lines, is_covered, strict=True) if kept],
+        past=past,
+        uncovered=[line.name for line, kept in zip(lines, is_covered, strict=True) if not kept],
+        uncovered_share=left_out / float(sizes.sum()) if left_out else 0.0,
+    )
+
+
+_Key: TypeAlias = tuple[ref[PriceHistory], str, int, int, tuple[tuple[str | None, str], ...]]
+"""The closes, the base currency, the rows of the window, instrument and currency of each line."""
+
+
+class _Kept:
+    """What this process remembers, the lines asked for longest ago first.
+
+    Closes never change; what is kept of those that are gone is never found again, and gives way.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[_Key, Past] = {}
+        self._numbers = 0
+
+    def past(
+        self, lines: list[Line], base: str, closes: PriceHistory, first: int, last: int
+    ) -> Past:
+        names = tuple((line.instrument, line.currency) for line in lines)
+        key = (ref(closes), base, first, last, names)
+        with self._lock:
+            past = self._known.pop(key, None)
+            if past is not None:
+                self._known[key] = past
+                return past
+        past = Past(returns_of(lines, base, closes, first, last))
+        with self._lock:
+            if key not in self._known:  # Nobody else has made it meanwhile.
+                self._known[key] = past
+                self._numbers += past.numbers
+            while self._numbers > NUMBERS_KEPT_MAX:
+                self._numbers -= self._known.pop(next(iter(self._known))).numbers
+        return past
+
+
+_KEPT = _Kept()
 
 
 def window_rows(exposed: Exposed, closes: PriceHistory, window: int) -> tuple[int, int]:
@@ -105,27 +202,6 @@ def returns_of(lines: list[Line], base: str, closes: PriceHistory, first: int, l
 
 def _column(line: Line, closes: PriceHistory) -> int | None:
     return None if line.instrument is None else closes.column(line.instrument)
-
-
-def covered(lines: list[Line], sessions: tuple[date, ...], returns: Floats) -> Scenarios:
-    """Leave out lines of too few returns, begin with the last to begin, and fill gaps with 0.
-
-    A day without a close leaves the price before in force; the next close's return goes over it.
-    """
-    known = ~np.isnan(returns)
-    is_covered = known.sum(axis=0) >= RETURNS_MIN
-    begins = np.argmax(known, axis=0)[is_covered] if len(returns) else np.zeros(0, dtype=int)
-    begin = int(begins.max(initial=0))
-    filled = np.where(known, returns, 0.0)[begin:, is_covered]
-    sizes = np.abs([line.value for line in lines]) if lines else np.zeros(0)
-    left_out = float(sizes[~is_covered].sum())
-    return Scenarios(
-        sessions=sessions[begin:],
-        lines=[line for line, kept in zip(lines, is_covered, strict=True) if kept],
-        returns=filled,
-        uncovered=[line.name for line, kept in zip(lines, is_covered, strict=True) if not kept],
-        uncovered_share=left_out / float(sizes.sum()) if left_out else 0.0,
-    )
 
 
 def priced_at(lines: list[Line], base: str, closes: PriceHistory, row: int) -> NDArray[np.bool_]:

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import msgspec
 import numpy as np
 import pytest
 
 from domain.statistics.measured import Floats
+from projections.performance import scenarios
 from projections.performance.exposed import Cash, Exposed, Position
 from projections.performance.price_arrays import PriceHistory
 from projections.performance.risk import Seen
@@ -128,3 +130,50 @@ class TestAStretchOfThePast:
             exposed = held(AAPL="100")
             found = repeated(seen(exposed, self.CLOSES), self.CLOSES, day(since), day(until))
             assert (found.gain, found.reason) == (None, "no_history")
+
+
+def flat() -> PriceHistory:
+    """Three closes each of two instruments, made anew."""
+    return history(AAPL=[1.0, 2.0, 3.0], MSFT=[1.0, 1.5, 2.0])
+
+
+class TestPastDays:
+    """Kept for the next question about the same lines."""
+
+    def test_are_the_same_whatever_lines_are_worth(self) -> None:
+        """Values are those of the question."""
+        closes = flat()
+
+        first = scenarios_of(held(AAPL="1", MSFT="2"), closes)
+        second = scenarios_of(held(AAPL="3", MSFT="-1"), closes)
+
+        assert second.past is first.past
+        assert not second.past.returns.flags.writeable
+        assert not second.past.factor.flags.writeable
+
+    def test_are_others_of_other_lines_windows_and_closes(self) -> None:
+        """Each is what makes them."""
+        closes, both = flat(), held(AAPL="1", MSFT="2")
+        known = [
+            scenarios_of(both, closes),
+            scenarios_of(held(AAPL="1"), closes),
+            scenarios_of(both, closes, 1),
+            scenarios_of(both, flat()),
+            scenarios_of(msgspec.structs.replace(both, currency="EUR"), closes),
+        ]
+
+        assert len({id(each.past) for each in known}) == len(known)
+
+    def test_asked_for_longest_ago_give_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """There is room for two of them."""
+        closes = flat()
+        apple, microsoft, both = held(AAPL="1"), held(MSFT="1"), held(AAPL="1", MSFT="1")
+        room = sum(scenarios_of(each, closes).past.numbers for each in (apple, both))
+        monkeypatch.setattr(scenarios, "NUMBERS_KEPT_MAX", room)
+        monkeypatch.setattr(scenarios, "_KEPT", type(scenarios._KEPT)())
+
+        known = [scenarios_of(each, closes).past for each in (apple, microsoft, apple, both)]
+
+        assert scenarios_of(apple, closes).past is known[0] is known[2]
+        assert scenarios_of(both, closes).past is known[3]
+        assert scenarios_of(microsoft, closes).past is not known[1]
