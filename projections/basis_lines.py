@@ -21,12 +21,11 @@ from domain.side_by_side import (
     passed_as_booked,
     passed_under,
 )
-from projections.asking import PAGE_ROWS_MAX, Answered, Readable, ReadModelMissing, snapshot
-from projections.audit import market_position_at
+from projections.asking import PAGE_ROWS_MAX, Readable, snapshot
 from projections.bases import NOTHING, BasisLine, Booking, Books, basis_line, not_booked
 from projections.paging import Page, page_of_lines, read_place
-from projections.position_lines import PositionLine, line_of, price_event
-from projections.positions.queries import PositionView, portfolio_of, position_of
+from projections.position_lines import PositionLine, held, line_of, price_event
+from projections.positions.queries import PositionView
 
 LOTS_MAX = 1_000
 """Open lots that are listed for one answer, oldest first; `lots_count` says how many there are."""
@@ -73,18 +72,12 @@ def explained_basis(
     question = f"basis lines {tenant} {portfolio} {instrument} {cost_basis} {valid_at}"
     place, start = read_place(question, cursor)
     with snapshot(readable):
-        opened = portfolio_of(readable, tenant=tenant, portfolio=portfolio)
-        found = position_of(readable, tenant=tenant, portfolio=portfolio, instrument=instrument)
-        if opened.position != found.position:
-            raise ReadModelMissing("read model positions is being replaced")
-        answered, row = Answered(found.position, found.market_position, []), found.row
-        if place is not None:
-            answered = Answered(place, market_position_at(readable, place), [])
+        opened, row, answered = held(readable, (tenant, portfolio), instrument, place)
         nothing: Page[Line] = Page([], answered.position, answered.market_position)
-        if opened.row is None or row is None:
+        if opened is None or row is None:
             return None, nothing
         books = Books(readable, (tenant, portfolio), answered, valid_at)
-        opening = CostBasis(opened.row.cost_basis)
+        opening = CostBasis(opened.cost_basis)
         folding = _folding(books, instrument, opening, cost_basis)
         if folding is None or (valid_at is not None and not books.entries_of(instrument)):
             return None, nothing

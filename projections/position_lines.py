@@ -32,6 +32,7 @@ from projections.asking import (
 from projections.audit import market_position_at, told_until
 from projections.paging import Page, page_of_lines, read_place
 from projections.positions.queries import PositionView, PriceSource, portfolio_of, position_of
+from projections.positions.tables import PortfolioRow
 
 ENTRIES_MAX = 200_000
 """Entries of a book that are put in order for one answer."""
@@ -124,15 +125,9 @@ def explained_position(
     question = f"position lines {tenant} {portfolio} {instrument}"
     place, start = read_place(question, cursor)
     with snapshot(readable):
-        opened = portfolio_of(readable, tenant=tenant, portfolio=portfolio)
-        found = position_of(readable, tenant=tenant, portfolio=portfolio, instrument=instrument)
-        if opened.position != found.position:
-            raise ReadModelMissing("read model positions is being replaced")
-        answered = Answered(found.position, found.market_position, [])
-        if opened.row is None or found.row is None:
+        opened, row, answered = held(readable, (tenant, portfolio), instrument, place)
+        if opened is None or row is None:
             return None, page_of_lines(question, answered, [], start=0, limit=limit)[0]
-        if place is not None:
-            answered = Answered(place, market_position_at(readable, place), [])
         told = told_until(
             readable,
             answered.position,
@@ -147,16 +142,35 @@ def explained_position(
             follow_entries(entries, decoded.position, decoded.event)
             if len(entries) > ENTRIES_MAX:
                 raise HistoryTooLong(ENTRIES_MAX, instead=BLOTTER)
-    lines = lines_of(entries, CostBasis(opened.row.cost_basis))
+    lines = lines_of(entries, CostBasis(opened.cost_basis))
     page, last = page_of_lines(question, answered, lines, start=start, limit=limit)
     explained = ExplainedPosition(
         instrument=instrument,
-        currency=found.row.currency,
+        currency=row.currency,
         total=PositionFigures() if last is None else last.after,
-        row=found.row if place is None else None,
-        price_event=price_event(found.row, entries) if place is None else None,
+        row=row if place is None else None,
+        price_event=price_event(row, entries) if place is None else None,
     )
     return explained, page
+
+
+def held(
+    readable: Readable, owner: tuple[str, str], instrument: str, place: int | None
+) -> tuple[PortfolioRow | None, PositionView | None, Answered]:
+    """Give a portfolio and its position, and where an answer is of: `place`, or where these are.
+
+    Raises:
+        ReadModelMissing: the tables are being replaced.
+    """
+    tenant, portfolio = owner
+    opened = portfolio_of(readable, tenant=tenant, portfolio=portfolio)
+    found = position_of(readable, tenant=tenant, portfolio=portfolio, instrument=instrument)
+    if opened.position != found.position:
+        raise ReadModelMissing("read model positions is being replaced")
+    answered = Answered(found.position, found.market_position, [])
+    if place is not None:
+        answered = Answered(place, market_position_at(readable, place), [])
+    return opened.row, found.row, answered
 
 
 def lines_of(entries: Entries, basis: CostBasis) -> Iterator[PositionLine[PositionFigures]]:

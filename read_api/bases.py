@@ -17,9 +17,14 @@ from projections.bases import SideBySide, bases_of
 from projections.basis_lines import explained_basis
 from read_api.asking import Asking, PageAsked, require_portfolio
 from read_api.declaring import query
-from read_api.explained_lines import ExplainedValue, closed_shaped, value_shaped
+from read_api.explained_lines import (
+    BookLine,
+    ExplainedValue,
+    PositionFigures,
+    closed_shaped,
+    value_shaped,
+)
 from read_api.parameters import PORTFOLIO, ValidAt
-from read_api.realised_lots import ClosedLot
 from read_api.shaping import Amount, Quotient, Shaped, ShapedPage, page_shaped, shaped
 
 
@@ -91,34 +96,20 @@ class BasisLinesAsked(PageAsked, kw_only=True):
     valid_at: ValidAt | None = None
 
 
-class BasisTotals(Shaped, frozen=True):
+class BasisTotals(PositionFigures, frozen=True):
     """The additive figures of a position under a cost basis."""
 
-    quantity: Amount
-    cost: Amount
-    fees: Amount
-    realised_gross: Amount
-    realised_net: Amount
     moved_cost: Amount
 
 
-class BasisLine(Shaped, frozen=True):
+class BasisBookLine(BookLine, frozen=True):
     """What one entry of the book changes under this basis, and the figures behind it.
 
-    As a line of `/positions/{instrument}/explain`; `closed` are the parts of lots that it closes
-    under this basis.
+    `closed` are the parts of lots that it closes under this basis.
     """
 
-    event: int
-    kind: str
-    entry_id: UUID
-    name: str
-    on_date: date
-    at: datetime | None
-    fee: Amount
     change: BasisTotals
     after: BasisTotals
-    closed: tuple[ClosedLot, ...]
 
 
 class OpenLot(Shaped, frozen=True):
@@ -146,7 +137,7 @@ class BasisLines(ShapedPage, frozen=True):
     value: ExplainedValue | None
     lots_count: int
     lots: tuple[OpenLot, ...]
-    items: tuple[BasisLine, ...]
+    items: tuple[BasisBookLine, ...]
 
 
 def bases_endpoints(asking: Asking) -> Sequence[Endpoint]:
@@ -249,7 +240,7 @@ def _explained(readable: Readable, call: Call) -> BasisLines:
         lots=tuple(shaped(OpenLot, lot) for lot in found.lots),
         items=tuple(
             shaped(
-                BasisLine,
+                BasisBookLine,
                 line,
                 change=shaped(BasisTotals, line.change),
                 after=shaped(BasisTotals, line.after),

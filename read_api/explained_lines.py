@@ -34,8 +34,8 @@ class PositionFigures(Shaped, frozen=True):
     realised_net: Amount
 
 
-class PositionLine(Shaped, frozen=True):
-    """What one entry of the book changed, and the figures behind it, in book order.
+class BookLine(Shaped, frozen=True):
+    """One entry of a book, in book order.
 
     `event` is the log position of what told it, in its last revision; `name` the source's id of a
     trade, else that of the action or transfer; `fee` the whole one of a trade. `closed` are the
@@ -49,9 +49,14 @@ class PositionLine(Shaped, frozen=True):
     on_date: date
     at: datetime | None
     fee: Amount
+    closed: tuple[ClosedLot, ...]
+
+
+class PositionLine(BookLine, frozen=True):
+    """What one entry of the book changed, and the figures behind it."""
+
     change: PositionFigures
     after: PositionFigures
-    closed: tuple[ClosedLot, ...]
 
 
 class ExplainedValue(Shaped, frozen=True):

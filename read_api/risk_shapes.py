@@ -104,6 +104,20 @@ class OneRiskContributions(ShapedOne, frozen=True):
     calculation: str
 
 
+class Called(Shaped, frozen=True):
+    """What gives a figure: `call` in Python, after importing all of the module of `function`.
+
+    `inputs` are numpy arrays, `parameters` numbers, under their names; `sessions` are those at
+    whose ends returns among the inputs end.
+    """
+
+    function: str | None
+    call: str | None
+    parameters: dict[str, float]
+    inputs: dict[str, tuple[float | tuple[float, ...], ...]]
+    sessions: tuple[date, ...]
+
+
 class ExplainedRiskPart(Shaped, frozen=True):
     """A line with its value and what it adds, as `/risk/contributions` says it."""
 
@@ -112,13 +126,12 @@ class ExplainedRiskPart(Shaped, frozen=True):
     contribution: float
 
 
-class ExplainedRiskContributions(Shaped, frozen=True):
+class ExplainedRiskContributions(Called, frozen=True):
     """A column of the contributions with what gives it; its lines sum to `total`.
 
-    They are what `call` gives in Python, in their order, with `inputs` as numpy arrays and
-    `parameters` by name, after importing all of the module of `function`. `returns` are days x
-    lines; `factor` is upper triangular, its square R'R their covariance; `quantile` is the normal
-    one of the level. `marginal` has no total; where there is a `reason` there is nothing.
+    They are what is called, in their order. `returns` are days x lines; `factor` is upper
+    triangular, its square R'R their covariance; `quantile` is the normal one of the level.
+    `marginal` has no total; where there is a `reason` there is nothing.
     """
 
     valued: Valued
@@ -128,11 +141,6 @@ class ExplainedRiskContributions(Shaped, frozen=True):
     reason: str | None
     total: float | None
     lines: tuple[ExplainedRiskPart, ...]
-    function: str | None
-    call: str | None
-    parameters: dict[str, float]
-    inputs: dict[str, tuple[float | tuple[float, ...], ...]]
-    sessions: tuple[date, ...]
 
 
 class OneExplainedContributions(ShapedOne, frozen=True):
@@ -258,12 +266,11 @@ class ExplainedLine(Shaped, frozen=True):
     amount: Amount
 
 
-class ExplainedRisk(Shaped, frozen=True):
+class ExplainedRisk(Called, frozen=True):
     """A figure with what gives it.
 
     An additive one (`nav`, `gross`, `net`) is the exact sum of its lines, `amount`. Any other is
-    what `call` gives in Python, with `inputs` as numpy arrays and `parameters` by name, after
-    importing all of the module of `function`.
+    what is called.
     """
 
     valued: Valued
@@ -272,11 +279,6 @@ class ExplainedRisk(Shaped, frozen=True):
     amount: Amount | None
     figure: RiskFigure | None
     lines: tuple[ExplainedLine, ...]
-    function: str | None
-    call: str | None
-    parameters: dict[str, float]
-    inputs: dict[str, tuple[float | tuple[float, ...], ...]]
-    sessions: tuple[date, ...]
 
 
 class OneExplainedRisk(ShapedOne, frozen=True):
