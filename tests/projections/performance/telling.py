@@ -39,6 +39,7 @@ from domain.portfolio.events import (
 from domain.portfolio.life import CashExchanged, FeeCharged, FeeKind, InterestBooked
 from projections.performance.model import PerformanceModel
 from projections.read_model import Decoded
+from tests.projections.folding import forget_form, make_tables
 
 ACME, GLOBEX = "acme", "globex"
 NEW_YORK, FRANKFURT = "XNYS", "XETR"
@@ -212,14 +213,12 @@ class Folded:
     def __init__(self, connection: psycopg.Connection[Any], schema: str = "performance") -> None:
         self.connection = connection
         self.schema = schema
-        with connection.transaction():
-            connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
-            connection.execute(f"CREATE SCHEMA {schema}".encode())
-            connection.execute(MODEL.ddl(schema).encode())
+        make_tables(connection, MODEL, schema)
         self.fold = MODEL.new_fold(schema)
 
     def build(self, batches: Iterable[Sequence[Decoded]]) -> None:
         """Fold batches as a building does: what the fold may leave to the end, it leaves."""
+        forget_form(self.connection, self.schema)
         with self.connection.transaction(), self.connection.cursor() as cursor:
             self.fold.defer(cursor)
         for batch in batches:
