@@ -9,9 +9,10 @@ import pytest
 
 from eventstore.log import Log
 from eventstore.partitions import WHOLE, home_of, partitions
+from infra.database import Database
 from infra.read_models import READ_MODELS
 from projections.asking import Readable
-from projections.building import Building, ignore_progress
+from projections.building import Building, connect, ignore_progress
 from projections.cash.queries import balances_of, movements_of
 from projections.controls.queries import breaches_of, limits_now, overrides_of, usage_of
 from projections.market.closes import judged_closes
@@ -21,7 +22,7 @@ from projections.positions.queries import lots_of, portfolios_of, positions_of
 from projections.read_model import ReadModel
 from projections.trades.queries import blotter, trade_of
 from projections.trades.rows import Status
-from tests.projections.conftest import Connection
+from tests.projections.conftest import Connection, clock
 from tests.projections.control_story import NOON, ControlStory, tell_everywhere
 from tests.projections.story import ACME, DAY_ONE, GLOBEX, Story, closing
 
@@ -51,9 +52,23 @@ LISTS: dict[str, Callable[..., Page[Any]]] = {
 }
 
 
-@pytest.fixture
-def folded(log: Log, connection: Connection, story: Story) -> Iterator[tuple[Readable, Readable]]:
+@pytest.fixture(scope="module")
+def database(new_log_database: Callable[[], Database]) -> Database:
+    """A database for all these tests: folding what they ask takes longer than all they ask."""
+    return new_log_database()
+
+
+@pytest.fixture(scope="module")
+def connection(database: Database) -> Iterator[Connection]:
+    """A connection as the application's role; what a test writes by it, it takes back."""
+    with connect(database.app_conninfo, application_name="test") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def folded(database: Database, connection: Connection) -> Iterator[tuple[Readable, Readable]]:
     """One history, folded whole and in partitions: what to ask for either."""
+    story = Story()
     story.register("AAPL", "TSLA")
     for fund in FUNDS:
         story.open(fund)
@@ -68,9 +83,10 @@ def folded(log: Log, connection: Connection, story: Story) -> Iterator[tuple[Rea
     story.mark(closing(DAY_ONE) - timedelta(hours=1), AAPL="11", TSLA="12")
     tell_everywhere(ControlStory(story), FUNDS)
     story.close(DAY_ONE, AAPL="12")
-    head = story.append_to(log)
     models: tuple[ReadModel, ...] = READ_MODELS
     with ExitStack() as stack:
+        log = stack.enter_context(Log(database.app_conninfo, clock=clock, build="test"))
+        head = story.append_to(log)
         for partition in (WHOLE, *partitions(COUNT)):
             building = stack.enter_context(
                 Building(models, log, connection, suffix="", partition=partition)
@@ -155,11 +171,11 @@ class TestLists:
     ) -> None:
         """While one partition is behind, a list does not claim to be further."""
         _, parted = folded
-        connection.execute(
-            "UPDATE positions_2_of_4.checkpoint SET position = 7, market_position = 2"
-        )
-
-        page = portfolios_of(parted, tenant=ACME)
+        with connection.transaction(force_rollback=True):
+            connection.execute(
+                "UPDATE positions_2_of_4.checkpoint SET position = 7, market_position = 2"
+            )
+            page = portfolios_of(parted, tenant=ACME)
 
         assert (page.position, page.market_position) == (7, 2)
 
