@@ -82,7 +82,7 @@ class StopRequested(Exception):
 
 def process_command_line(name: str) -> list[str]:
     """Say how one of our processes is started."""
-    return [sys.executable, "-m", "infra.cli", "process", name]
+    return [sys.executable, "-m", "infra.process", name]
 
 
 @contextmanager

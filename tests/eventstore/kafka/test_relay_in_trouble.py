@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from infra.data_directory import DataDirectory
 from infra.database import Database
 from infra.embedded_kafka import EmbeddedKafka
 from infra.embedded_postgres import free_port
+from infra.running import process_command_line
 from schemas.codec import UnknownEventType
 from tests.conftest import KAFKA_CACHE, KafkaSpace, reachable_directory
 from tests.eventstore.kafka.relaying import (
@@ -49,7 +49,7 @@ class RelayProcess:
         # A file: into a pipe that nobody empties it could not say all that it says at its start.
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `kill`
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "infra.cli", "process", "relay"],
+            process_command_line("relay"),
             env=os.environ | environment | {"PMS_RELAY_PORT": str(port)},
             stderr=subprocess.STDOUT,
             stdout=self._said,
