@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ PORTFOLIO = {"portfolio": "alpha", "base_currency": "USD", "cost_basis": "FIFO"}
 pytestmark = pytest.mark.slow
 
 
-def authorization(up: Up) -> dict[str, str]:
-    """Have the command line issue a token."""
+@cache
+def authorization(directory: Path) -> dict[str, str]:
+    """Have the command line issue a token, once for each system."""
     issued = subprocess.run(
         [
             sys.executable, "-m", "infra.cli", "token", "--tenant", "acme", "--subject", "desk-1",
-            "--role", "portfolio_manager", "--data", str(up.data.path),
+            "--role", "portfolio_manager", "--data", str(directory),
         ],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
@@ -42,7 +44,7 @@ def open_portfolio(up: Up, key: str) -> httpx.Response:
     return httpx.post(
         f"{up.addresses()['write_url']}/v1/portfolios",
         json=PORTFOLIO,
-        headers={**authorization(up), "Idempotency-Key": key},
+        headers={**authorization(up.data.path), "Idempotency-Key": key},
         timeout=30,
     )
 
@@ -66,7 +68,7 @@ class TestACommand:
         answer = httpx.get(
             f"{up.addresses()['read_url']}/v1/portfolios/alpha",
             params={"min_position": position},
-            headers=authorization(up),
+            headers=authorization(up.data.path),
             timeout=30,
         )
 
