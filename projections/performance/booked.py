@@ -10,7 +10,8 @@ from domain.lots import Fill, Matching, Side
 from projections.performance.state import Quote
 
 PORTFOLIO = """
-base_currency, cost_basis, calendar FROM {schema}.portfolios WHERE tenant = %s AND portfolio = %s
+base_currency, cost_basis, calendar, first_session, checkpoint.log_id, checkpoint.edition
+FROM {schema}.portfolios WHERE tenant = %s AND portfolio = %s
 """
 SESSIONS = """
 told.* FROM (

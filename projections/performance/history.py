@@ -29,7 +29,15 @@ from domain.corporate_actions import SpinOff, Terms
 from domain.held import Applied, Received
 from domain.lots import CostBasis, Matching, match
 from domain.money import ONE
-from projections.asking import Answered, HistoryTooLong, Readable, ReadModelMissing, ask, snapshot
+from projections.asking import (
+    Answered,
+    HistoryTooLong,
+    Readable,
+    ReadModelMissing,
+    State,
+    ask,
+    snapshot,
+)
 from projections.performance import booked
 from projections.performance.booked import Execution, Fall
 from projections.performance.facts import Flow
@@ -73,8 +81,7 @@ def of_portfolio(
         first = ask(readable, NAME, booked.PORTFOLIO, owner)
         if not first.rows:
             return None, first
-        base, basis, calendar = first.rows[0]
-        answered = answer(History(readable, owner, base, CostBasis(basis), calendar))
+        answered = answer(History(readable, owner, first))
         last = ask(readable, NAME, booked.PORTFOLIO, owner)
     if first.position != last.position:
         # Names are not part of a snapshot: a rebuild was swapped in between.
@@ -85,23 +92,18 @@ def of_portfolio(
 class History:
     """One portfolio's facts; `read` must come before what is asked of them.
 
-    It `is_behind` where folding them has shown that an action is not in the books, or not yet as it
+    `state` is that of the tables it is read from, `log_id` names the log they are made of. It
+    `is_behind` where folding them has shown that an action is not in the books, or not yet as it
     is to be: days are then of before, or of behind, what is still to be told.
     """
 
-    def __init__(
-        self,
-        readable: Readable,
-        owner: tuple[str, str],
-        base_currency: str,
-        basis: CostBasis,
-        calendar: str,
-    ) -> None:
-        self._readable = readable
+    def __init__(self, readable: Readable, owner: tuple[str, str], told: Answered) -> None:
+        self.readable = readable
         self.owner = owner
-        self.base_currency = base_currency
-        self.basis = basis
-        self.calendar = calendar
+        self.base_currency, basis, self.calendar, *rest = told.rows[0]
+        self.first_session, self.log_id, edition = rest
+        self.basis = CostBasis(basis)
+        self.state = State(told.position, edition)
         (partition,) = readable.partitions
         self._marked = MarkedPrices(NAME + partition.suffix)
         self._rates: dict[tuple[str, datetime], Decimal | None] = {}
@@ -118,7 +120,7 @@ class History:
 
     def ask(self, rows: str, *parameters: object, order: str = "") -> Answered:
         """Ask for some rows, within the snapshot."""
-        return ask(self._readable, NAME, rows, parameters, order=order)
+        return ask(self.readable, NAME, rows, parameters, order=order)
 
     def read(self, until: date) -> None:
         """Read the sessions, fills and flows up to a date; flows of closed sessions only.
@@ -386,5 +388,5 @@ class History:
         self._fetch(wanted)
 
     def _fetch(self, wanted: dict[datetime, set[str]]) -> None:
-        with self._readable.connection.cursor() as cursor:
+        with self.readable.connection.cursor() as cursor:
             self._marked.ask(cursor, wanted)

@@ -22,23 +22,11 @@ from projections.performance.benchmarks import Version, versions_of, weighted
 from projections.performance.history import NAME, History
 from projections.performance.price_arrays import EPOCH, PriceHistory
 from projections.performance.price_history import price_history
+from projections.performance.returned import INCOMPLETE, NO_START, UNDEFINED, returned
 from projections.performance.scenarios import rates_to_base
 
 Days = NDArray[np.int64]
 
-_SERIES = """
-days.* FROM (
-    SELECT array_agg(session - DATE '1970-01-01' ORDER BY session),
-        array_agg(return_from - DATE '1970-01-01' ORDER BY session),
-        array_agg(daily_return::float8 ORDER BY session),
-        array_agg(return_reason ORDER BY session) FILTER (WHERE return_reason IS NOT NULL),
-        max(session - DATE '1970-01-01') FILTER (WHERE return_reason <> '{incomplete}')
-    FROM {schema}.days
-    WHERE tenant = %s AND portfolio = %s AND session BETWEEN %s AND %s AND session >= (
-        SELECT first_session FROM {schema}.portfolios WHERE tenant = %s AND portfolio = %s
-    )
-) AS days
-""".replace("{incomplete}", ReturnReason.NAV_INCOMPLETE.value)
 _CHAIN = """
 session, daily_return, return_reason FROM {schema}.days
 WHERE tenant = %s AND portfolio = %s AND session BETWEEN %s AND %s AND session >= (
@@ -112,23 +100,24 @@ def dates_of(numbers: Days) -> list[date]:
 
 
 def series_of(history: History, since: date, until: date) -> Series:
-    """Read the returns of the sessions of a range, as known now."""
-    parameters = (*history.owner, since, until, *history.owner)
-    ((sessions, starts, returns, reasons, restart),) = history.ask(_SERIES, *parameters).rows
-    asked = np.array(sessions or (), dtype=np.int64)
-    values = np.array(returns or (), dtype=np.float64)
+    """Give the returns of the sessions of a range, as known now."""
+    told = returned(history)
+    first = np.searchsorted(told["session"], (since - EPOCH).days)
+    last = np.searchsorted(told["session"], (until - EPOCH).days, side="right")
+    told = told[first:last]
+    sessions, values, reasons = told["session"].astype(np.int64), told["value"], told["reason"]
     is_counted = ~np.isnan(values)
-    if restart is not None:
-        is_counted &= asked > restart
-    first = int(np.argmax(is_counted)) if is_counted.any() else None
-    incomplete = (reasons or []).count(ReturnReason.NAV_INCOMPLETE)
+    undefined = np.flatnonzero(reasons == UNDEFINED)
+    if len(undefined):
+        is_counted[: undefined[-1] + 1] = False
+    begin = int(told["start"][np.argmax(is_counted)]) if is_counted.any() else NO_START
     return Series(
-        start=None if first is None else starts[first],
-        sessions=asked[is_counted],
+        start=None if begin == NO_START else begin,
+        sessions=sessions[is_counted],
         returns=values[is_counted],
-        asked=len(asked),
-        incomplete=incomplete,
-        undefined=len(reasons or ()) - incomplete,
+        asked=len(told),
+        incomplete=int(np.count_nonzero(reasons == INCOMPLETE)),
+        undefined=len(undefined),
     )
 
 
