@@ -13,13 +13,6 @@ PORTFOLIO = """
 base_currency, cost_basis, calendar, first_session, checkpoint.log_id, checkpoint.edition
 FROM {schema}.portfolios WHERE tenant = %s AND portfolio = %s
 """
-SESSIONS = """
-told.* FROM (
-    SELECT array_agg(session ORDER BY session), array_agg(starts_at ORDER BY session),
-        array_agg(ends_at ORDER BY session)
-    FROM {schema}.sessions WHERE calendar = %s AND session <= %s
-) AS told
-"""
 FILLS = """
 trade_id, on_date, at, instrument, quantity, price, currency, cash, fee, rate_to_base, book_order,
     closes, position

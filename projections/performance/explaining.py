@@ -186,7 +186,7 @@ def _explained(readable: Readable, history: History, session: date | None) -> Ex
     if facts > FACTS_MAX:
         raise HistoryTooLong(FACTS_MAX)
     with readable.connection.cursor() as cursor:
-        walked = _walk(readable, cursor, history.owner, session)
+        walked = _walk(history, cursor, session)
         if walked is None:
             return None
         lines = _lines(history, walked)
@@ -221,18 +221,13 @@ def _marks(walked: _Walked, lines: list[Line]) -> list[str]:
     return [*(line.name for line in lines if line.kind == POSITION), *pairs]
 
 
-def _walk(
-    readable: Readable,
-    cursor: psycopg.Cursor[Any],
-    owner: tuple[str, str],
-    session: date | None,
-) -> _Walked | None:
-    (partition,) = readable.partitions
+def _walk(history: History, cursor: psycopg.Cursor[Any], session: date | None) -> _Walked | None:
+    (partition,) = history.readable.partitions
     schema = NAME + partition.suffix
     units = Units(schema)
     units.load(cursor)
     store = Store(cursor, Ledger(schema), Prices(schema), Days(schema), units)
-    portfolio = load_portfolio(store, schema, owner)
+    portfolio = load_portfolio(store, schema, history.owner, history.sessions())
     days = portfolio.calendar.days
     index = len(days) - 1 if session is None else portfolio.calendar.of_date(session)
     first = portfolio.first_session

@@ -43,6 +43,7 @@ from projections.performance.booked import Execution, Fall
 from projections.performance.facts import Flow
 from projections.performance.moves import ENTRIES, MovedLots, Stood, stood_of
 from projections.performance.prices import Prices as MarkedPrices
+from projections.performance.sessions import Sessions, closed_sessions
 from projections.performance.standing import (
     ACTS,
     DECLARED,
@@ -104,12 +105,11 @@ class History:
         self.first_session, self.log_id, edition = rest
         self.basis = CostBasis(basis)
         self.state = State(told.position, edition)
+        self._market_position = told.market_position
         (partition,) = readable.partitions
         self._marked = MarkedPrices(NAME + partition.suffix)
         self._rates: dict[tuple[str, datetime], Decimal | None] = {}
-        self._sessions: list[date] = []
-        self._starts: list[datetime] = []
-        self._ends: list[datetime] = []
+        self._sessions, self._starts, self._ends = Sessions()
         self.fills: list[Execution] = []
         self._flows: list[tuple[int, Flow, int]] = []
         self._standing: list[Standing] = []
@@ -122,14 +122,18 @@ class History:
         """Ask for some rows, within the snapshot."""
         return ask(self.readable, NAME, rows, parameters, order=order)
 
+    def sessions(self) -> Sessions:
+        """Give the closed sessions of its calendar."""
+        of = (self.log_id, self.state.edition)
+        return closed_sessions(self.readable, self.calendar, of, self._market_position)
+
     def read(self, until: date) -> None:
         """Read the sessions, fills and flows up to a date; flows of closed sessions only.
 
         Raises:
             HistoryTooLong: there are too many facts.
         """
-        ((sessions, starts, ends),) = self.ask(booked.SESSIONS, self.calendar, until).rows
-        self._sessions, self._starts, self._ends = sessions or [], starts or [], ends or []
+        self._sessions, self._starts, self._ends = self.sessions().until(until)
         behind = (*self.owner, until)
         rows = self.ask(booked.FILLS, *behind, FACTS_MAX + 1, order="ORDER BY book_order").rows
         self.fills = [Execution(*row) for row in rows]

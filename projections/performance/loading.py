@@ -8,6 +8,7 @@ import psycopg
 from projections.performance.days import Span
 from projections.performance.ledger import load_waiting
 from projections.performance.restating import Store
+from projections.performance.sessions import Sessions
 from projections.performance.state import Calendar, Portfolio, Session, universal
 from projections.performance.tables import PORTFOLIO_COLUMNS, moment, text, upsert_lines
 
@@ -15,12 +16,6 @@ _SESSIONS = """
 SELECT calendar, session, starts_at, ends_at FROM {schema}.sessions ORDER BY calendar, session
 """
 _PORTFOLIOS = "SELECT {columns} FROM {schema}.portfolios ORDER BY opened_position"
-
-_SESSIONS_OF = """
-SELECT array_agg(session ORDER BY session), array_agg(starts_at ORDER BY session),
-    array_agg(ends_at ORDER BY session)
-FROM {schema}.sessions WHERE calendar = %s
-"""
 _PORTFOLIO = "SELECT {columns} FROM {schema}.portfolios WHERE tenant = %s AND portfolio = %s"
 
 
@@ -49,18 +44,17 @@ def load_portfolios(
         yield portfolio
 
 
-def load_portfolio(store: Store, schema: str, owner: tuple[str, str]) -> Portfolio:
-    """Load one portfolio that is known to be there, alone in its calendar."""
+def load_portfolio(
+    store: Store, schema: str, owner: tuple[str, str], sessions: Sessions
+) -> Portfolio:
+    """Load one portfolio that is known to be there, alone in its calendar of such sessions."""
     statement = _PORTFOLIO.format(schema=schema, columns=PORTFOLIO_COLUMNS)
     tenant, name, currency, basis, market, position, first, held = store.cursor.execute(
         statement.encode(), owner
     ).fetchall()[0]
     calendar = Calendar(market)
-    statement = _SESSIONS_OF.format(schema=schema)
-    with store.cursor.connection.cursor(binary=True) as cursor:
-        found = cursor.execute(statement.encode(), (market,)).fetchall()[0]
-    calendar.days, starts, ends = (each or [] for each in found)
-    calendar.starts, calendar.ends = list(map(universal, starts)), list(map(universal, ends))
+    calendar.days, calendar.starts = list(sessions.days), list(sessions.starts)
+    calendar.ends = list(sessions.ends)
     portfolio = Portfolio(tenant, name, currency, basis, calendar, position)
     portfolio.set_held(held)
     portfolio.first_session = None if first is None else calendar.of_date(first)
