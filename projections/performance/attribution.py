@@ -18,7 +18,13 @@ from projections.asking import Readable
 from projections.paging import Answer
 from projections.performance.assigned import benchmarks_in_force
 from projections.performance.benchmarks import Version, Weighted, versions_of, weighted
-from projections.performance.contributions import Laid, laid_of, sector_segments, summed_by
+from projections.performance.contributions import (
+    Laid,
+    cells_of,
+    laid_of,
+    sector_segments,
+    summed_by,
+)
 from projections.performance.history import History, of_portfolio
 from projections.performance.panel import Panel
 from projections.performance.price_arrays import EPOCH, PriceHistory
@@ -219,8 +225,9 @@ def _by_sector(
     found = known.get(key)
     if found is None:
         names, places = sectors.places(other.names, closes.days[1:])
-        weights = summed_by(other.weights, places, len(names))
-        moved = summed_by(other.weights * np.nan_to_num(other.returns), places, len(names))
+        cells = cells_of(places, len(names))
+        weights = summed_by(other.weights, cells, len(names))
+        moved = summed_by(other.weights * np.nan_to_num(other.returns), cells, len(names))
         grown = np.divide(moved, weights, out=np.zeros_like(moved), where=weights != 0)
         found = _Sectored(names, weights, grown)
         if len(known) >= _SECTORED_MAX:

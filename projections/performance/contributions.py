@@ -79,13 +79,21 @@ class Laid:
     @cached_property
     def sector_weights(self) -> Floats:
         """Days x sectors."""
-        names, places = self.by_sector
-        return summed_by(self.weights, places, len(names))
+        return self.summed(self.weights)
 
     @cached_property
     def by_sector(self) -> tuple[tuple[str, ...], Places]:
         """The sectors met, and for each day and line the place of its own among them."""
         return self.sectors.places(self.panel.names, self.panel.sessions)
+
+    @cached_property
+    def _cells(self) -> Places:
+        names, places = self.by_sector
+        return cells_of(places, len(names))
+
+    def summed(self, values: Floats) -> Floats:
+        """Sum days x lines into days x sectors."""
+        return summed_by(values, self._cells, len(self.by_sector[0]))
 
 
 def laid_of(readable: Readable, history: History, since: date | None, until: date | None) -> Laid:
@@ -133,16 +141,18 @@ def grouped(laid: Laid, by: By) -> Grouped:
     told = (laid.panel.results, laid.contributions)
     if by == "position":
         return Grouped(laid.panel.names, laid.weights, *told)
-    names, places = laid.by_sector
-    summed = (summed_by(each, places, len(names)) for each in told)
-    return Grouped(names, laid.sector_weights, *summed)
+    return Grouped(laid.by_sector[0], laid.sector_weights, *map(laid.summed, told))
 
 
-def summed_by(values: Floats, places: Places, count: int) -> Floats:
+def cells_of(places: Places, count: int) -> Places:
+    """Number the groups of all days through, by the place of each day's line among its groups."""
+    return (places + np.arange(len(places))[:, np.newaxis] * count).ravel()
+
+
+def summed_by(values: Floats, cells: Places, count: int) -> Floats:
     """Sum days x lines into days x groups."""
-    cells = places + np.arange(len(values))[:, np.newaxis] * count
     size = len(values) * count
-    summed = np.bincount(cells.ravel(), values.ravel(), size).reshape(len(values), count)
+    summed = np.bincount(cells, values.ravel(), size).reshape(len(values), count)
     return np.asarray(summed, dtype=np.float64)
 
 
@@ -232,7 +242,8 @@ def _sector_lines(laid: Laid, added: Contributions) -> list[SectorLine]:
         return []
     names, places = laid.by_sector
     _, _, returns = sector_segments(laid)
-    held = summed_by(panel.held_at_end[np.newaxis], places[-1:], len(names))[0]
+    at_end = cells_of(places[-1:], len(names))
+    held = summed_by(panel.held_at_end[np.newaxis], at_end, len(names))[0]
     total = held.sum()
     by_name = {each.name: each for each in added.lines}
     found = []
@@ -282,10 +293,9 @@ def sector_segments(laid: Laid) -> tuple[tuple[str, ...], Floats, Floats]:
 
     NaN where a sector's weight is zero, or one of its holdings has no return.
     """
-    panel = laid.panel
-    names, places = laid.by_sector
+    names, _ = laid.by_sector
     weights = laid.sector_weights
-    known = np.where(laid.weights == 0, 0.0, panel.returns)
-    moved = summed_by(laid.weights * known, places, len(names))
+    known = np.where(laid.weights == 0, 0.0, laid.panel.returns)
+    moved = laid.summed(laid.weights * known)
     returns = np.divide(moved, weights, out=np.full_like(moved, np.nan), where=weights != 0)
     return names, weights, returns
