@@ -1,7 +1,7 @@
 """The endpoints of what a return is made of: contributions, sectors, attribution."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 from starlette.responses import Response
@@ -112,7 +112,8 @@ class ContributionQueries:
         def ask(readable: Readable) -> shapes.OneExplainedContribution:
             found = explained_contribution(readable, by=asked.by, name=asked.name, **_range(call))
             row = _present(found)
-            daily = tuple(shaped(shapes.ContributedDay, each) for each in row.daily)
+            # A day has the fields of the reader's by name and kind: it is not made once more.
+            daily = cast(tuple[shapes.ContributedDay, ...], tuple(row.daily))
             item = shaped(shapes.ExplainedContribution, row, daily=daily)
             calculation = contributions.CALCULATION
             return shaped(

@@ -1,6 +1,7 @@
 """What a contribution to a return is made of: its days, which `linked_contributions` links."""
 
 from datetime import date
+from itertools import repeat
 
 import msgspec
 import numpy as np
@@ -98,15 +99,12 @@ def _days(
     returned: Floats,
 ) -> list[ContributedDay]:
     worth = np.cumprod(np.concatenate(([1.0], 1.0 + returned[:-1]))) if len(daily) else daily
-    return [
-        ContributedDay(
-            session,
-            None if weights is None else weights[place],
-            None if results is None else results[place],
-            float(daily[place]),
-            float(returned[place]),
-            float(worth[place]),
-            float(worth[place] * daily[place]),
+    return list(
+        map(
+            ContributedDay,
+            sessions,
+            repeat(None) if weights is None else weights,
+            repeat(None) if results is None else results,
+            *(each.tolist() for each in (daily, returned, worth, worth * daily)),
         )
-        for place, session in enumerate(sessions)
-    ]
+    )
