@@ -47,7 +47,7 @@ def is_read_at(up: Up, position: int) -> bool:
     answer = httpx.get(
         f"{up.addresses()['read_url']}/v1/portfolios/alpha",
         params={"min_position": position},
-        headers=authorization(up),
+        headers=authorization(up.data.path),
         timeout=60,
     )
     return answer.status_code == httpx.codes.OK and int(answer.json()["position"]) >= position

@@ -99,6 +99,7 @@ ONE_ORDER = {
     "/v1/alert-rules:try",
     "/v1/portfolios/{portfolio}/bridge/explain",
     "/v1/portfolios/{portfolio}/cash/explain",
+    "/v1/portfolios/{portfolio}/positions/bases/explain",
     "/v1/portfolios/{portfolio}/positions/{instrument}/explain",
     "/v1/portfolios/{portfolio}/realised/explain",
 }
