@@ -160,12 +160,8 @@ class StressedLine(Shaped, frozen=True):
     gain: float
 
 
-class Stressed(Shaped, frozen=True):
-    """What the whole would gain, negative for a loss, and the NAV after; null with a `reason`.
-
-    `since` and `until` are the sessions at whose closes a window begins and ends; `unused` are
-    shocks that nothing held meets.
-    """
+class StressTold(Shaped, frozen=True):
+    """What a stress comes to, however its lines are told."""
 
     valued: Valued
     since: date | None
@@ -175,6 +171,15 @@ class Stressed(Shaped, frozen=True):
     reason: str | None
     gain: float | None
     nav: float | None
+
+
+class Stressed(StressTold, frozen=True):
+    """What the whole would gain, negative for a loss, and the NAV after; null with a `reason`.
+
+    `since` and `until` are the sessions at whose closes a window begins and ends; `unused` are
+    shocks that nothing held meets.
+    """
+
     lines: tuple[StressedLine, ...]
 
 
@@ -211,7 +216,7 @@ class ExplainedStressLine(Shaped, frozen=True):
     gain: float
 
 
-class ExplainedStress(Shaped, frozen=True):
+class ExplainedStress(StressTold, frozen=True):
     """A stress as `/risk/stress` tells it, and what gives it: the lines' gains sum to `gain`.
 
     They are what `call` gives in Python, in their order, with `inputs` as numpy arrays, after
@@ -220,14 +225,6 @@ class ExplainedStress(Shaped, frozen=True):
     of `sessions`, which it compounds. Null, without lines, where there is a `reason`.
     """
 
-    valued: Valued
-    since: date | None
-    until: date | None
-    unused: tuple[str, ...]
-    uncovered: tuple[str, ...]
-    reason: str | None
-    gain: float | None
-    nav: float | None
     lines: tuple[ExplainedStressLine, ...]
     shock_function: str | None
     function: str | None
