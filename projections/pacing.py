@@ -12,10 +12,9 @@ FULL_EVENTS = 2_000
 
 
 class Pacing:
-    """Counts what is passed; of `moment`, in seconds, differences count."""
+    """Counts what is passed."""
 
-    def __init__(self, moment: float) -> None:
-        self._looked_at = moment
+    def __init__(self) -> None:
         self._passed = self._round = 0
         self._rest = 0.0
 
@@ -24,11 +23,11 @@ class Pacing:
         self._passed += events
         self._round += events
 
-    def look(self, moment: float) -> None:
-        """Judge by what was passed since it was looked last."""
-        rate = self._passed / (moment - self._looked_at)
+    def look(self, seconds: float) -> None:
+        """Judge by what was passed since it was looked last, so many seconds ago."""
+        rate = self._passed / seconds
         self._rest = next((rest for least, rest in RESTS if rate >= least), 0.0)
-        self._looked_at, self._passed = moment, 0
+        self._passed = 0
 
     def rest(self) -> float:
         """Say how long to rest, behind what was passed since this was asked last."""

@@ -95,7 +95,7 @@ class Projector:
         self._head_read = self._observed = -HEAD_SECONDS
         self._is_connected = False
         self._lost_races = 0
-        self._pacing = Pacing(self._observed)
+        self._pacing = Pacing()
         self._was_short = False
         self._rebuilds = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rebuild")
         self._logger = structlog.get_logger(__name__)
@@ -361,7 +361,7 @@ class Projector:
         moment = time.monotonic()
         if moment - self._observed < OBSERVE_SECONDS:
             return
-        self._pacing.look(moment)
+        self._pacing.look(moment - self._observed)
         self._observed = moment
         if moment - self._head_read >= HEAD_SECONDS:
             self._head_read = moment

@@ -7,10 +7,10 @@ from projections.pacing import FULL_EVENTS, RESTS, Pacing
 
 def paced(events: int, *, seconds: float = 1.0) -> Pacing:
     """Pass events within some seconds, and judge by them."""
-    pacing = Pacing(100.0)
+    pacing = Pacing()
     pacing.passed(events)
     pacing.rest()
-    pacing.look(100.0 + seconds)
+    pacing.look(seconds)
     pacing.passed(1)
     return pacing
 
@@ -39,5 +39,5 @@ def test_nothing_new_and_a_full_batch_are_not_waited_behind() -> None:
 def test_a_quiet_while_ends_it() -> None:
     """What was passed before the last look does not count any more."""
     pacing = paced(BUSY_RATE)
-    pacing.look(102.0)
+    pacing.look(1.0)
     assert pacing.rest() == 0.0
