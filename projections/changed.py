@@ -18,6 +18,14 @@ Owner: TypeAlias = tuple[str, str]
 """A portfolio: its tenant and its name."""
 
 
+CHANGED = "changed_position BETWEEN %(after)s::bigint + 1 AND 9223372036854775807"
+"""The SQL of what changed behind `after`.
+
+For whatever comes behind a position that it does not know, PostgreSQL expects a third of the table,
+and reads all of it whenever it plans for any position; of what is between two, half a percent.
+"""
+
+
 def changed_of(table: str) -> str:
     """Give the SQL of the rows of a table that changed behind `after`, under the table's name.
 
@@ -25,7 +33,7 @@ def changed_of(table: str) -> str:
     far behind `after` is, looks at every row of every owner, however long nothing happened to it.
     """
     return f"""(
-    SELECT * FROM {{schema}}.{table} WHERE changed_position > %(after)s OFFSET 0
+    SELECT * FROM {{schema}}.{table} WHERE {CHANGED} OFFSET 0
 ) AS {table}
 """  # noqa: S608 - names of tables
 

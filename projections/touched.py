@@ -3,18 +3,18 @@
 from collections.abc import Collection, Sequence
 
 from projections.asking import Readable, ask
-from projections.changed import Owner, ask_of_owners
+from projections.changed import CHANGED, Owner, ask_of_owners, changed_of
 
 _BOOKED = """
-DISTINCT positions.tenant, positions.portfolio FROM {schema}.positions
-JOIN {owned} USING (tenant, portfolio) WHERE changed_position > %(after)s
-"""
+DISTINCT positions.tenant, positions.portfolio FROM {positions}
+JOIN {owned} USING (tenant, portfolio)
+""".replace("{positions}", changed_of("positions"))
 _MOVED = """
 DISTINCT moved.tenant, moved.portfolio FROM (
-    SELECT tenant, portfolio FROM {schema}.balances WHERE changed_position > %(after)s
-    UNION ALL SELECT tenant, portfolio FROM {schema}.receivables WHERE changed_position > %(after)s
+    SELECT tenant, portfolio FROM {schema}.balances WHERE {changed}
+    UNION ALL SELECT tenant, portfolio FROM {schema}.receivables WHERE {changed}
 ) AS moved JOIN {owned} USING (tenant, portfolio)
-"""
+""".replace("{changed}", CHANGED)
 _LOOKED_AT = (("positions", _BOOKED), ("cash", _MOVED))
 
 

@@ -36,7 +36,7 @@ class Alerts:
     """What is watched, what was raised, and who took it on."""
 
     name = "alerts"
-    calculation_version = 2
+    calculation_version = 3
     event_types: frozenset[type[Event]] = frozenset({
         AlertRuleDeclared, AlertRuleRetired, AlertRaised, AlertEscalated, AlertAcknowledged,
         AlertCleared, AlertResolved, AlertRetracted,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from projections.alerts.tables import AlertRow, OccurrenceRow, RuleRow
 from projections.asking import PAGE_ROWS_MAX, Answered, Readable, ask
-from projections.changed import CHANGES_MAX, Changed, TooMuchChanged
+from projections.changed import CHANGED, CHANGES_MAX, Changed, TooMuchChanged
 from projections.paging import Answer, Page, page_of, read_cursor
 
 _POSITION_MAX = 2**63 - 1
@@ -19,9 +19,9 @@ _ALERTS = """
 ORDER BY position DESC LIMIT %s
 """
 _CHANGED = """
-* FROM {schema}.alerts WHERE tenant = ANY(%(tenants)s) AND changed_position > %(after)s
+* FROM {schema}.alerts WHERE tenant = ANY(%(tenants)s) AND {changed}
 LIMIT %(limit)s
-"""
+""".replace("{changed}", CHANGED)
 _OPEN = """
 * FROM {schema}.alerts WHERE tenant = ANY(%(tenants)s) AND ended_position IS NULL
 """

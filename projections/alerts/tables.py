@@ -63,7 +63,7 @@ CREATE TABLE {schema}.alerts (
     PRIMARY KEY (tenant, alert)
 );
 CREATE INDEX ON {schema}.alerts (tenant, position);
-CREATE INDEX ON {schema}.alerts (tenant, changed_position);
+CREATE INDEX ON {schema}.alerts (changed_position);
 CREATE INDEX ON {schema}.alerts (tenant, level) WHERE ended_position IS NULL;
 CREATE TABLE {schema}.occurrences (
     tenant text COLLATE "C" NOT NULL,

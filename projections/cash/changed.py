@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from projections.asking import Readable
 from projections.cash.model import BalanceRow
-from projections.changed import CHANGES_MAX, Changed, Owner, ask_of_owners
+from projections.changed import CHANGES_MAX, Changed, Owner, ask_of_owners, changed_of
 
 _BALANCES = """
-balances.* FROM {schema}.balances JOIN {owned} USING (tenant, portfolio)
-WHERE changed_position > %(after)s LIMIT %(limit)s
+balances.* FROM {balances} JOIN {owned} USING (tenant, portfolio)
 """
+_ALL = _BALANCES.replace("{balances}", "{schema}.balances")
+_CHANGED = _BALANCES.replace("{balances}", changed_of("balances")) + "LIMIT %(limit)s"
 
 
 def balances_changed(readable: Readable, owners: Sequence[Owner], *, after: int | None) -> Changed:
@@ -18,6 +19,8 @@ def balances_changed(readable: Readable, owners: Sequence[Owner], *, after: int 
     Raises:
         TooMuchChanged: more changed than one answer takes.
     """
-    limit = None if after is None else CHANGES_MAX
-    found = ask_of_owners(readable, "cash", _BALANCES, owners, limit=limit, after=after or 0)
+    if after is None:
+        found = ask_of_owners(readable, "cash", _ALL, owners)
+    else:
+        found = ask_of_owners(readable, "cash", _CHANGED, owners, limit=CHANGES_MAX, after=after)
     return found._replace(rows=[(BalanceRow(*values),) for values in found.rows])

@@ -73,9 +73,8 @@ CREATE TABLE {schema}.balances (
     withholding_tax numeric NOT NULL,
     changed_position bigint NOT NULL,
     PRIMARY KEY (tenant, portfolio, currency)
-) WITH (fillfactor = 70);
-CREATE INDEX ON {schema}.balances USING brin (changed_position)
-    WITH (pages_per_range = 4, autosummarize = on);
+);
+CREATE INDEX ON {schema}.balances (changed_position);
 """
 _BALANCES = """
 SELECT found.* FROM unnest(%s::text[], %s::text[], %s::text[])
@@ -143,7 +142,7 @@ class Cash:
     """What moved each portfolio's cash, leg by leg, and what is left."""
 
     name = "cash"
-    calculation_version = 7
+    calculation_version = 8
     event_types: frozenset[type[Event]] = LADDER_EVENTS | {
         CashDeposited,
         CashWithdrawn,

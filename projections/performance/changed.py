@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from projections.asking import Readable
-from projections.changed import CHANGES_MAX, Changed, Owner, ask_of_owners
+from projections.changed import CHANGED, CHANGES_MAX, Changed, Owner, ask_of_owners
 from projections.performance.queries import DAY, NAME, day_of_row
 
 NEWEST = 30
@@ -17,10 +17,10 @@ owned.tenant, newest.* FROM {owned} CROSS JOIN LATERAL (
 """.replace("{day}", DAY)
 _CHANGED = """
 days.tenant, {day} FROM {schema}.days
-WHERE tenant = ANY(%(tenants)s) AND changed_position > %(after)s
+WHERE tenant = ANY(%(tenants)s) AND {changed}
     AND (tenant, portfolio) IN (SELECT * FROM {owned})
 LIMIT %(limit)s
-""".replace("{day}", DAY)
+""".replace("{day}", DAY).replace("{changed}", CHANGED)
 
 
 def days_changed(readable: Readable, owners: Sequence[Owner], *, after: int | None) -> Changed:

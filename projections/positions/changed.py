@@ -16,12 +16,12 @@ from domain.money import average
 from projections.arrays import array_text
 from projections.asking import Readable, ask
 from projections.changed import (
+    CHANGED,
     CHANGES_MAX,
     Changed,
     Owner,
     ask_of_owners,
     changed_of,
-    owners_text,
 )
 from projections.positions.in_force import TODAY, in_force
 from projections.positions.queries import BASIS, VALUED, PositionView, position_view
@@ -53,17 +53,17 @@ _TOUCHED = """
 ) AS touched
 """
 _VALUED_ALONE = _ALL_VALUED + " AND instrument = ANY(%(instruments)s)"
-_BOOKED = """
+_ALL_BOOKED = """
 positions.tenant, positions.portfolio, positions.instrument, {basis}, positions.currency,
     positions.quantity, positions.cost, positions.fees, positions.realised_gross,
     positions.realised_net, positions.traded_price, positions.traded_at, positions.traded_date,
     positions.first_date, positions.changed_position
-FROM unnest(%(tenants)s::text[], %(portfolios)s::text[], %(after)s::bigint[])
-    AS owned (tenant, portfolio, after)
-JOIN {schema}.positions USING (tenant, portfolio)
+FROM {positions}
+JOIN {owned} USING (tenant, portfolio)
 JOIN {schema}.portfolios USING (tenant, portfolio)
-WHERE positions.changed_position > owned.after
 """.replace("{basis}", BASIS)
+_BOOKED_CHANGED = _ALL_BOOKED.replace("{positions}", changed_of("positions"))
+_ALL_BOOKED = _ALL_BOOKED.replace("{positions}", "{schema}.positions")
 _PRICED = (
     """
 wanted.instrument, {symbol}, {sector}, instruments.asset_class, prices.price, prices.at,
@@ -99,8 +99,8 @@ LIMIT %(limit)s
 """
 )
 _PORTFOLIOS = """
-* FROM {schema}.portfolios WHERE tenant = ANY(%s) AND changed_position > %s
-"""
+* FROM {schema}.portfolios WHERE tenant = ANY(%(tenants)s) AND {changed}
+""".replace("{changed}", CHANGED)
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,16 +192,15 @@ class Priced(NamedTuple):
     is_split: bool
 
 
-def booked_of(readable: Readable, owners: Mapping[Owner, int]) -> Changed:
-    """Give rows of `Booked`, closed or not, of owners: what changed behind each's position.
+def booked_of(readable: Readable, owners: Sequence[Owner], *, after: int | None) -> Changed:
+    """Give rows of `Booked`, closed or not, of owners: all, or what changed behind a position.
 
     Raises:
         ReadModelMissing: there are no tables yet.
     """
-    tenants, portfolios = owners_text(tuple(owners))
-    asked = {"tenants": tenants, "portfolios": portfolios, "after": array_text(owners.values())}
-    answered = ask(readable, "positions", _BOOKED, asked)
-    return Changed(*answered)
+    if after is None:
+        return ask_of_owners(readable, "positions", _ALL_BOOKED, owners)
+    return ask_of_owners(readable, "positions", _BOOKED_CHANGED, owners, after=after)
 
 
 def priced_of(readable: Readable, instruments: Mapping[str, int]) -> list[Priced]:
@@ -234,9 +233,8 @@ def valued_alone(
 
 def portfolios_changed(readable: Readable, tenants: Sequence[str], *, after: int = 0) -> Changed:
     """Give portfolios that changed behind a position, by default all; of all partitions asked."""
-    answered = ask(
-        readable, "positions", _PORTFOLIOS, (list(tenants), after), merge=lambda row: row[:2]
-    )
+    asked = {"tenants": list(tenants), "after": after}
+    answered = ask(readable, "positions", _PORTFOLIOS, asked, merge=lambda row: row[:2])
     rows = [(PortfolioRow(*values),) for values in answered.rows]
     return Changed(answered.position, answered.market_position, list(rows))
 

@@ -37,7 +37,7 @@ class Positions:
     """What each portfolio holds, with lots, prices and what is needed to value them."""
 
     name = "positions"
-    calculation_version = 8
+    calculation_version = 9
     event_types = _BOOKINGS | _MARKET | _INSTRUMENT | _ACTIONS | _PORTFOLIO
     compared_tables = TABLES
 

@@ -37,6 +37,7 @@ CREATE TABLE {schema}.portfolios (
     cost_basis_from date,
     PRIMARY KEY (tenant, portfolio)
 );
+CREATE INDEX ON {schema}.portfolios (changed_position);
 CREATE TABLE {schema}.instruments (
     instrument text COLLATE "C" PRIMARY KEY,
     symbol text NOT NULL,
@@ -143,9 +144,8 @@ CREATE TABLE {schema}.positions (
     changed_position bigint NOT NULL,
     cost_basis text,
     PRIMARY KEY (tenant, portfolio, instrument)
-) WITH (fillfactor = 70);
-CREATE INDEX ON {schema}.positions USING brin (changed_position)
-    WITH (pages_per_range = 4, autosummarize = on);
+);
+CREATE INDEX ON {schema}.positions (changed_position);
 CREATE TABLE {schema}.lots (
     tenant text COLLATE "C" NOT NULL,
     portfolio text COLLATE "C" NOT NULL,

@@ -90,14 +90,18 @@ class ValuesFollowed:
     def _catch_up(self, readable: Readable, topics: Sequence[Topic]) -> _Standing:
         """Take in what changed since the last question; give where that is, and what moved."""
         self._held = {topic: self._held.get(topic, {}) for topic in topics}
-        found = booked_of(readable, {each.owner: self._known(each) for each in topics})
+        owners = [topic.owner for topic, held in self._held.items() if held]
+        found = booked_of(readable, owners, after=self._stands.position)
         assert readable.seen is not None, "the edition is asked with the rows"
         (state,) = readable.seen.values()
         if state.edition != self._stands.edition:
             self._held, self._prices = {topic: {} for topic in topics}, {}
-            found = booked_of(readable, {each.owner: NOT_ASKED for each in topics})
+            found = found._replace(rows=[])
+        # One without any position is asked whole: nothing may be remembered of it.
+        owners = [topic.owner for topic, held in self._held.items() if not held]
+        begun = booked_of(readable, owners, after=None).rows if owners else []
         moved: dict[Place, None] = {}
-        for booked in map(Booked._make, found.rows):
+        for booked in map(Booked._make, [*found.rows, *begun]):
             topic = Topic.of(booked.tenant, booked.portfolio)
             self._held[topic][booked.instrument] = _held(booked)
             moved[topic, booked.instrument] = None
@@ -115,10 +119,6 @@ class ValuesFollowed:
         self._prices = {name: self._prices[name] for name in last}
         self._prices.update((each.instrument, _price(each)) for each in found)
         return {each.instrument for each in found}
-
-    def _known(self, topic: Topic) -> int:
-        """Say up to where a topic is remembered; one without any position is asked whole."""
-        return self._stands.position if self._held[topic] else NOT_ASKED
 
     def _everything(self) -> Iterator[Place]:
         """List all there is: who began meanwhile stands before what moved last."""
