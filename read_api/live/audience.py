@@ -36,6 +36,7 @@ RENEWAL_SECONDS_MAX = 5.0
 THREADS = 4
 
 GATHER_SECONDS = 0.001
+TOPICS_AT_ONCE = 10
 
 ValueT = TypeVar("ValueT")
 Answer: TypeAlias = tuple[Encoded, Seen]
@@ -252,10 +253,12 @@ class Audience:
             self._look(stream)
 
     def _rest(self, stream: Stream, taken: float, pause: float) -> None:
-        destination = stream.destination
+        destination, told_over = stream.destination, stream.told_over
+        taken -= told_over
         self._metrics.asked.labels(destination.pattern).observe(taken)
-        rest = taken * (1 / destination.busy_part - 1)
-        stream.not_before = time.monotonic() + max(pause, destination.pause_seconds, rest)
+        rest = max(pause, destination.pause_seconds, taken * (1 / destination.busy_part - 1))
+        stream.not_before = time.monotonic() - told_over + rest
+        stream.told_over = 0.0
         stream.is_asking = False
 
     def _pause_after(self, stream: Stream, error: Exception | None) -> float:
@@ -288,7 +291,7 @@ class Audience:
             elif isinstance(answer, Exception):
                 failed[stream] = answer
             elif stream.destination.is_log or stream.is_of_same_edition(answer[1]):
-                self._tell(stream.moved(*answer, each.question.since))
+                await self._tell_by_and_by(stream, stream.moved(*answer, each.question.since))
             else:
                 anew.append(each)
         return anew
@@ -322,14 +325,27 @@ class Audience:
             return destination.snapshot(readable, asked)
 
         told, seen = await self._ask(stream, anew, is_of_one_snapshot=True)
-        self._tell(stream.asked_anew(told, seen, asked))
+        self._tell(stream, stream.asked_anew(told, seen, asked))
 
-    def _tell(self, told: Sequence[Telling]) -> None:
+    async def _tell_by_and_by(self, stream: Stream, told: Sequence[Telling]) -> None:
+        """Tell what changed; of what is asked at leisure, much at once is told over its pause.
+
+        A tick of all prices moves every topic: told at once it would hold up what was just booked.
+        """
+        pause = stream.destination.pause_seconds * TOPICS_AT_ONCE / max(len(told), 1)
+        for first in range(0, len(told), TOPICS_AT_ONCE):
+            if first and pause:
+                await asyncio.sleep(pause)
+                stream.told_over += pause
+            self._tell(stream, told[first : first + TOPICS_AT_ONCE])
+
+    def _tell(self, stream: Stream, told: Sequence[Telling]) -> None:
         self._metrics.taken(
             Counter(
                 subscription.take(change)
                 for change, subscriptions in told
                 for subscription in subscriptions
+                if stream.hears(subscription, change)
             )
         )
 

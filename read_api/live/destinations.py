@@ -105,7 +105,8 @@ class Destination(NamedTuple):
     `snapshot` gives all rows of some topics, `changes` those that changed behind a position,
     `touched` the topics that may have (it asks `model`, so that one made anew is noticed); `follow`
     makes what a stream asks in place of `changes`, with a memory of its own. They run in a thread,
-    at most `busy_part` of the time.
+    at most `busy_part` of the time. What changed is asked every `pause_seconds` at most, and where
+    many topics have changed it is told over so long.
     `admit` raises a `Problem` where the actions do not say enough; a topic that is not `is_known`
     is refused at once. Those of one `sitting` are asked together and their clients told at once,
     which costs each less; none of them may take long. The rows of a `is_log` never change: whoever

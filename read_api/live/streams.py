@@ -79,6 +79,8 @@ class Stream:
     it is answered, so that the next one is asked from where they stand.
 
     Of a destination without `changes` it keeps each topic's state, to tell what differs.
+
+    It is not asked again before `not_before`; the last answer was told over so many seconds.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Stream:
         self.position: int | None = None
         self.is_asking = False
         self.not_before = 0.0
+        self.told_over = 0.0
         self._seen: Seen = {}
         self._edition: int | None = None
         self._began: dict[Subscription, First] = {}
@@ -171,15 +174,24 @@ class Stream:
     def moved(self, told: Encoded, seen: Seen, since: int) -> list[Telling]:
         """Take in what changed behind the position that was asked, and say who is told what.
 
-        Who began before that position meanwhile is not: it would miss what is in between.
+        It may be told little by little, before anything more is asked: see `hears`.
         """
-        early = {each for each, first in self._began.items() if first.position < since}
         self._stand(told, seen)
         return [
-            Telling(_change(told, topic, edition_of(seen), since), list(self.topics[topic] - early))
+            Telling(_change(told, topic, edition_of(seen), since), list(self.topics[topic]))
             for topic in told.rows
             if topic in self.topics
         ]
+
+    def hears(self, subscription: Subscription, change: Change) -> bool:
+        """Say whether a subscription is still to be told of a change.
+
+        Not one that has left meanwhile, nor one that began before what the change is behind: it
+        would miss what is in between, and is asked for again.
+        """
+        began = None if self.destination.changes is None else self._began.get(subscription)
+        is_early = began is not None and began.position < change.since
+        return self.has(subscription) and not is_early
 
     def asked_anew(self, told: Encoded, seen: Seen, topics: Iterable[Topic]) -> list[Telling]:
         """Take in the whole state of topics, and say who is told what.

@@ -122,6 +122,7 @@ class World:
         self.positions: dict[Subscription, int] = {}
         self.asked: Question | None = None
         self.answer: Answer | None = None
+        self.untold: list[Telling] = []
 
     def write(self, topic: Topic, key: str, value: int | None) -> None:
         """Let something happen."""
@@ -175,19 +176,35 @@ class World:
         self.answer = Answer(self.asked, *self.store.read(topics), topics, is_anew=True)
 
     def reply(self) -> None:
-        """Let what was read come back, and be told."""
-        if self.answer is not None:
-            (_, since, _), told, seen, topics, is_anew = self.answer
-            tellings: list[Telling] = (
-                self.stream.asked_anew(told, seen, topics)
-                if is_anew
-                else self.stream.moved(told, seen, since)
-            )
-            for change, clients in tellings:
-                for client in clients:
-                    client.take(change)
-            self.asked, self.answer, self.stream.is_asking = None, None, False
+        """Let what was read come back, and all of it be told."""
+        self.come_back()
+        while self.untold:
+            self.tell()
         self.take()
+
+    def come_back(self) -> None:
+        """Let what was read come back; what changed behind a position is told by and by."""
+        if self.answer is None:
+            return
+        (_, since, _), told, seen, topics, is_anew = self.answer
+        self.asked, self.answer = None, None
+        if is_anew:
+            self.untold = self.stream.asked_anew(told, seen, topics)
+            while self.untold:
+                self.tell()
+        else:
+            self.untold = self.stream.moved(told, seen, since)
+        self.stream.is_asking = bool(self.untold)
+
+    def tell(self) -> None:
+        """Tell one more topic."""
+        if self.untold:
+            change, clients = self.untold.pop(0)
+            for client in clients:
+                if self.stream.hears(client, change):
+                    assert client in self.watching, "who has left is told nothing"
+                    client.take(change)
+            self.stream.is_asking = bool(self.untold)
 
     def take(self) -> None:
         """Let every client take what waits."""
@@ -223,6 +240,7 @@ STEPS = st.lists(
         st.tuples(st.just("join"), TOPICS),
         st.tuples(st.just("arrive"), st.integers(0, 3)),
         st.sampled_from([("ask",), ("read",), ("reply",), ("take",), ("leave",)]),
+        st.sampled_from([("come_back",), ("tell",)]),
     ),
     max_size=40,
 )
@@ -303,6 +321,14 @@ class TestAStream:
             ("ask",),
             *rest,
         ])  # fmt: skip
+
+    @pytest.mark.parametrize("meanwhile", [[("leave",)], [("join", A), ("arrive", 0)]])
+    def test_tells_by_and_by_whoever_is_still_there(
+        self, meanwhile: list[tuple[object, ...]]
+    ) -> None:
+        """Between what came back and its telling some go, and some begin."""
+        begun = [("join", A), ("arrive", 0), ("write", A, "k", 1), ("ask",), ("read",)]
+        assert_all_told([*begun, ("come_back",), *meanwhile, ("tell",)])
 
     def test_asks_again_for_one_whose_topic_was_not_asked(self) -> None:
         """It has begun before the answer, which is of a later position."""
