@@ -9,12 +9,12 @@ counts.
 
 from collections.abc import Sequence
 from datetime import date
-from threading import Lock
 from typing import NamedTuple
 
 from domain.contests.events import Rank
 from domain.contests.ranking import Score, ranked, score, standing
 from projections.asking import Database, Readable, ask
+from projections.bounded_memory import BoundedMemory
 from projections.leaderboard.changes import stands
 from projections.leaderboard.tracks import NAME, Contest, tracks_of
 
@@ -54,40 +54,7 @@ class _Read(NamedTuple):
     ranks: list[Rank]
 
 
-class _Kept:
-    """What this process remembers, the contest asked for longest ago first."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._known: dict[_Key, _Read] = {}
-
-    def ranks(self, readable: Readable, contest: Contest, session: date) -> list[Rank]:
-        stand = stands(readable)
-        suffixes = tuple(each.suffix for each in readable.partitions)
-        key = (
-            readable.database, stand.log_id, stand.edition, suffixes, *contest.name, session
-        )  # fmt: skip
-        with self._lock:  # Held while reading: a second one that asks finds what the first read.
-            known = self._known.pop(key, None)
-            if known is not None and known.contest != contest:
-                known = None
-            read = _read_on(readable, contest, session, stand.position, known)
-            if read is None:
-                return standing(
-                    contest.terms, tracks_of(readable, contest, session).tracks, session
-                )
-            newest = known if known is not None and known.until > read.until else read
-            self._known[key] = newest
-            self._forget()
-            return read.ranks
-
-    def _forget(self) -> None:
-        entrants = sum(len(each.scores) for each in self._known.values())
-        while entrants > ENTRANTS_MAX:
-            entrants -= len(self._known.pop(next(iter(self._known))).scores)
-
-
-_KEPT = _Kept()
+_KEPT: BoundedMemory[_Key, _Read] = BoundedMemory(ENTRANTS_MAX, lambda read: len(read.scores))
 
 
 def ranks_of(readable: Readable, contest: Contest, session: date) -> list[Rank]:
@@ -96,7 +63,18 @@ def ranks_of(readable: Readable, contest: Contest, session: date) -> list[Rank]:
     Raises:
         PartitionsApart: partitions stand apart in what the contest is made of.
     """
-    return _KEPT.ranks(readable, contest, session)
+    stand = stands(readable)
+    suffixes = tuple(each.suffix for each in readable.partitions)
+    key = (readable.database, stand.log_id, stand.edition, suffixes, *contest.name, session)
+    with _KEPT.lock:
+        known = _KEPT.take(key)
+        if known is not None and known.contest != contest:
+            known = None
+        read = _read_on(readable, contest, session, stand.position, known)
+        if read is None:
+            return standing(contest.terms, tracks_of(readable, contest, session).tracks, session)
+        _KEPT.keep(key, known if known is not None and known.until > read.until else read)
+    return read.ranks
 
 
 def _read_on(

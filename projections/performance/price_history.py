@@ -10,7 +10,6 @@ from the market position where it was read last.
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from threading import Lock
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -20,6 +19,7 @@ import numpy as np
 from domain.corporate_actions import Action, Terms
 from domain.statistics.measured import Floats
 from projections.asking import Database, Readable, ask
+from projections.bounded_memory import BoundedMemory
 from projections.performance.price_arrays import Ints, PriceHistory
 
 NAME = "performance"
@@ -85,38 +85,11 @@ class _Read(NamedTuple):
 
 
 _Key = tuple[Database, UUID, str, str]
-"""The database, the log in it, schema and calendar."""
+"""The database, the log in it, schema and calendar; of another edition is too large to linger."""
 
 
-class _Kept:
-    """The histories of this process by log, schema and calendar: the last one and one before."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._known: dict[_Key, tuple[_Read, ...]] = {}
-
-    def find(self, readable: Readable, calendar: str) -> PriceHistory:
-        (partition,) = readable.partitions
-        state = ask(readable, NAME, _STATE, ())
-        log_id, edition = state.rows[0]
-        key = (readable.database, log_id, NAME + partition.suffix, calendar)
-        position = state.market_position
-        with self._lock:
-            known = tuple(each for each in self._known.pop(key, ()) if each.edition == edition)
-            fitting = [each for each in known if each.since <= position <= each.until]
-            if not fitting:
-                last = known[0] if known and known[0].until < position else None
-                read = _Reading(readable, calendar, edition, position, last).read()
-                if last is not None or not known:
-                    known = read
-                fitting = [*read]
-            self._known[key] = known
-            while len(self._known) > HISTORIES_MAX:
-                del self._known[next(iter(self._known))]
-            return fitting[0].history
-
-
-_KEPT = _Kept()
+_KEPT: BoundedMemory[_Key, tuple[_Read, ...]] = BoundedMemory(HISTORIES_MAX)
+"""Of each the last one and one before."""
 
 
 def price_history(readable: Readable, calendar: str) -> PriceHistory:
@@ -125,7 +98,20 @@ def price_history(readable: Readable, calendar: str) -> PriceHistory:
     Raises:
         ReadModelMissing: there are no tables yet.
     """
-    return _KEPT.find(readable, calendar)
+    (partition,) = readable.partitions
+    state = ask(readable, NAME, _STATE, ())
+    log_id, edition = state.rows[0]
+    key = (readable.database, log_id, NAME + partition.suffix, calendar)
+    position = state.market_position
+    with _KEPT.lock:
+        known = [each for each in _KEPT.get(key) or () if each.edition == edition]
+        fitting = [each for each in known if each.since <= position <= each.until]
+        if not fitting:
+            last = known[0] if known and known[0].until < position else None
+            fitting = [*_Reading(readable, calendar, edition, position, last).read()]
+            if last is not None or not known:
+                _KEPT.keep(key, tuple(fitting))
+    return fitting[0].history
 
 
 class _Reading:

@@ -5,7 +5,6 @@ costs most. So they are kept in memory as of a log position. Whatever changes of
 later `changed_position`, and no row is ever taken out.
 """
 
-from threading import Lock
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from domain.returns import ReturnReason
 from projections.asking import Database, State, ask
+from projections.bounded_memory import BoundedMemory
 from projections.performance.history import NAME, History
 from projections.performance.price_arrays import EPOCH
 
@@ -60,69 +60,44 @@ told.* FROM (
 ) AS told
 """.replace("{rows}", _ROWS)
 
-_Key = tuple[Database, str, tuple[str, str]]
-"""The database, schema and owner."""
+_Key = tuple[Database, UUID, str, int, tuple[str, str]]
+"""The database, the log in it, schema and edition, and the owner."""
 
 
 class _Read(NamedTuple):
-    """A portfolio's sessions, as of a state of the tables of a log."""
+    """A portfolio's sessions, as of a state of the tables."""
 
-    log_id: UUID
     state: State
     sessions: Returned
 
 
-class _Kept:
-    """What this process remembers, the portfolio asked for longest ago first."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._known: dict[_Key, _Read] = {}
-        self._count = 0
-
-    def sessions(self, history: History) -> Returned:
-        (partition,) = history.readable.partitions
-        key = (history.readable.database, NAME + partition.suffix, history.owner)
-        with self._lock:
-            known = self._known.get(key)
-        read = _read_on(history, known)
-        with self._lock:  # Not held while reading: what is kept is never changed.
-            last = self._known.pop(key, None)
-            self._known[key] = read
-            self._count += len(read.sessions) - (0 if last is None else len(last.sessions))
-            while self._count > SESSIONS_MAX:
-                self._count -= len(self._known.pop(next(iter(self._known))).sessions)
-        return read.sessions
-
-
-_KEPT = _Kept()
+_KEPT: BoundedMemory[_Key, _Read] = BoundedMemory(SESSIONS_MAX, lambda read: len(read.sessions))
 
 
 def returned(history: History) -> Returned:
     """Give all sessions of a portfolio from its first one on, as of the snapshot."""
-    sessions = _KEPT.sessions(history)
+    readable, state = history.readable, history.state
+    (partition,) = readable.partitions
+    schema = NAME + partition.suffix
+    key = (readable.database, history.log_id, schema, state.edition, history.owner)
+    known = _KEPT.get(key)
+    if known is None or known.state != state:  # Not locked while reading: nothing kept changes.
+        known = _Read(state, _read_on(history, known))
+        _KEPT.keep(key, known)
     if history.first_session is None:
-        return sessions[:0]
+        return known.sessions[:0]
     first = (history.first_session - EPOCH).days
-    return sessions[np.searchsorted(sessions["session"], first) :]
+    return known.sessions[np.searchsorted(known.sessions["session"], first) :]
 
 
-def _is_of(read: _Read, history: History) -> bool:
-    """Tell whether something was read of the same log and edition."""
-    return read.log_id == history.log_id and read.state.edition == history.state.edition
-
-
-def _read_on(history: History, known: _Read | None) -> _Read:
+def _read_on(history: History, known: _Read | None) -> Returned:
     """Give the sessions as of the snapshot, by what is known where that goes."""
     sessions: Returned | None = None
-    if known is not None and _is_of(known, history):
-        if known.state == history.state:
-            return known
-        if known.state.position < history.state.position:
-            sessions = _changed(history, known)
+    if known is not None and known.state.position < history.state.position:
+        sessions = _changed(history, known)
     if sessions is None:
         sessions = _of_bytes(history.ask(_ALL, *history.owner).rows[0][0])
-    return _Read(history.log_id, history.state, sessions)
+    return sessions
 
 
 def _changed(history: History, known: _Read) -> Returned | None:

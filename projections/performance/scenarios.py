@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
 from itertools import pairwise
-from threading import Lock
+from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 from weakref import ref
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from domain.rates import PIVOTS
 from domain.statistics.measured import Floats
 from domain.statistics.value_at_risk import WINDOW, factor_of
+from projections.bounded_memory import BoundedMemory
 from projections.performance.exposed import Exposed
 from projections.performance.price_arrays import PriceHistory
 
@@ -127,7 +128,7 @@ def scenarios_of(exposed: Exposed, closes: PriceHistory, window: int = WINDOW) -
     """Align the returns of a portfolio's lines over the last sessions up to its own."""
     first, last = window_rows(exposed, closes, window)
     lines = lines_of(exposed)
-    past = _KEPT.past(lines, exposed.currency, closes, first, last)
+    past = _past_of(lines, exposed.currency, closes, first, last)
     is_covered: list[bool] = past.is_covered.tolist()
     sizes = np.abs([line.value for line in lines]) if lines else np.zeros(0)
     left_out = float(sizes[~past.is_covered].sum())
@@ -141,41 +142,21 @@ def scenarios_of(exposed: Exposed, closes: PriceHistory, window: int = WINDOW) -
 
 
 _Key: TypeAlias = tuple[ref[PriceHistory], str, int, int, tuple[tuple[str | None, str], ...]]
-"""The closes, the base currency, the rows of the window, instrument and currency of each line."""
+"""The closes, the base currency, the rows of the window, instrument and currency of each line.
+
+Closes never change; what is kept of those that are gone is never found again, and gives way.
+"""
+_KEPT: BoundedMemory[_Key, Past] = BoundedMemory(NUMBERS_KEPT_MAX, attrgetter("numbers"))
 
 
-class _Kept:
-    """What this process remembers, the lines asked for longest ago first.
-
-    Closes never change; what is kept of those that are gone is never found again, and gives way.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._known: dict[_Key, Past] = {}
-        self._numbers = 0
-
-    def past(
-        self, lines: list[Line], base: str, closes: PriceHistory, first: int, last: int
-    ) -> Past:
-        names = tuple((line.instrument, line.currency) for line in lines)
-        key = (ref(closes), base, first, last, names)
-        with self._lock:
-            past = self._known.pop(key, None)
-            if past is not None:
-                self._known[key] = past
-                return past
+def _past_of(lines: list[Line], base: str, closes: PriceHistory, first: int, last: int) -> Past:
+    names = tuple((line.instrument, line.currency) for line in lines)
+    key = (ref(closes), base, first, last, names)
+    past = _KEPT.get(key)
+    if past is None:
         past = Past(returns_of(lines, base, closes, first, last))
-        with self._lock:
-            if key not in self._known:  # Nobody else has made it meanwhile.
-                self._known[key] = past
-                self._numbers += past.numbers
-            while self._numbers > NUMBERS_KEPT_MAX:
-                self._numbers -= self._known.pop(next(iter(self._known))).numbers
-        return past
-
-
-_KEPT = _Kept()
+        _KEPT.keep(key, past)
+    return past
 
 
 def window_rows(exposed: Exposed, closes: PriceHistory, window: int) -> tuple[int, int]:

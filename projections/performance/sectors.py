@@ -8,7 +8,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import date
 from operator import itemgetter
-from threading import Lock
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from domain.limits.scope import UNCLASSIFIED
 from projections.asking import Database, Readable, ask
+from projections.bounded_memory import BoundedMemory
 from projections.performance.price_arrays import EPOCH
 from projections.performance.series import Days, day_of
 
@@ -101,27 +101,7 @@ class _Read(NamedTuple):
     sectors: SectorsByDate
 
 
-class _Kept:
-    """What this process remembers, the schema asked for longest ago first."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._known: dict[_Key, _Read] = {}
-
-    def find(self, readable: Readable) -> SectorsByDate:
-        (partition,) = readable.partitions
-        key = (readable.database, NAME + partition.suffix)
-        with self._lock:
-            known = self._known.pop(key, None)
-            read = _read_on(readable, known)
-            is_older = known is not None and known.of == read.of and read.until < known.until
-            self._known[key] = known if known is not None and is_older else read
-            while len(self._known) > DATABASES_MAX:
-                del self._known[next(iter(self._known))]
-        return read.sectors
-
-
-_KEPT = _Kept()
+_KEPT: BoundedMemory[_Key, _Read] = BoundedMemory(DATABASES_MAX)
 
 
 def sectors_by_date(readable: Readable) -> SectorsByDate:
@@ -130,7 +110,14 @@ def sectors_by_date(readable: Readable) -> SectorsByDate:
     Raises:
         ReadModelMissing: there are no tables yet.
     """
-    return _KEPT.find(readable)
+    (partition,) = readable.partitions
+    key = (readable.database, NAME + partition.suffix)
+    with _KEPT.lock:
+        known = _KEPT.get(key)
+        read = _read_on(readable, known)
+        if known is None or known.of != read.of or known.until <= read.until:
+            _KEPT.keep(key, read)
+    return read.sectors
 
 
 def _read_on(readable: Readable, known: _Read | None) -> _Read:

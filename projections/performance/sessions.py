@@ -7,11 +7,11 @@ each, so that they are right until the next market position.
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import date, datetime
-from threading import Lock
 from typing import NamedTuple
 from uuid import UUID
 
 from projections.asking import Database, Readable, ask
+from projections.bounded_memory import BoundedMemory
 from projections.performance.state import universal
 
 NAME = "performance"
@@ -36,42 +36,19 @@ class Sessions(NamedTuple):
 
 _Log = tuple[UUID, int]
 """The log, and the edition of the tables made of it."""
+_Key = tuple[Database, str, _Log, str]
+"""The database, schema, what its tables are of, and the calendar."""
 
 
 class _Read(NamedTuple):
     """Sessions as of a market position."""
 
-    of: _Log
     until: int
     sessions: Sessions
 
 
-class _Kept:
-    """What this process remembers, the calendar asked for longest ago first."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._known: dict[tuple[Database, str, str], _Read] = {}
-
-    def sessions(self, readable: Readable, calendar: str, of: _Log, until: int) -> Sessions:
-        (partition,) = readable.partitions
-        key = (readable.database, NAME + partition.suffix, calendar)
-        with self._lock:
-            known = self._known.get(key)
-        if known is None or known.of != of or known.until > until:
-            known = _Read(of, -1, Sessions())
-        sessions = known.sessions
-        if known.until != until:  # The lock is not held meanwhile: what is kept is never changed.
-            sessions = _read_on(readable, calendar, known)
-        with self._lock:
-            self._known.pop(key, None)
-            self._known[key] = _Read(of, until, sessions)
-            while len(self._known) > CALENDARS_MAX:
-                del self._known[next(iter(self._known))]
-        return sessions
-
-
-_KEPT = _Kept()
+_NOTHING = _Read(-1, Sessions())
+_KEPT: BoundedMemory[_Key, _Read] = BoundedMemory(CALENDARS_MAX)
 
 
 def closed_sessions(readable: Readable, calendar: str, of: _Log, market_position: int) -> Sessions:
@@ -80,7 +57,15 @@ def closed_sessions(readable: Readable, calendar: str, of: _Log, market_position
     Raises:
         ReadModelMissing: there are no tables yet.
     """
-    return _KEPT.sessions(readable, calendar, of, market_position)
+    (partition,) = readable.partitions
+    key = (readable.database, NAME + partition.suffix, of, calendar)
+    known = _KEPT.get(key)
+    if known is None or known.until > market_position:
+        known = _NOTHING
+    if known.until != market_position:  # Not locked while reading: nothing kept changes.
+        known = _Read(market_position, _read_on(readable, calendar, known))
+        _KEPT.keep(key, known)
+    return known.sessions
 
 
 def _read_on(readable: Readable, calendar: str, known: _Read) -> Sessions:
@@ -89,7 +74,7 @@ def _read_on(readable: Readable, calendar: str, known: _Read) -> Sessions:
     if not rows:
         return before
     if before.days and rows[0][0] <= before.days[-1]:
-        return _read_on(readable, calendar, _Read(known.of, -1, Sessions()))
+        return _read_on(readable, calendar, _NOTHING)
     days, starts, ends = zip(*rows, strict=True)
     return Sessions(
         (*before.days, *days),

@@ -106,14 +106,14 @@ class TestWhatIsRemembered:
         self, connection: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """What is kept has a bound."""
-        monkeypatch.setattr(remembered, "ENTRANTS_MAX", 3)
-        kept = remembered._Kept()
-        monkeypatch.setattr(remembered, "_KEPT", kept)
+        monkeypatch.setattr(remembered._KEPT, "room", 3)
         market, readable = Market(connection), Readable(connection)
         market.tell(*BEGIN, *TRADES[:3], closed(2, {"AAPL": "11", "LNT": "12"}))
 
-        assert asked(readable) == ranked(readable)
-        assert not kept._known
+        assert asked(readable) == ranked(readable) == asked(readable)
+        assert asked(readable) is not asked(readable)
+        monkeypatch.setattr(remembered._KEPT, "room", 4)
+        assert asked(readable) is asked(readable)
 
 
 def test_a_proof_stands_among_the_ranks_of_its_position(connection: Connection) -> None:

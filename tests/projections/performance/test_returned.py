@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from psycopg import IsolationLevel
 
 from projections.asking import Readable
+from projections.bounded_memory import BoundedMemory
 from projections.performance import returned
 from projections.performance.history import History, of_portfolio
 from projections.performance.series import Series, series_of
@@ -33,6 +34,7 @@ from tests.projections.performance.telling import (
 
 Connection = psycopg.Connection[Any]
 EVER = (date.min, date.max)
+NOT_TO_BE_ASKED = "told.* FROM (SELECT NULL::bytea) AS told"
 INVESTED = (opened(), flow("1000", 1), trade("AAPL", "10", "20", 1))
 
 
@@ -56,18 +58,10 @@ def asked(connection: Connection, owner: tuple[str, str] = (ACME, BOOK)) -> list
 
 
 def read_anew(connection: Connection, owner: tuple[str, str] = (ACME, BOOK)) -> list[Any]:
-    """The same by a memory that has just begun."""
+    """The same by a memory that keeps nothing."""
     with pytest.MonkeyPatch.context() as patching:
-        patching.setattr(returned, "_KEPT", returned._Kept())
+        patching.setattr(returned, "_KEPT", BoundedMemory(0))
         return asked(connection, owner)
-
-
-@pytest.fixture(autouse=True)
-def kept(monkeypatch: pytest.MonkeyPatch) -> returned._Kept:
-    """A memory of the test's own."""
-    made = returned._Kept()
-    monkeypatch.setattr(returned, "_KEPT", made)
-    return made
 
 
 class TestReturnsOfNow:
@@ -92,13 +86,13 @@ class TestReturnsOfNow:
             assert asked(connection, owner) == read_anew(connection, owner)
 
     def test_read_only_what_changed(
-        self, connection: Connection, kept: returned._Kept, monkeypatch: pytest.MonkeyPatch
+        self, connection: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """All of them once; then nothing, or a question for what is later."""
         market = Market(connection)
         market.tell(*INVESTED, *closes(1, 5))
         before = asked(connection)
-        monkeypatch.setattr(returned, "_ALL", "told.* FROM (SELECT NULL::bytea) AS told")
+        monkeypatch.setattr(returned, "_ALL", NOT_TO_BE_ASKED)
 
         assert asked(connection) == before
         market.tell(corrected(2, "AAPL", "30"), *closes(6, 6))
@@ -150,22 +144,22 @@ class TestReturnsOfNow:
 
         assert asked(connection) == read_anew(connection) != before
 
-    def test_give_way_to_those_asked_for_later(
-        self, connection: Connection, kept: returned._Kept, monkeypatch: pytest.MonkeyPatch
+    def test_are_bounded_by_the_sessions_that_are_kept(
+        self, connection: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The portfolio asked for longest ago is forgotten; the sessions that are kept count."""
-        monkeypatch.setattr(returned, "SESSIONS_MAX", 7)
+        """Two portfolios fit until each has a session more."""
         market = Market(connection)
         market.tell(*OPENINGS, *(flow("10", 1, portfolio=book, tenant=of) for of, book in BOOKS))
         market.tell(*closes(1, 3))
-        first, _, third = ((of, book) for of, book in BOOKS)
-        for owner in (first, third, first):
-            asked(connection, owner)
+        monkeypatch.setattr(returned._KEPT, "room", 6)
+        before = [asked(connection, owner) for owner in BOOKS[::2]]
+        with monkeypatch.context() as patching:
+            patching.setattr(returned, "_ALL", NOT_TO_BE_ASKED)
+            assert [asked(connection, owner) for owner in BOOKS[::2]] == before
         market.tell(*closes(4, 4))
-        asked(connection, first)
+        now = [asked(connection, owner) for owner in BOOKS[::2]]
+        monkeypatch.setattr(returned, "_ALL", NOT_TO_BE_ASKED)
 
-        assert [key[2] for key in kept._known] == [third, first]
-        market.tell(*closes(5, 5))
-        asked(connection, first)
-        assert [key[2] for key in kept._known] == [first]
-        assert kept._count == sum(len(each.sessions) for each in kept._known.values()) == 5
+        assert asked(connection, BOOKS[2]) == now[1]
+        with pytest.raises(psycopg.ProgrammingError):
+            asked(connection, BOOKS[0])

@@ -169,8 +169,7 @@ class TestPastDays:
         closes = flat()
         apple, microsoft, both = held(AAPL="1"), held(MSFT="1"), held(AAPL="1", MSFT="1")
         room = sum(scenarios_of(each, closes).past.numbers for each in (apple, both))
-        monkeypatch.setattr(scenarios, "NUMBERS_KEPT_MAX", room)
-        monkeypatch.setattr(scenarios, "_KEPT", type(scenarios._KEPT)())
+        monkeypatch.setattr(scenarios._KEPT, "room", room)
 
         known = [scenarios_of(each, closes).past for each in (apple, microsoft, apple, both)]
 

@@ -19,14 +19,6 @@ Connection = psycopg.Connection[Any]
 PRICE = {"AAPL": "20"}
 
 
-@pytest.fixture(autouse=True)
-def kept(monkeypatch: pytest.MonkeyPatch) -> sessions._Kept:
-    """A memory of the test's own."""
-    made = sessions._Kept()
-    monkeypatch.setattr(sessions, "_KEPT", made)
-    return made
-
-
 def asked(connection: Connection) -> Sessions:
     """The sessions of a portfolio's calendar."""
     found = of_portfolio(
@@ -110,19 +102,3 @@ class TestSessionsOfNow:
         )
 
         assert days(connection) == [day(1), day(2)]
-
-    def test_give_way_to_those_asked_for_later(
-        self, connection: Connection, kept: sessions._Kept, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """The calendar asked for longest ago is forgotten."""
-        monkeypatch.setattr(sessions, "CALENDARS_MAX", 1)
-        Market(connection).tell(opened(), opened("german", calendar="XETR"), closed(1, PRICE))
-        asked(connection)
-        of_portfolio(
-            Readable(connection),
-            tenant=ACME,
-            portfolio="german",
-            answer=lambda each: each.sessions(),
-        )
-
-        assert [key[2] for key in kept._known] == ["XETR"]
