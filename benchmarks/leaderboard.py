@@ -23,6 +23,7 @@ from domain.money import ZERO, Money
 from domain.portfolio.events import CashDeposited, PortfolioOpened, TradeBooked
 from projections.asking import Readable
 from projections.leaderboard.board import Keeper
+from projections.leaderboard.keeping import PLANNED_ONCE
 from projections.leaderboard.reading import Reader
 from read_api.contest_shapes import leaderboard
 
@@ -47,6 +48,7 @@ def run(
     steps = sessions + 4
     with (
         psycopg.connect(conninfo, autocommit=True) as connection,
+        psycopg.connect(conninfo, autocommit=True, options=PLANNED_ONCE) as asking,
         redis.Redis.from_url(redis_url) as client,
     ):
         tables = FoldedTables(connection)
@@ -55,7 +57,7 @@ def run(
             tables.tell(MARKET_TENANT, _closed(number))
             progress(number, steps)
         connection.execute("ANALYZE")
-        keeper, readable = Keeper(client, "benchmark"), Readable(connection)
+        keeper, readable = Keeper(client, "benchmark"), Readable(asking)
         anew = _Timed()
         with anew:
             keeper.refresh(readable)

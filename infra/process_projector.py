@@ -18,7 +18,12 @@ from infra.read_models import chosen_models, partition_count
 from infra.settings import Settings
 from projections.feeds import LogFeed
 from projections.kafka_feed import KafkaFeed
-from projections.leaderboard.keeping import ANSWER_SECONDS, board_client, keep_board
+from projections.leaderboard.keeping import (
+    ANSWER_SECONDS,
+    PLANNED_ONCE,
+    board_client,
+    keep_board,
+)
 from projections.performance.model import PerformanceModel
 from projections.projector import Projector
 from projections.reading import Reading
@@ -62,7 +67,9 @@ def _board(settings: Settings, redis_url: str | None) -> Iterator[None]:
         return
     stop, count = threading.Event(), partition_count(settings)
     with (
-        Reading(settings.app_conninfo, partition_count=count, pool_size=1) as reading,
+        Reading(
+            settings.app_conninfo, partition_count=count, pool_size=1, options=PLANNED_ONCE
+        ) as reading,
         closing(board_client(redis_url)) as client,
     ):
         keeping = threading.Thread(

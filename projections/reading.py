@@ -51,13 +51,18 @@ class Reading:
     """Connections for questions to the tables of so many partitions; thread-safe."""
 
     def __init__(
-        self, conninfo: str, *, partition_count: int = 1, pool_size: int = POOL_SIZE
+        self,
+        conninfo: str,
+        *,
+        partition_count: int = 1,
+        pool_size: int = POOL_SIZE,
+        options: str = "",
     ) -> None:
         self.pool_size = pool_size
         self.partitions = partitions(partition_count)
         self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
             conninfo,
-            kwargs={"autocommit": True, "options": _READ_ONLY},
+            kwargs={"autocommit": True, "options": f"{_READ_ONLY} {options}"},
             min_size=1,
             max_size=pool_size,
             timeout=CONNECTION_SECONDS_MAX,

@@ -4,26 +4,32 @@ from collections import defaultdict
 from datetime import date
 from typing import NamedTuple
 
-from projections.asking import Readable, ReadModelMissing, ask
-from projections.checkpoint import read_checkpoint
+from projections.asking import Readable, ask
 from projections.leaderboard.keys import Stand
 from projections.leaderboard.tracks import NAME
 
+_STATE = "checkpoint.log_id, checkpoint.edition"
+# Each `OFFSET 0` leaves the planner no choice: from what changed to whom it concerns, by indexes.
 _CHANGED = """
 changed.tenant, changed.contest, changed.participant, min(changed.session), bool_or(changed.entry)
 FROM (
     SELECT tenant, contest, participant, NULL::date AS session, true AS entry
     FROM {schema}.contestants WHERE changed_position > %(behind)s
     UNION ALL
-    SELECT contests.tenant, contests.contest, contestants.participant, days.session, false
+    SELECT contests.tenant, contests.contest, entrants.participant, moved.session, false
     FROM (SELECT DISTINCT tenant FROM {schema}.contests) AS tenants
-    JOIN {schema}.days ON days.tenant = tenants.tenant AND days.changed_position > %(behind)s
-    JOIN {schema}.contestants ON contestants.tenant = days.tenant
-        AND contestants.portfolio = days.portfolio
-    JOIN {schema}.contests ON contests.tenant = contestants.tenant
-        AND contests.contest = contestants.contest
-        AND days.session <= contests.last_day AND (
-            days.session >= contests.first_day OR days.session = (
+    CROSS JOIN LATERAL (
+        SELECT portfolio, session FROM {schema}.days
+        WHERE days.tenant = tenants.tenant AND changed_position > %(behind)s OFFSET 0
+    ) AS moved
+    CROSS JOIN LATERAL (
+        SELECT contest, participant FROM {schema}.contestants
+        WHERE contestants.tenant = tenants.tenant AND portfolio = moved.portfolio OFFSET 0
+    ) AS entrants
+    JOIN {schema}.contests ON contests.tenant = tenants.tenant
+        AND contests.contest = entrants.contest
+        AND moved.session <= contests.last_day AND (
+            moved.session >= contests.first_day OR moved.session = (
                 SELECT max(session) FROM {schema}.sessions
                 WHERE sessions.calendar = contests.calendar AND session < contests.first_day
             )
@@ -53,16 +59,13 @@ def stands(readable: Readable) -> Stand:
     Raises:
         ReadModelMissing: there are no tables yet.
     """
-    with readable.connection.cursor() as cursor:
-        found = [read_checkpoint(cursor, NAME + each.suffix) for each in readable.partitions]
-    known = [each for each in found if each is not None]
-    if len(known) < len(found):
-        raise ReadModelMissing(f"read model {NAME} has no tables yet")
+    each_alone = [readable._replace(partitions=(each,)) for each in readable.partitions]
+    found = [ask(each, NAME, _STATE, ()) for each in each_alone]
     return Stand(
-        log_id=str(known[0].log_id),
-        edition="-".join(str(each.edition) for each in known),
-        position=min(each.position for each in known),
-        market_position=min(each.market_position for each in known),
+        log_id=str(found[0].rows[0][0]),
+        edition="-".join(str(each.rows[0][1]) for each in found),
+        position=min(each.position for each in found),
+        market_position=min(each.market_position for each in found),
     )
 
 

@@ -22,6 +22,13 @@ LOOK_SECONDS = 0.1
 IDLE_SECONDS = 1.0
 """Between two looks while there is no contest, or something is away."""
 
+PLANNED_ONCE = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
+"""How the keeper's connection is opened: planning its few questions takes longer than answering.
+
+A plan lasts until the tables' statistics are taken anew. Made while they held next to nothing it
+would read the whole of them, but for that here indexes are to be used.
+"""
+
 REST = 3
 """How much longer than it worked the keeper rests: it shares the interpreter with the folds."""
 

@@ -42,9 +42,7 @@ _TRACKS = """
 contestants.participant, contestants.portfolio, contestants.status, lived.sessions, lived.returns,
     lived.reasons, lived.starts, lived.lacks, lived.navs, lived.flows, earlier.nav,
     earlier.is_there, dealt.dates, outside.since
-FROM {schema}.contestants
-LEFT JOIN {schema}.portfolios ON portfolios.tenant = contestants.tenant
-    AND portfolios.portfolio = contestants.portfolio
+FROM {contestants}
 LEFT JOIN LATERAL (
     SELECT array_agg(session ORDER BY session) AS sessions,
         array_agg(daily_return ORDER BY session) AS returns,
@@ -59,13 +57,13 @@ LEFT JOIN LATERAL (
         array_agg(days.flows ORDER BY session) FILTER (WHERE %(with_capital)s) AS flows
     FROM {schema}.days WHERE days.tenant = contestants.tenant
         AND days.portfolio = contestants.portfolio
-        AND session >= greatest(%(first_day)s, portfolios.first_session) AND session <= %(session)s
-) AS lived ON portfolios.first_session IS NOT NULL
+        AND session >= greatest(%(first_day)s, contestants.first_session) AND session <= %(session)s
+) AS lived ON contestants.first_session IS NOT NULL
 LEFT JOIN LATERAL (
     SELECT CASE WHEN cardinality(priced_by_trade) = 0 THEN nav END AS nav, true AS is_there
     FROM {schema}.days WHERE days.tenant = contestants.tenant
         AND days.portfolio = contestants.portfolio
-        AND session >= portfolios.first_session AND session < %(first_day)s
+        AND session >= contestants.first_session AND session < %(first_day)s
     ORDER BY session DESC LIMIT 1
 ) AS earlier ON true
 LEFT JOIN LATERAL (
@@ -94,19 +92,33 @@ LEFT JOIN LATERAL (
         GROUP BY instrument, on_date, cause HAVING sum(quantity) <> 0
     ) AS brought
 ) AS outside ON true
-WHERE contestants.tenant = %(tenant)s AND contestants.contest = %(contest)s
-    AND (%(only)s::text[] IS NULL OR contestants.participant = ANY(%(only)s::text[]))
 """
+_ENTRANTS = """(
+    SELECT tenant, participant, portfolio, status, (
+        SELECT first_session FROM {schema}.portfolios WHERE portfolios.tenant = contestants.tenant
+            AND portfolios.portfolio = contestants.portfolio
+    ) FROM {schema}.contestants
+    WHERE tenant = %(tenant)s AND contest = %(contest)s {which} OFFSET 0
+) AS contestants"""
+_ALL = _TRACKS.replace("{contestants}", _ENTRANTS.replace("{which}", ""))
+# Each by its key, whatever the planner takes their number to be.
+_ONLY = _TRACKS.replace(
+    "{contestants}",
+    "unnest(%(only)s::text[]) AS wanted (participant) CROSS JOIN LATERAL "
+    + _ENTRANTS.replace("{which}", "AND participant = wanted.participant"),
+)
 _CHANGED_SINCE = """
 count(*) FROM (
     SELECT FROM {schema}.contestants
     WHERE tenant = %(tenant)s AND contest = %(contest)s AND changed_position > %(position)s
     UNION ALL
-    SELECT FROM {schema}.days JOIN {schema}.contestants ON contestants.tenant = days.tenant
-        AND contestants.portfolio = days.portfolio
-    WHERE days.tenant = %(tenant)s AND contestants.contest = %(contest)s
-        AND days.changed_position > %(position)s
-        AND days.session BETWEEN %(first_day)s AND %(session)s
+    SELECT FROM (
+        SELECT portfolio, session FROM {schema}.days
+        WHERE tenant = %(tenant)s AND changed_position > %(position)s OFFSET 0
+    ) AS moved CROSS JOIN LATERAL (
+        SELECT FROM {schema}.contestants
+        WHERE tenant = %(tenant)s AND portfolio = moved.portfolio AND contest = %(contest)s OFFSET 0
+    ) AS entrants WHERE moved.session BETWEEN %(first_day)s AND %(session)s
 ) AS changed
 """
 
@@ -195,10 +207,11 @@ def tracks_of(
         "session": session,
         "universe": list(terms.universe),
         "with_capital": terms.capital is not None,
-        "only": None if only is None else list(only),
+        "only": list(only or ()),
     }
+    asked = _ALL if only is None else _ONLY
     answered = ask(
-        readable, NAME, _TRACKS, parameters, order="ORDER BY participant", merge=_participant
+        readable, NAME, asked, parameters, order="ORDER BY participant", merge=_participant
     )
     if len(readable.partitions) > 1 and changed_since(
         readable, contest, session, answered.position
