@@ -125,7 +125,10 @@ class _Facts(NamedTuple):
 
 
 class _Laying:
-    """Row 0 of every array is all up to the start, the others are the days."""
+    """Arrays are lines x ends, so that what is of one line lies together in memory.
+
+    End 0 is all up to the start, the others are those of the days.
+    """
 
     def __init__(self, history: History, closes: PriceHistory, series: Series, until: date) -> None:
         self._history = history
@@ -141,11 +144,13 @@ class _Laying:
             history.ask(_FLOWS, history.calendar, *behind).rows,
         )
         self._lines = self._facts.lines()
-        self._column = {name: column for column, name in enumerate(self._lines)}
+        self._line = {name: line for line, name in enumerate(self._lines)}
         # The closes in force at each end: those of the last session up to it; -1 is none.
         self._at = np.searchsorted(closes.days, self._ends, side="right") - 1
-        shape = (len(self._ends), len(self._lines))
-        self._quantities, self._moved, self._paid = (np.zeros(shape) for _ in range(3))
+        # By line and end, as few of them change anything.
+        self._changes: dict[tuple[int, int], float] = {}
+        self._moved: dict[tuple[int, int], float] = {}
+        self._paid: dict[tuple[int, int], float] = {}
         self._inflow = np.zeros(len(self._ends))
         self._rates = {
             each: self._in_force(_rates(each, history, closes))
@@ -161,114 +166,154 @@ class _Laying:
         for flow in self._facts.flows:
             self._take_flow(*flow)
         prices, returns = self._priced()
-        values = np.cumsum(self._quantities, axis=0) * prices
-        results = values[1:] - values[:-1] - self._moved[1:]
-        at_end, values = values[-1], values[:-1]
-        base = self._column.get(f"{CASH}{self._history.base_currency}")
+        values = np.multiply(self._quantities(), prices, out=prices)
+        results = values[:, 1:] - values[:, :-1]
+        for (line, end), worth in self._moved.items():
+            if end:
+                results[line, end - 1] -= worth
+        at_end, values = values[:, -1], values[:, :-1]
+        base = self._line.get(f"{CASH}{self._history.base_currency}")
         if base is not None:
-            values[:, base] += self._inflow[1:]
-        held = np.flatnonzero(((values != 0) | (results != 0)).any(axis=0) | (at_end != 0))
-        names = list(self._lines)
-        start = self._series.start
+            values[base] += self._inflow[1:]
+        is_held = (values != 0).any(axis=1) | (results != 0).any(axis=1) | (at_end != 0)
+        held = np.flatnonzero(is_held)
+        names, start = list(self._lines), self._series.start
         return Panel(
             start=None if start is None else day_of(start),
             sessions=self._series.sessions,
-            names=tuple(names[column] for column in held),
-            values=values[:, held],
-            returns=returns[:, held],
-            results=results[:, held],
-            capital=values.sum(axis=1),
+            names=tuple(names[line] for line in held.tolist()),
+            values=values[held].T,
+            returns=returns[held].T,
+            results=results[held].T,
+            # Summed in the order of the lines' names as they lie here, whoever of them is held.
+            capital=np.ascontiguousarray(values.T).sum(axis=1),
             returned=self._series.returns,
             held_at_end=at_end[held],
         )
+
+    def _quantities(self) -> Floats:
+        """Give what is held at each end: of each line, the sum of all changes up to it."""
+        changes = {(line, 0): 0.0 for line in range(len(self._lines))} | self._changes
+        levels: list[float] = []
+        places: list[int] = []
+        for line, end in sorted(changes):
+            change = changes[line, end]
+            levels.append(levels[-1] + change if end else change)
+            places.append(line * len(self._ends) + end)
+        lasting = np.diff([*places, len(self._lines) * len(self._ends)])
+        return np.repeat(levels, lasting).reshape(len(self._lines), len(self._ends))
 
     def _take_fill(
         self, day: int, name: str, currency: str, quantity: float, unrated: float, rated: float,
         cash: float, price: float,
     ) -> None:  # fmt: skip
-        row = self._row(day)
-        if row is not None:
-            self._quantities[row, self._column[name]] += quantity
-            self._paid[row, self._column[name]] = price
-            worth = unrated * self._rates[currency][row] + rated
-            self._move(row, name, currency, cash, worth)
+        end = self._end(day)
+        if end is not None:
+            line = self._line[name]
+            _add(self._changes, line, end, quantity)
+            self._paid[line, end] = price
+            worth = unrated * self._rates[currency][end] + rated
+            self._move(end, line, currency, cash, worth)
 
     def _take_act(
         self, day: int, name: str, currency: str, quantity: float, cash: float,
         due_currency: str, due: float,
     ) -> None:  # fmt: skip
-        row = self._row(day)
-        if row is not None:
-            self._quantities[row, self._column[name]] += quantity
+        end = self._end(day)
+        if end is not None:
+            line = self._line[name]
+            _add(self._changes, line, end, quantity)
             for each, amount in ((currency, cash), (due_currency, due)):
-                self._move(row, name, each, amount, amount * self._rates[each][row])
+                self._move(end, line, each, amount, amount * self._rates[each][end])
 
     def _take_flow(
         self, day: int | None, currency: str, amount: float, part: str, at: datetime | None
     ) -> None:
-        row = None if day is None else self._row(day)
-        if row is None:
+        end = None if day is None else self._end(day)
+        if end is None:
             return
-        column, worth = self._column[f"{CASH}{currency}"], amount * self._rates[currency][row]
-        self._quantities[row, column] += amount
+        line, worth = self._line[f"{CASH}{currency}"], amount * self._rates[currency][end]
+        _add(self._changes, line, end, amount)
         if part in _NO_RESULT:
-            self._moved[row, column] += worth
+            _add(self._moved, line, end, worth)
         if part == Part.EXTERNAL_FLOWS and at is None:
-            self._inflow[row] += max(worth, 0.0)
+            self._inflow[end] += max(worth, 0.0)
 
-    def _move(self, row: int, name: str, currency: str, cash: float, worth: float) -> None:
+    def _move(self, end: int, line: int, currency: str, cash: float, worth: float) -> None:
         """Move cash from a line of its currency to an instrument, whose result it then is."""
-        column = self._column[f"{CASH}{currency}"]
-        self._quantities[row, column] += cash
-        self._moved[row, column] += worth
-        self._moved[row, self._column[name]] -= worth
+        from_line = self._line[f"{CASH}{currency}"]
+        _add(self._changes, from_line, end, cash)
+        _add(self._moved, from_line, end, worth)
+        _add(self._moved, line, end, -worth)
 
-    def _row(self, day: int) -> int | None:
-        row = bisect_left(self._days, day)
-        return row if row < len(self._days) else None
+    def _end(self, day: int) -> int | None:
+        end = bisect_left(self._days, day)
+        return end if end < len(self._days) else None
 
-    def _in_force(self, by_session: Floats) -> Floats:
+    def _in_force(self, by_session: Floats) -> list[float]:
         """Give what is in force at each end; 0 where nothing is."""
         if not len(by_session):
-            return np.zeros(len(self._ends))
-        return np.where(self._at < 0, 0.0, np.nan_to_num(by_session[np.maximum(self._at, 0)]))
+            return [0.0] * len(self._ends)
+        told = np.where(self._at < 0, 0.0, np.nan_to_num(by_session[np.maximum(self._at, 0)]))
+        in_force: list[float] = told.tolist()
+        return in_force
 
     def _priced(self) -> tuple[Floats, Floats]:
         """Give values of a unit in base at each end, and returns of it from one end to the next."""
         prices, index = self._closed()
         # Only ends up to the last without a close need what was paid: mostly the first alone.
-        lacking = np.flatnonzero(~(prices > 0).all(axis=1))
+        lacking = np.flatnonzero(~(prices > 0).all(axis=0))
         first = int(lacking[-1]) + 1 if len(lacking) else 0
-        is_closed, own = prices[:first] > 0, filled(self._paid[:first])
+        is_closed, own = prices[:, :first] > 0, self._own(first)
         for told in (prices, index):
-            told[:first] = np.where(is_closed, told[:first], own)
-        for column, currency in enumerate(self._lines.values()):
+            told[:, :first] = np.where(is_closed, told[:, :first], own)
+        for line, currency in enumerate(self._lines.values()):
             if currency != self._history.base_currency:
                 for told in (prices, index):
-                    told[:, column] *= self._rates[currency]
+                    told[line] *= self._rates[currency]
         for told in (prices, index):
-            told[self._at < 0] = 0.0  # No rate is in force there, not even that of the base.
+            told[:, self._at < 0] = 0.0  # No rate is in force there, not even that of the base.
         with np.errstate(divide="ignore", invalid="ignore"):
-            returns = index[1:] / index[:-1]
+            returns = index[:, 1:] / index[:, :-1]
         returns -= 1.0
-        returns[~(index[:-1] > 0)] = np.nan
+        returns[~(index[:, :-1] > 0)] = np.nan
         return prices, returns
+
+    def _own(self, count: int) -> Floats:
+        """Give what was last paid of each line at the first ends; 0 before anything was."""
+        paid = np.zeros((count, len(self._lines)))
+        for (line, end), price in self._paid.items():
+            if end < count:
+                paid[end, line] = price
+        return filled(paid).T
 
     def _closed(self) -> tuple[Floats, Floats]:
         """Give closes in force, and what one unit of money has become by them; cash stays one."""
-        prices, grown = np.zeros_like(self._quantities), np.ones_like(self._quantities)
-        places = {column: self._closes.column(name) for name, column in self._column.items()}
-        closed = {column: place for column, place in places.items() if place is not None}
+        shape = (len(self._lines), len(self._ends))
+        prices, grown = np.zeros(shape), np.ones(shape)
+        columns = {line: self._closes.column(name) for name, line in self._line.items()}
+        closed = {line: column for line, column in columns.items() if column is not None}
+        before = int(np.searchsorted(self._at, 0))
+        prices[:, :before] = 0.0
         if len(self._closes.sessions) and closed:
-            rows, taken = np.maximum(self._at, 0), list(closed.values())
-            columns, is_before = list(closed), self._at < 0
+            grown[list(closed), :before] = 0.0
+            rows = _in_a_row(self._at[before:])
             for told, kept in ((prices, self._closes.in_force), (grown, self._closes.grown)):
-                found = kept.T.take(taken, axis=0).take(rows, axis=1)
-                found[:, is_before] = 0.0
-                told[:, columns] = found.T
-        is_cash = [column for name, column in self._column.items() if name.startswith(CASH)]
-        prices[:, is_cash] = grown[:, is_cash] = 1.0
+                told[list(closed), before:] = kept.T[list(closed.values())][:, rows]
+        is_cash = [line for name, line in self._line.items() if name.startswith(CASH)]
+        prices[is_cash] = grown[is_cash] = 1.0
         return prices, grown
+
+
+def _add(told: dict[tuple[int, int], float], line: int, end: int, amount: float) -> None:
+    told[line, end] = told.get((line, end), 0.0) + amount
+
+
+def _in_a_row(rows: Days) -> Days | slice:
+    """Give rows as a slice where each is the next: those are copied in one go."""
+    if len(rows) and (np.diff(rows) == 1).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
 
 
 def _rates(currency: str, history: History, closes: PriceHistory) -> Floats:
