@@ -15,7 +15,7 @@ import numpy as np
 from domain.bridge import Part
 from domain.statistics.measured import Floats
 from projections.performance.history import History
-from projections.performance.price_arrays import PriceHistory, filled
+from projections.performance.price_arrays import PriceHistory, filled, gains
 from projections.performance.scenarios import rates_to_base
 from projections.performance.series import Days, Series, dates_of, day_of, series_of
 
@@ -87,6 +87,8 @@ class Panel(NamedTuple):
 
     def _of_capital(self, amounts: Floats) -> Floats:
         capital = self.capital[:, np.newaxis]
+        if (capital > 0).all():  # A condition for each number takes as long as three divisions.
+            return np.asarray(amounts / capital)
         return np.divide(amounts, capital, out=np.zeros_like(amounts), where=capital > 0)
 
     @property
@@ -144,13 +146,21 @@ class _Laying:
             history.ask(_FLOWS, history.calendar, *behind).rows,
         )
         self._lines = self._facts.lines()
-        self._line = {name: line for line, name in enumerate(self._lines)}
+        self._begin = {name: line * len(self._ends) for line, name in enumerate(self._lines)}
         # The closes in force at each end: those of the last session up to it; -1 is none.
         self._at = np.searchsorted(closes.days, self._ends, side="right") - 1
-        # By line and end, as few of them change anything.
-        self._changes: dict[tuple[int, int], float] = {}
-        self._moved: dict[tuple[int, int], float] = {}
-        self._paid: dict[tuple[int, int], float] = {}
+        self._before = int(np.searchsorted(self._at, 0))
+        self._rows: Days = self._at[self._before :]
+        columns = {line: closes.column(name) for line, name in enumerate(self._lines)}
+        self._closed = {line: column for line, column in columns.items() if column is not None}
+        base = history.base_currency
+        self._foreign = {
+            line: each for line, each in enumerate(self._lines.values()) if each != base
+        }
+        # By place in such an array, as few of them change anything.
+        self._changes: dict[int, float] = {}
+        self._moved: dict[int, float] = {}
+        self._paid: dict[int, float] = {}
         self._inflow = np.zeros(len(self._ends))
         self._rates = {
             each: self._in_force(_rates(each, history, closes))
@@ -168,16 +178,17 @@ class _Laying:
         prices, returns = self._priced()
         values = np.multiply(self._quantities(), prices, out=prices)
         results = values[:, 1:] - values[:, :-1]
-        for (line, end), worth in self._moved.items():
+        for place, worth in self._moved.items():
+            line, end = divmod(place, len(self._ends))
             if end:
                 results[line, end - 1] -= worth
         at_end, values = values[:, -1], values[:, :-1]
-        base = self._line.get(f"{CASH}{self._history.base_currency}")
-        if base is not None:
-            values[base] += self._inflow[1:]
+        cash, names = f"{CASH}{self._history.base_currency}", list(self._lines)
+        if cash in self._lines:
+            values[names.index(cash)] += self._inflow[1:]
         is_held = (values != 0).any(axis=1) | (results != 0).any(axis=1) | (at_end != 0)
         held = np.flatnonzero(is_held)
-        names, start = list(self._lines), self._series.start
+        start = self._series.start
         return Panel(
             start=None if start is None else day_of(start),
             sessions=self._series.sessions,
@@ -193,15 +204,14 @@ class _Laying:
 
     def _quantities(self) -> Floats:
         """Give what is held at each end: of each line, the sum of all changes up to it."""
-        changes = {(line, 0): 0.0 for line in range(len(self._lines))} | self._changes
+        ends = len(self._ends)
+        size = len(self._lines) * ends
+        changes = dict.fromkeys(range(0, size, ends), 0.0) | self._changes
+        places = sorted(changes)
         levels: list[float] = []
-        places: list[int] = []
-        for line, end in sorted(changes):
-            change = changes[line, end]
-            levels.append(levels[-1] + change if end else change)
-            places.append(line * len(self._ends) + end)
-        lasting = np.diff([*places, len(self._lines) * len(self._ends)])
-        return np.repeat(levels, lasting).reshape(len(self._lines), len(self._ends))
+        for place in places:
+            levels.append(levels[-1] + changes[place] if place % ends else changes[place])
+        return np.repeat(levels, np.diff([*places, size])).reshape(-1, ends)
 
     def _take_fill(
         self, day: int, name: str, currency: str, quantity: float, unrated: float, rated: float,
@@ -209,11 +219,11 @@ class _Laying:
     ) -> None:  # fmt: skip
         end = self._end(day)
         if end is not None:
-            line = self._line[name]
-            _add(self._changes, line, end, quantity)
-            self._paid[line, end] = price
+            place = self._begin[name] + end
+            _add(self._changes, place, quantity)
+            self._paid[place] = price
             worth = unrated * self._rates[currency][end] + rated
-            self._move(end, line, currency, cash, worth)
+            self._move(end, place, currency, cash, worth)
 
     def _take_act(
         self, day: int, name: str, currency: str, quantity: float, cash: float,
@@ -221,10 +231,10 @@ class _Laying:
     ) -> None:  # fmt: skip
         end = self._end(day)
         if end is not None:
-            line = self._line[name]
-            _add(self._changes, line, end, quantity)
+            place = self._begin[name] + end
+            _add(self._changes, place, quantity)
             for each, amount in ((currency, cash), (due_currency, due)):
-                self._move(end, line, each, amount, amount * self._rates[each][end])
+                self._move(end, place, each, amount, amount * self._rates[each][end])
 
     def _take_flow(
         self, day: int | None, currency: str, amount: float, part: str, at: datetime | None
@@ -232,19 +242,19 @@ class _Laying:
         end = None if day is None else self._end(day)
         if end is None:
             return
-        line, worth = self._line[f"{CASH}{currency}"], amount * self._rates[currency][end]
-        _add(self._changes, line, end, amount)
+        place, worth = self._begin[f"{CASH}{currency}"] + end, amount * self._rates[currency][end]
+        _add(self._changes, place, amount)
         if part in _NO_RESULT:
-            _add(self._moved, line, end, worth)
+            _add(self._moved, place, worth)
         if part == Part.EXTERNAL_FLOWS and at is None:
             self._inflow[end] += max(worth, 0.0)
 
-    def _move(self, end: int, line: int, currency: str, cash: float, worth: float) -> None:
+    def _move(self, end: int, place: int, currency: str, cash: float, worth: float) -> None:
         """Move cash from a line of its currency to an instrument, whose result it then is."""
-        from_line = self._line[f"{CASH}{currency}"]
-        _add(self._changes, from_line, end, cash)
-        _add(self._moved, from_line, end, worth)
-        _add(self._moved, line, end, -worth)
+        from_place = self._begin[f"{CASH}{currency}"] + end
+        _add(self._changes, from_place, cash)
+        _add(self._moved, from_place, worth)
+        _add(self._moved, place, -worth)
 
     def _end(self, day: int) -> int | None:
         end = bisect_left(self._days, day)
@@ -260,60 +270,64 @@ class _Laying:
 
     def _priced(self) -> tuple[Floats, Floats]:
         """Give values of a unit in base at each end, and returns of it from one end to the next."""
-        prices, index = self._closed()
+        prices = self._laid_out(self._closes.in_force, len(self._ends), 0.0)
+        prices[[line for line, name in enumerate(self._lines) if name.startswith(CASH)]] = 1.0
         # Only ends up to the last without a close need what was paid: mostly the first alone.
         lacking = np.flatnonzero(~(prices > 0).all(axis=0))
         first = int(lacking[-1]) + 1 if len(lacking) else 0
-        is_closed, own = prices[:, :first] > 0, self._own(first)
-        for told in (prices, index):
-            told[:, :first] = np.where(is_closed, told[:, :first], own)
-        for line, currency in enumerate(self._lines.values()):
-            if currency != self._history.base_currency:
-                for told in (prices, index):
-                    told[line] *= self._rates[currency]
-        for told in (prices, index):
-            told[:, self._at < 0] = 0.0  # No rate is in force there, not even that of the base.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            returns = index[:, 1:] / index[:, :-1]
-        returns -= 1.0
-        returns[~(index[:, :-1] > 0)] = np.nan
+        lacks, own = ~(prices[:, :first] > 0), self._own(first)
+        prices[:, :first][lacks] = own[lacks]
+        self._to_base(prices)
+        # What closes gain from each session to the next is kept with them.
+        is_kept = _in_a_row(self._rows) and not self._foreign
+        early = max(first, self._before) + 1
+        count = min(early, len(self._ends)) if is_kept else len(self._ends)
+        index = self._laid_out(self._closes.grown, count, 1.0)
+        index[:, :first][lacks] = own[lacks]
+        self._to_base(index)
+        gained = gains(index)
+        if count == len(self._ends):
+            return prices, gained
+        returns = self._laid_out(self._closes.moves, len(self._ends) - 1, 0.0)
+        returns[:, : count - 1] = gained
         return prices, returns
+
+    def _to_base(self, told: Floats) -> None:
+        for line, currency in self._foreign.items():
+            told[line] *= self._rates[currency]
+        told[:, : self._before] = 0.0  # No rate is in force there, not even that of the base.
 
     def _own(self, count: int) -> Floats:
         """Give what was last paid of each line at the first ends; 0 before anything was."""
         paid = np.zeros((count, len(self._lines)))
-        for (line, end), price in self._paid.items():
+        for place, price in self._paid.items():
+            line, end = divmod(place, len(self._ends))
             if end < count:
                 paid[end, line] = price
         return filled(paid).T
 
-    def _closed(self) -> tuple[Floats, Floats]:
-        """Give closes in force, and what one unit of money has become by them; cash stays one."""
-        shape = (len(self._lines), len(self._ends))
-        prices, grown = np.zeros(shape), np.ones(shape)
-        columns = {line: self._closes.column(name) for name, line in self._line.items()}
-        closed = {line: column for line, column in columns.items() if column is not None}
-        before = int(np.searchsorted(self._at, 0))
-        prices[:, :before] = 0.0
-        if len(self._closes.sessions) and closed:
-            grown[list(closed), :before] = 0.0
-            rows = _in_a_row(self._at[before:])
-            for told, kept in ((prices, self._closes.in_force), (grown, self._closes.grown)):
-                told[list(closed), before:] = kept.T[list(closed.values())][:, rows]
-        is_cash = [line for name, line in self._line.items() if name.startswith(CASH)]
-        prices[is_cash] = grown[is_cash] = 1.0
-        return prices, grown
+    def _laid_out(self, kept: Floats, count: int, other: float) -> Floats:
+        """Lay out what is kept by session and name over some places; `other` without a close."""
+        told = np.full((len(self._lines), count), other)
+        rows = self._rows[: max(count - self._before, 0)]
+        if len(rows) and self._closed:
+            columns = list(self._closed.values())
+            found = (
+                kept.T[:, rows[0] : rows[-1] + 1][columns]
+                if _in_a_row(rows)
+                else kept.T[columns][:, rows]
+            )
+            told[list(self._closed), self._before :] = found
+        return told
 
 
-def _add(told: dict[tuple[int, int], float], line: int, end: int, amount: float) -> None:
-    told[line, end] = told.get((line, end), 0.0) + amount
+def _add(told: dict[int, float], place: int, amount: float) -> None:
+    told[place] = told.get(place, 0.0) + amount
 
 
-def _in_a_row(rows: Days) -> Days | slice:
-    """Give rows as a slice where each is the next: those are copied in one go."""
-    if len(rows) and (np.diff(rows) == 1).all():
-        return slice(int(rows[0]), int(rows[-1]) + 1)
-    return rows
+def _in_a_row(rows: Days) -> bool:
+    """Say whether each row is the next: those are copied in one go."""
+    return bool((np.diff(rows) == 1).all())
 
 
 def _rates(currency: str, history: History, closes: PriceHistory) -> Floats:

@@ -118,6 +118,16 @@ class PriceHistory:
         grown.flags.writeable = False
         return grown
 
+    @cached_property
+    def moves(self) -> Floats:
+        """What a unit of money `grown` gains from each session to the next; NaN before a close.
+
+        Columns lie together in memory.
+        """
+        moves = gains(self.grown.T).T
+        moves.flags.writeable = False
+        return moves
+
     def total_returns(self) -> Floats:
         """Give each session's return from the last close before, shape (sessions - 1, names).
 
@@ -177,6 +187,17 @@ class PriceHistory:
         place = {name: column for column, name in enumerate(names)}
         told[: len(kept), [place[name] for name in self.names]] = kept
         return told
+
+
+def gains(index: Floats) -> Floats:
+    """Give what each row gains from one place to the next; NaN where there was nothing before."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gained = index[:, 1:] / index[:, :-1]
+    gained -= 1.0
+    was_there = index[:, :-1] > 0
+    if not was_there.all():
+        gained[~was_there] = np.nan
+    return gained
 
 
 def filled(values: Floats) -> Floats:
