@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
+from uuid import UUID
 
 import psycopg
 from psycopg import IsolationLevel, postgres, sql
@@ -69,6 +70,14 @@ class State(NamedTuple):
     edition: int
 
 
+class Stand(NamedTuple):
+    """What the tables of a schema hold in a snapshot, once somebody has asked: of which log."""
+
+    log_id: UUID
+    state: State
+    market_position: int
+
+
 Seen: TypeAlias = dict[str, State]
 """By schema, the first state that an answer was made of."""
 
@@ -84,12 +93,15 @@ class Database(NamedTuple):
 class Readable(NamedTuple):
     """What can be asked: a connection, and the partitions whose tables hold the answer.
 
-    `seen`, where given, gets the states of the tables that are asked.
+    `seen`, where given, gets the states of the tables that are asked. `steady` does so too, and no
+    answer may be of another state: names are no part of a snapshot, so that a rebuild may be
+    swapped in between two of its questions.
     """
 
     connection: psycopg.Connection[Any]
     partitions: tuple[Partition, ...] = (WHOLE,)
     seen: "Seen | None" = None
+    steady: "Seen | None" = None
 
     @property
     def database(self) -> Database:
@@ -162,8 +174,11 @@ def _ask_one(
             raise ReadModelMissing(f"read model {schema} has no tables yet") from error
         if found and found[0][2] >= 0:
             position, market_position, edition = found[0][:3]
+            state = State(position, edition)
             if readable.seen is not None:
-                readable.seen.setdefault(schema, State(position, edition))
+                readable.seen.setdefault(schema, state)
+            if readable.steady is not None and readable.steady.setdefault(schema, state) != state:
+                break
             return Answered(position, market_position, _plain(found, numbers))
     raise ReadModelMissing(f"read model {schema} is being replaced")
 

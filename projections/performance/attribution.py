@@ -119,7 +119,7 @@ def attribution_of(
     """
 
     def answer(history: History) -> Explained:
-        found = _read(readable, history, benchmark, since, until)
+        found = _read(history, benchmark, since, until)
         if isinstance(found, str):
             return Explained(_without(history, benchmark, found), [], [])
         return _explained(history, found, day_by_day=day_by_day)
@@ -133,18 +133,14 @@ def _without(history: History, benchmark: str | None, reason: str) -> Attributio
 
 
 def _read(
-    readable: Readable,
-    history: History,
-    benchmark: str | None,
-    since: date | None,
-    until: date | None,
+    history: History, benchmark: str | None, since: date | None, until: date | None
 ) -> _Read | str:
     """Read both sides, or say why not; days before any benchmark is in force are left out."""
     in_force = benchmarks_in_force(history, benchmark, since or date.min, until or date.max)
-    told = {each.benchmark: versions_of(readable, each.benchmark) for each in in_force}
+    told = {each.benchmark: versions_of(history.readable, each.benchmark) for each in in_force}
     if not told or not all(told.values()):
         return "no_benchmark"
-    laid = laid_of(readable, history, max(since or date.min, in_force[0].since), until)
+    laid = laid_of(history, max(since or date.min, in_force[0].since), until)
     if laid.panel.start is None and len(laid.panel.sessions):
         # Nothing was held before the first day, and no benchmark is of a part of a day.
         laid = Laid(history, laid.panel.from_second(), laid.sectors)
@@ -158,7 +154,7 @@ def _read(
         first = int(np.searchsorted(panel.sessions, (each.since - EPOCH).days))
         last = int(np.searchsorted(panel.sessions, (each.until - EPOCH).days, side="right"))
         if first < last:
-            side = _side_of(readable, laid, told[each.benchmark], ends[first : last + 1])
+            side = _side_of(laid, told[each.benchmark], ends[first : last + 1])
             if side is None:
                 return "benchmark_incomplete"
             theirs.append(side)
@@ -182,13 +178,12 @@ class _Side(NamedTuple):
     segments: Segments
 
 
-def _side_of(
-    readable: Readable, laid: Laid, versions: Sequence[Version], ends: Floats
-) -> _Side | None:
+def _side_of(laid: Laid, versions: Sequence[Version], ends: Floats) -> _Side | None:
     """Lay out a benchmark between ends of days; None where one of them lacks a return or a rate."""
-    closes = price_history(readable, versions[-1].calendar)
+    history = laid.history
+    closes = price_history(history.readable, versions[-1].calendar, history.stand)
     other = weighted(versions, closes)
-    rates = rate_returns(versions[-1].currency, laid.history.base_currency, closes)
+    rates = rate_returns(versions[-1].currency, history.base_currency, closes)
     # The rows of the benchmark's returns behind one end and up to the next.
     rows = np.searchsorted(closes.days[1:], ends, side="right")
     incomplete = np.isnan(other.total) | np.isnan(rates)

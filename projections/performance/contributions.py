@@ -4,7 +4,7 @@ Daily contributions are results over the capital of the day, linked so that they
 time-weighted return of the range; what no line explains of a day is `trading`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeVar
@@ -91,16 +91,26 @@ class Laid:
         names, places = self.by_sector
         return cells_of(places, len(names))
 
+    @cached_property
+    def _lasting(self) -> Sequence[int] | None:
+        """The sector of each line where none of them moves to another."""
+        _, places = self.by_sector
+        lasts = len(places) > 0 and (places == places[0]).all()
+        return places[0].tolist() if lasts else None
+
     def summed(self, values: Floats) -> Floats:
         """Sum days x lines into days x sectors."""
-        return summed_by(values, self._cells, len(self.by_sector[0]))
+        count = len(self.by_sector[0])
+        if self._lasting is None:
+            return summed_by(values, self._cells, count)
+        return summed_whole(values, self._lasting, count)
 
 
-def laid_of(readable: Readable, history: History, since: date | None, until: date | None) -> Laid:
+def laid_of(history: History, since: date | None, until: date | None) -> Laid:
     """Lay out a range of one portfolio."""
-    closes = price_history(readable, history.calendar)
+    closes = price_history(history.readable, history.calendar, history.stand)
     panel = panel_of(history, closes, since or date.min, until or date.max)
-    return Laid(history, panel, sectors_by_date(readable))
+    return Laid(history, panel, sectors_by_date(history.readable, history.stand))
 
 
 def contributions_of(
@@ -131,7 +141,7 @@ def _of_range(
         readable,
         tenant=tenant,
         portfolio=portfolio,
-        answer=lambda history: make(laid_of(readable, history, since, until)),
+        answer=lambda history: make(laid_of(history, since, until)),
     )
     return Answer(row, answered.position, answered.market_position)
 
@@ -154,6 +164,14 @@ def summed_by(values: Floats, cells: Places, count: int) -> Floats:
     size = len(values) * count
     summed = np.bincount(cells, values.ravel(), size).reshape(len(values), count)
     return np.asarray(summed, dtype=np.float64)
+
+
+def summed_whole(values: Floats, groups: Sequence[int], count: int) -> Floats:
+    """Sum lines that are each of one group on all days, into the very sums of `summed_by`."""
+    summed = np.zeros((count, len(values)))
+    for line, group in zip(values.T, groups, strict=True):
+        summed[group] += line
+    return np.ascontiguousarray(summed.T)
 
 
 def _added_up(laid: Laid, groups: Grouped) -> Contributions:

@@ -190,7 +190,7 @@ def statistics_of(
     """Measure every figure; no row when the tenant has no such portfolio."""
 
     def answer(history: History) -> Statistics:
-        read = _read(readable, history, asked)
+        read = _read(history.readable, history, asked)
         return Statistics(
             **_range(history, read.series),
             benchmark=read.benchmark,
@@ -211,7 +211,7 @@ def fed(
     known = FIGURES[figure]
 
     def answer(history: History) -> Fed:
-        read = _read(readable, history, asked)
+        read = _read(history.readable, history, asked)
         sessions, returns, benchmark = read.series.sessions, read.series.returns, None
         if known.is_compared and read.compared is not None:
             sessions, returns, benchmark = read.compared

@@ -176,7 +176,7 @@ def explained_day(
         readable,
         tenant=tenant,
         portfolio=portfolio,
-        answer=lambda history: _explained(readable, history, session),
+        answer=lambda history: _explained(history.readable, history, session),
     )
     return Answer(row, answered.position, answered.market_position)
 

@@ -63,7 +63,7 @@ def explained_contribution(
     """
 
     def answer(history: History) -> ExplainedContribution | None:
-        laid = laid_of(readable, history, since, until)
+        laid = laid_of(history, since, until)
         panel, groups = laid.panel, grouped(laid, by)
         weights: list[float] | None = None
         results: list[float] | None = None

@@ -156,7 +156,7 @@ def exposed_of(
 
     Beside it are the closes of its calendar, of the same snapshot.
     """
-    closes = price_history(readable, history.calendar)
+    closes = price_history(readable, history.calendar, history.stand)
     row = history.ask(_HELD, until or date.max, *history.owner).rows[0]
     held = msgspec.json.decode(row[0], type=Held)
     closed, closed_at, session, starts_at, ends_at = row[1:]

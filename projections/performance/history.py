@@ -33,7 +33,7 @@ from projections.asking import (
     Answered,
     HistoryTooLong,
     Readable,
-    ReadModelMissing,
+    Stand,
     State,
     ask,
     snapshot,
@@ -78,16 +78,12 @@ def of_portfolio(
         HistoryTooLong: it has more facts than are folded for one answer.
     """
     owner = (tenant, portfolio)
+    readable = readable._replace(steady={})
     with snapshot(readable):
-        first = ask(readable, NAME, booked.PORTFOLIO, owner)
-        if not first.rows:
-            return None, first
-        answered = answer(History(readable, owner, first))
-        last = ask(readable, NAME, booked.PORTFOLIO, owner)
-    if first.position != last.position:
-        # Names are not part of a snapshot: a rebuild was swapped in between.
-        raise ReadModelMissing(f"read model {NAME} is being replaced")
-    return answered, first
+        told = ask(readable, NAME, booked.PORTFOLIO, owner)
+        if not told.rows:
+            return None, told
+        return answer(History(readable, owner, told)), told
 
 
 class History:
@@ -105,7 +101,7 @@ class History:
         self.first_session, self.log_id, edition = rest
         self.basis = CostBasis(basis)
         self.state = State(told.position, edition)
-        self._market_position = told.market_position
+        self.stand = Stand(self.log_id, self.state, told.market_position)
         (partition,) = readable.partitions
         self._marked = MarkedPrices(NAME + partition.suffix)
         self._rates: dict[tuple[str, datetime], Decimal | None] = {}
@@ -125,7 +121,7 @@ class History:
     def sessions(self) -> Sessions:
         """Give the closed sessions of its calendar."""
         of = (self.log_id, self.state.edition)
-        return closed_sessions(self.readable, self.calendar, of, self._market_position)
+        return closed_sessions(self.readable, self.calendar, of, self.stand.market_position)
 
     def read(self, until: date) -> None:
         """Read the sessions, fills and flows up to a date; flows of closed sessions only.

@@ -18,7 +18,7 @@ import numpy as np
 
 from domain.corporate_actions import Action, Terms
 from domain.statistics.measured import Floats
-from projections.asking import Database, Readable, ask
+from projections.asking import Database, Readable, Stand, State, ask
 from projections.bounded_memory import BoundedMemory
 from projections.performance.price_arrays import Ints, PriceHistory
 
@@ -92,17 +92,18 @@ _KEPT: BoundedMemory[_Key, tuple[_Read, ...]] = BoundedMemory(HISTORIES_MAX)
 """Of each the last one and one before."""
 
 
-def price_history(readable: Readable, calendar: str) -> PriceHistory:
+def price_history(readable: Readable, calendar: str, stand: Stand | None = None) -> PriceHistory:
     """Give the closes of a calendar's sessions, as of the snapshot of the one partition asked.
+
+    Where the tables `stand` in it is asked for unless it is known.
 
     Raises:
         ReadModelMissing: there are no tables yet.
     """
     (partition,) = readable.partitions
-    state = ask(readable, NAME, _STATE, ())
-    log_id, edition = state.rows[0]
-    key = (readable.database, log_id, NAME + partition.suffix, calendar)
-    position = state.market_position
+    stand = stand or _stand_of(readable)
+    key = (readable.database, stand.log_id, NAME + partition.suffix, calendar)
+    position, edition = stand.market_position, stand.state.edition
     with _KEPT.lock:
         known = [each for each in _KEPT.get(key) or () if each.edition == edition]
         fitting = [each for each in known if each.since <= position <= each.until]
@@ -112,6 +113,12 @@ def price_history(readable: Readable, calendar: str) -> PriceHistory:
             if last is not None or not known:
                 _KEPT.keep(key, tuple(fitting))
     return fitting[0].history
+
+
+def _stand_of(readable: Readable) -> Stand:
+    told = ask(readable, NAME, _STATE, ())
+    log_id, edition = told.rows[0]
+    return Stand(log_id, State(told.position, edition), told.market_position)
 
 
 class _Reading:

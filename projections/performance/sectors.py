@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.limits.scope import UNCLASSIFIED
-from projections.asking import Database, Readable, ask
+from projections.asking import Database, Readable, Stand, ask
 from projections.bounded_memory import BoundedMemory
 from projections.performance.price_arrays import EPOCH
 from projections.performance.series import Days, day_of
@@ -104,8 +104,10 @@ class _Read(NamedTuple):
 _KEPT: BoundedMemory[_Key, _Read] = BoundedMemory(DATABASES_MAX)
 
 
-def sectors_by_date(readable: Readable) -> SectorsByDate:
+def sectors_by_date(readable: Readable, stand: Stand | None = None) -> SectorsByDate:
     """Give the sectors as of the snapshot of the one partition that is asked.
+
+    Nothing is asked where the tables are known to `stand` as far as was read.
 
     Raises:
         ReadModelMissing: there are no tables yet.
@@ -114,13 +116,15 @@ def sectors_by_date(readable: Readable) -> SectorsByDate:
     key = (readable.database, NAME + partition.suffix)
     with _KEPT.lock:
         known = _KEPT.get(key)
-        read = _read_on(readable, known)
+        read = _read_on(readable, known, stand)
         if known is None or known.of != read.of or known.until <= read.until:
             _KEPT.keep(key, read)
     return read.sectors
 
 
-def _read_on(readable: Readable, known: _Read | None) -> _Read:
+def _read_on(readable: Readable, known: _Read | None, stand: Stand | None = None) -> _Read:
+    if known is not None and stand is not None and _holds(known, stand):
+        return known
     behind = -1 if known is None else known.until
     answered = ask(readable, NAME, _TOLD, (behind,))
     position, of = answered.position, answered.rows[0][:2]
@@ -132,3 +136,9 @@ def _read_on(readable: Readable, known: _Read | None) -> _Read:
     if not told:
         return known._replace(until=max(position, known.until))
     return _Read(of, position, position, known.sectors.with_more(told))
+
+
+def _holds(known: _Read, stand: Stand) -> bool:
+    """Say whether what was read is right for tables that stand so."""
+    is_same = known.of == (stand.log_id, stand.state.edition)
+    return is_same and known.since <= stand.state.position <= known.until

@@ -292,6 +292,22 @@ class TestReadingDuringASwap:
         with pytest.raises(ReadModelMissing):
             position_of(Readable(connection), tenant=ACME, portfolio=FUND, instrument=APPLE)
 
+    def test_tables_swapped_in_between_two_questions_are_not_taken_for_the_same(
+        self, log: Log, log_database: Database, story: Story, connection: Connection
+    ) -> None:
+        """Whoever asks several questions says so; names are no part of a snapshot."""
+        story.trade(FUND, APPLE, "3", "10")
+        story.append_to(log)
+        rebuild(Positions(), log, log_database.app_conninfo)
+        readable = Readable(connection, steady={})
+        asked = {"tenant": ACME, "portfolio": FUND, "instrument": APPLE}
+        first = position_of(readable, **asked)
+        connection.execute("UPDATE positions.checkpoint SET edition = edition + 1")
+
+        with pytest.raises(ReadModelMissing, match="replaced"):
+            position_of(readable, **asked)
+        assert position_of(Readable(connection, steady={}), **asked) == first
+
     def test_tables_not_yet_made_are_named(self, connection: Connection) -> None:
         """No projector has begun with the model."""
         with pytest.raises(ReadModelMissing, match="positions"):

@@ -279,6 +279,7 @@ class TestReadingOn:
         assert (read_on.sessions, read_on.names) == (at_once.sessions, at_once.names)
         assert read_on.closes.tobytes() == at_once.closes.tobytes()
         assert read_on.total_returns().tobytes() == at_once.total_returns().tobytes()
+        assert read_on.moves.tobytes() == at_once.moves.tobytes()
 
 
 def _story(chance: random.Random) -> Sequence[Told]:

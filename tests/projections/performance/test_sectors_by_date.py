@@ -11,7 +11,8 @@ import pytest
 from psycopg import IsolationLevel
 
 from domain.instrument import SectorAssigned
-from projections.asking import Readable
+from projections.asking import Readable, Stand, State
+from projections.performance import sectors as reading
 from projections.performance.price_arrays import EPOCH
 from projections.performance.sectors import SectorsByDate, sectors_by_date
 from tests.projections.performance.followed import Market
@@ -25,6 +26,14 @@ def assigned(instrument: str, sector: str | None, on: int = 1) -> Told:
     """An instrument's sector from a day on."""
     event = SectorAssigned(instrument=instrument, sector=sector, from_date=day(on))
     return ACME, event
+
+
+def stand_of(connection: Connection) -> Stand:
+    """Where the tables stand, as whoever holds a snapshot has heard."""
+    told = "SELECT log_id, position, edition, market_position FROM performance.checkpoint"
+    row = connection.execute(told).fetchone()
+    assert row is not None, "something was told"
+    return Stand(row[0], State(*row[1:3]), row[3])
 
 
 def shown(sectors: SectorsByDate) -> list[list[str]]:
@@ -58,6 +67,31 @@ class TestSectorsOfNow:
 
         assert sectors_by_date(readable) is before
 
+    def test_are_not_asked_for_where_the_tables_stand_as_they_were_read(
+        self, connection: Connection
+    ) -> None:
+        """Another position, or another edition of the tables, is."""
+        market, readable = Market(connection), Readable(connection)
+        market.tell(assigned("LNT", "Utilities"))
+        earlier = stand_of(connection)
+        market.tell(assigned("LNT", "Energy"))
+        stand = stand_of(connection)
+        position, edition = stand.state
+        others = (
+            earlier,
+            stand._replace(state=State(position + 1, edition)),
+            stand._replace(state=State(position, edition + 1)),
+            stand._replace(log_id=uuid4()),
+        )
+        for other in others:
+            known = sectors_by_date(readable)
+            with pytest.MonkeyPatch.context() as patching:
+                patching.setattr(reading, "_TOLD", "asked, %s")
+
+                assert sectors_by_date(readable, stand) is known
+                with pytest.raises(psycopg.errors.UndefinedColumn):
+                    sectors_by_date(readable, other)
+
     @pytest.mark.parametrize("seed", range(6))
     def test_in_pieces_are_those_read_at_once(self, connection: Connection, seed: int) -> None:
         """Assigned and assigned anew in any order, looked at in between."""
@@ -74,8 +108,8 @@ class TestSectorsOfNow:
         for told in story:
             market.tell(told)
             if chance.random() < 0.4:
-                sectors_by_date(readable)
-        in_pieces = shown(sectors_by_date(readable))
+                sectors_by_date(readable, chance.choice([None, stand_of(connection)]))
+        in_pieces = shown(sectors_by_date(readable, stand_of(connection)))
         Market(connection).tell(*story)
 
         assert shown(sectors_by_date(readable)) == in_pieces
