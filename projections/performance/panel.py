@@ -8,13 +8,14 @@ of a flow within its day) is in no line, and shown as `trading` by whoever adds 
 
 from bisect import bisect_left
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from domain.bridge import Part
 from domain.statistics.measured import Floats
-from projections.performance.history import History
+from projections.asking import ask
+from projections.performance.history import NAME, History
 from projections.performance.price_arrays import PriceHistory, filled, gains
 from projections.performance.scenarios import rates_to_base
 from projections.performance.series import Days, Series, dates_of, day_of, series_of
@@ -22,31 +23,30 @@ from projections.performance.series import Days, Series, dates_of, day_of, serie
 CASH = "cash:"
 _EARLIEST = -(2**31)
 _NO_RESULT = (Part.EXTERNAL_FLOWS, Part.FX_ON_CASH)
-_FILLS = """
+_OWN = "WHERE tenant = %(tenant)s AND portfolio = %(portfolio)s AND on_date <= %(until)s"
+_FACTS = """
 told.* FROM (
-    SELECT on_date - DATE '1970-01-01', instrument, min(currency), sum(quantity)::float8,
+    (SELECT 'fill', on_date - DATE '1970-01-01', instrument, min(currency), sum(quantity)::float8,
         coalesce(sum(cash) FILTER (WHERE rate_to_base IS NULL), 0)::float8,
         coalesce(sum(cash * rate_to_base), 0)::float8, sum(cash)::float8,
-        (array_agg(price::float8 ORDER BY book_order DESC))[1]
-    FROM {schema}.fills WHERE tenant = %s AND portfolio = %s AND on_date <= %s
-    GROUP BY on_date, instrument ORDER BY on_date
+        (array_agg(price::float8 ORDER BY book_order DESC))[1], NULL, NULL::float8,
+        NULL, NULL::timestamptz
+    FROM {schema}.fills {own} GROUP BY on_date, instrument ORDER BY on_date)
+    UNION ALL
+    (SELECT 'act', on_date - DATE '1970-01-01', instrument, currency, quantity::float8,
+        NULL, NULL, cash::float8, NULL, coalesce(due_currency, currency),
+        (gross - withheld)::float8, NULL, NULL
+    FROM {schema}.acts {own})
+    UNION ALL
+    (SELECT 'flow', CASE WHEN at IS NULL THEN on_date ELSE (
+            SELECT min(session) FROM {schema}.sessions
+            WHERE calendar = %(calendar)s AND ends_at > flows.at
+        ) END - DATE '1970-01-01', NULL, currency, NULL, NULL, NULL, amount::float8, NULL, NULL,
+        NULL, part, at
+    FROM {schema}.flows {own})
 ) AS told
-"""
-_ACTS = """
-told.* FROM (
-    SELECT on_date - DATE '1970-01-01', instrument, currency, quantity::float8, cash::float8,
-        coalesce(due_currency, currency), (gross - withheld)::float8
-    FROM {schema}.acts WHERE tenant = %s AND portfolio = %s AND on_date <= %s
-) AS told
-"""
-_FLOWS = """
-told.* FROM (
-    SELECT CASE WHEN at IS NULL THEN on_date ELSE (
-            SELECT min(session) FROM {schema}.sessions WHERE calendar = %s AND ends_at > flows.at
-        ) END - DATE '1970-01-01', currency, amount::float8, part, at
-    FROM {schema}.flows WHERE tenant = %s AND portfolio = %s AND on_date <= %s
-) AS told
-"""
+""".replace("{own}", _OWN)
+"""Every row is of the form of `_Fact`: one question tells all."""
 
 
 class Panel(NamedTuple):
@@ -110,20 +110,35 @@ def panel_of(history: History, closes: PriceHistory, since: date, until: date) -
     return _Laying(history, closes, series, until).panel()
 
 
-class _Facts(NamedTuple):
-    """Rows of what was booked, each under the date whose day it counts in."""
+class _Fact(NamedTuple):
+    """Something booked, under the date whose day it counts in; what it does not have is absent.
 
-    fills: list[tuple[Any, ...]]
-    acts: list[tuple[Any, ...]]
-    flows: list[tuple[Any, ...]]
+    A fill and an act move `cash`, a flow is that. Of fills `unrated` is the cash that has no rate
+    of its own, `rated` that which has, in base.
+    """
 
-    def lines(self) -> dict[str, str]:
-        """Give every line with its currency: instruments by name, then cash by currency."""
-        instruments = {row[1]: row[2] for row in (*self.fills, *self.acts)}
-        currencies = {*instruments.values(), *(row[1] for row in self.flows)}
-        currencies |= {row[5] for row in self.acts}
-        ordered = {name: instruments[name] for name in sorted(instruments)}
-        return ordered | {f"{CASH}{each}": each for each in sorted(currencies)}
+    kind: str
+    day: int | None
+    name: str
+    currency: str
+    quantity: float
+    unrated: float
+    rated: float
+    cash: float
+    price: float
+    due_currency: str
+    due: float
+    part: str
+    at: datetime | None
+
+
+def _lines(facts: list[_Fact]) -> dict[str, str]:
+    """Give every line with its currency: instruments by name, then cash by currency."""
+    instruments = {each.name: each.currency for each in facts if each.kind != "flow"}
+    currencies = {each.currency for each in facts} | {*instruments.values()}
+    currencies |= {each.due_currency for each in facts if each.kind == "act"}
+    ordered = {name: instruments[name] for name in sorted(instruments)}
+    return ordered | {f"{CASH}{each}": each for each in sorted(currencies)}
 
 
 class _Laying:
@@ -139,13 +154,11 @@ class _Laying:
         start = _EARLIEST if series.start is None else series.start
         self._ends = np.concatenate(([start], series.sessions))
         self._days: list[int] = self._ends.tolist()
-        behind = (*history.owner, until)
-        self._facts = _Facts(
-            history.ask(_FILLS, *behind).rows,
-            history.ask(_ACTS, *behind).rows,
-            history.ask(_FLOWS, history.calendar, *behind).rows,
-        )
-        self._lines = self._facts.lines()
+        tenant, portfolio = history.owner
+        asked = {"tenant": tenant, "portfolio": portfolio, "until": until}
+        told = ask(history.readable, NAME, _FACTS, asked | {"calendar": history.calendar})
+        self._facts = list(map(_Fact._make, told.rows))
+        self._lines = _lines(self._facts)
         self._begin = {name: line * len(self._ends) for line, name in enumerate(self._lines)}
         # The closes in force at each end: those of the last session up to it; -1 is none.
         self._at = np.searchsorted(closes.days, self._ends, side="right") - 1
@@ -169,12 +182,10 @@ class _Laying:
 
     def panel(self) -> Panel:
         """Put it together."""
-        for fill in self._facts.fills:
-            self._take_fill(*fill)
-        for act in self._facts.acts:
-            self._take_act(*act)
-        for flow in self._facts.flows:
-            self._take_flow(*flow)
+        for fact in self._facts:
+            end = None if fact.day is None else self._end(fact.day)
+            if end is not None:
+                self._take(fact, end)
         prices, returns = self._priced()
         values = np.multiply(self._quantities(), prices, out=prices)
         results = values[:, 1:] - values[:, :-1]
@@ -213,40 +224,29 @@ class _Laying:
             levels.append(levels[-1] + changes[place] if place % ends else changes[place])
         return np.repeat(levels, np.diff([*places, size])).reshape(-1, ends)
 
-    def _take_fill(
-        self, day: int, name: str, currency: str, quantity: float, unrated: float, rated: float,
-        cash: float, price: float,
-    ) -> None:  # fmt: skip
-        end = self._end(day)
-        if end is not None:
-            place = self._begin[name] + end
-            _add(self._changes, place, quantity)
-            self._paid[place] = price
-            worth = unrated * self._rates[currency][end] + rated
-            self._move(end, place, currency, cash, worth)
-
-    def _take_act(
-        self, day: int, name: str, currency: str, quantity: float, cash: float,
-        due_currency: str, due: float,
-    ) -> None:  # fmt: skip
-        end = self._end(day)
-        if end is not None:
-            place = self._begin[name] + end
-            _add(self._changes, place, quantity)
-            for each, amount in ((currency, cash), (due_currency, due)):
-                self._move(end, place, each, amount, amount * self._rates[each][end])
-
-    def _take_flow(
-        self, day: int | None, currency: str, amount: float, part: str, at: datetime | None
-    ) -> None:
-        end = None if day is None else self._end(day)
-        if end is None:
+    def _take(self, fact: _Fact, end: int) -> None:
+        if fact.kind == "flow":
+            self._take_flow(fact, end)
             return
-        place, worth = self._begin[f"{CASH}{currency}"] + end, amount * self._rates[currency][end]
-        _add(self._changes, place, amount)
-        if part in _NO_RESULT:
+        place = self._begin[fact.name] + end
+        _add(self._changes, place, fact.quantity)
+        rate = self._rates[fact.currency][end]
+        if fact.kind == "fill":
+            self._paid[place] = fact.price
+            worth = fact.unrated * rate + fact.rated
+            self._move(end, place, fact.currency, fact.cash, worth)
+        else:
+            self._move(end, place, fact.currency, fact.cash, fact.cash * rate)
+            due_rate = self._rates[fact.due_currency][end]
+            self._move(end, place, fact.due_currency, fact.due, fact.due * due_rate)
+
+    def _take_flow(self, flow: _Fact, end: int) -> None:
+        place = self._begin[f"{CASH}{flow.currency}"] + end
+        worth = flow.cash * self._rates[flow.currency][end]
+        _add(self._changes, place, flow.cash)
+        if flow.part in _NO_RESULT:
             _add(self._moved, place, worth)
-        if part == Part.EXTERNAL_FLOWS and at is None:
+        if flow.part == Part.EXTERNAL_FLOWS and flow.at is None:
             self._inflow[end] += max(worth, 0.0)
 
     def _move(self, end: int, place: int, currency: str, cash: float, worth: float) -> None:
