@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from domain.statistics.attribution import Effects, Segments, daily_effects, linked_effects
-from domain.statistics.measured import Floats, listed
+from domain.statistics.measured import Floats
 from projections.asking import Readable
 from projections.paging import Answer
 from projections.performance.assigned import benchmarks_in_force
@@ -30,7 +30,6 @@ from projections.performance.panel import Panel
 from projections.performance.price_arrays import EPOCH, PriceHistory
 from projections.performance.price_history import price_history
 from projections.performance.scenarios import rate_returns
-from projections.performance.sectors import SectorsByDate
 
 CALCULATION = "attribution 2"
 
@@ -69,17 +68,25 @@ class Attribution(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
+ByDay = Sequence[list[float] | msgspec.Raw]
+"""By sector: numbers, or what JSON they are, where that is known."""
+
+
 class AttributedDay(msgspec.Struct, frozen=True):
-    """One day's inputs and effects by sector, in the order of `sectors`."""
+    """One day's inputs and effects by sector, in the order of `sectors`.
+
+    A return is NaN where nothing was held, which JSON has as null. Of a benchmark all portfolios
+    are told the same, so it is written once.
+    """
 
     session: date
     portfolio_return: float
     benchmark_return: float
     trading: float
     portfolio_weights: list[float]
-    portfolio_returns: list[float | None]
-    benchmark_weights: list[float]
-    benchmark_returns: list[float | None]
+    portfolio_returns: list[float]
+    benchmark_weights: list[float] | msgspec.Raw
+    benchmark_returns: list[float] | msgspec.Raw
     allocation: list[float]
     selection: list[float]
     interaction: list[float]
@@ -100,7 +107,14 @@ class _Read(NamedTuple):
     panel: Panel
     portfolio: Segments
     benchmark: Segments
+    sides: "list[_Side]"
     in_force: str
+
+    def of_benchmark(self) -> tuple[ByDay, ByDay]:
+        """Give the benchmark's weights and returns by day, as JSON where one side's is kept."""
+        if len(self.sides) == 1 and (written := self.sides[0].written(self.sectors)) is not None:
+            return written
+        return self.benchmark.weights.tolist(), self.benchmark.returns.tolist()
 
 
 def attribution_of(
@@ -162,20 +176,25 @@ def _read(
     sectors = tuple(sorted({*own_names, *(name for side in theirs for name in side.names)}))
     spread = [_spread(side.segments, side.names, sectors) for side in theirs]
     portfolio = _spread(Segments(own_weights, own_returns), own_names, sectors)
-    return _Read(
-        sectors,
-        panel,
-        portfolio,
-        Segments(*map(np.concatenate, zip(*spread, strict=True))),
-        in_force[-1].benchmark,
-    )
+    both = Segments(*map(np.concatenate, zip(*spread, strict=True)))
+    return _Read(sectors, panel, portfolio, both, theirs, in_force[-1].benchmark)
 
 
 class _Side(NamedTuple):
-    """A benchmark in its sectors, over some days."""
+    """A benchmark in its sectors, over some days: those of a range of what is kept, or its own."""
 
     names: tuple[str, ...]
     segments: Segments
+    kept: "_Sectored | None"
+    first: int
+
+    def written(self, sectors: tuple[str, ...]) -> tuple[ByDay, ByDay] | None:
+        """Give weights and returns by day as JSON where that is kept."""
+        if self.kept is None:
+            return None
+        until = self.first + len(self.segments.weights)
+        weights, returns = self.kept.written(sectors)
+        return weights[self.first : until], returns[self.first : until]
 
 
 def _side_of(laid: Laid, versions: Sequence[Version], ends: Floats) -> _Side | None:
@@ -189,42 +208,66 @@ def _side_of(laid: Laid, versions: Sequence[Version], ends: Floats) -> _Side | N
     incomplete = np.isnan(other.total) | np.isnan(rates)
     if (rows[1:] <= rows[:-1]).any() or incomplete[rows[0] : rows[-1]].any():
         return None
-    theirs = _by_sector(versions[-1], other, closes, laid.sectors)
-    factors = (1 + theirs.grown) * (1 + np.nan_to_num(rates))[:, np.newaxis]
-    segments = Segments(
-        theirs.weights[rows[:-1]],
-        np.multiply.reduceat(factors[: rows[-1]], rows[:-1], axis=0) - 1,
-    )
-    segments.returns[segments.weights == 0] = np.nan
-    return _Side(theirs.names, segments)
+    theirs = _by_sector(versions[-1], other, closes, laid)
+    first, last = int(rows[0]), int(rows[-1])
+    if last - first == len(rows) - 1:  # Each day is one session.
+        segments = Segments(theirs.weights[first:last], theirs.returns[first:last])
+        return _Side(theirs.names, segments, theirs, first)
+    weights = theirs.weights[rows[:-1]]
+    returns = np.multiply.reduceat(theirs.factors[:last], rows[:-1], axis=0) - 1
+    returns[weights == 0] = np.nan
+    return _Side(theirs.names, Segments(weights, returns), None, first)
 
 
-class _Sectored(NamedTuple):
-    """A benchmark by sector: weights at the start of each session, and what those returned."""
+class _Sectored:
+    """A benchmark by sector, in a base currency; arrays are not to be written to.
 
-    names: tuple[str, ...]
-    weights: Floats
-    grown: Floats
+    `weights` are at the start of each session, `factors` what those grew by until its end.
+    """
+
+    def __init__(self, names: tuple[str, ...], weights: Floats, factors: Floats) -> None:
+        self.names = names
+        self.weights = weights
+        self.factors = factors
+        self.returns = np.where(weights == 0, np.nan, factors - 1)
+        self._written: dict[tuple[str, ...], tuple[list[msgspec.Raw], list[msgspec.Raw]]] = {}
+
+    def written(self, sectors: tuple[str, ...]) -> tuple[list[msgspec.Raw], list[msgspec.Raw]]:
+        """Write down weights and returns by session, as they are in these sectors."""
+        found = self._written.get(sectors)
+        if found is None:
+            spread = _spread(Segments(self.weights, self.returns), self.names, sectors)
+            weights, returns = (
+                [msgspec.Raw(msgspec.json.encode(each)) for each in values.tolist()]
+                for values in spread
+            )
+            found = weights, returns
+            if len(self._written) >= _WRITTEN_MAX:
+                self._written.clear()
+            self._written[sectors] = found
+        return found
 
 
 _SECTORED_MAX = 20
+_WRITTEN_MAX = 4
+"""In so many sets of sectors each is kept as JSON, 400 bytes a session."""
 _SECTORED: WeakKeyDictionary[PriceHistory, dict[object, _Sectored]] = WeakKeyDictionary()
-"""Benchmarks by sector of each price history, by their last version and the sectors known."""
+"""Benchmarks by sector of each price history: by last version, sectors known and base currency."""
 
 
-def _by_sector(
-    last: Version, other: Weighted, closes: PriceHistory, sectors: SectorsByDate
-) -> _Sectored:
+def _by_sector(last: Version, other: Weighted, closes: PriceHistory, laid: Laid) -> _Sectored:
     known = _SECTORED.setdefault(closes, {})
-    key = (last.benchmark, last.position, sectors)
+    base = laid.history.base_currency
+    key = (last.benchmark, last.position, laid.sectors, base)
     found = known.get(key)
     if found is None:
-        names, places = sectors.places(other.names, closes.days[1:])
+        names, places = laid.sectors.places(other.names, closes.days[1:])
         cells = cells_of(places, len(names))
         weights = summed_by(other.weights, cells, len(names))
         moved = summed_by(other.weights * np.nan_to_num(other.returns), cells, len(names))
         grown = np.divide(moved, weights, out=np.zeros_like(moved), where=weights != 0)
-        found = _Sectored(names, weights, grown)
+        rates = np.nan_to_num(rate_returns(last.currency, base, closes))
+        found = _Sectored(names, weights, (1 + grown) * (1 + rates)[:, np.newaxis])
         if len(known) >= _SECTORED_MAX:
             known.clear()
         known[key] = found
@@ -283,10 +326,10 @@ def _days(read: _Read, daily: Effects, others: Floats) -> list[AttributedDay]:
         daily.trading,
         read.portfolio.weights,
         read.portfolio.returns,
-        read.benchmark.weights,
-        read.benchmark.returns,
+        *read.of_benchmark(),
         daily.allocation,
         daily.selection,
         daily.interaction,
     )
-    return list(map(AttributedDay, read.panel.days, *(listed(each) for each in columns)))
+    told = (each.tolist() if isinstance(each, np.ndarray) else each for each in columns)
+    return list(map(AttributedDay, read.panel.days, *told))

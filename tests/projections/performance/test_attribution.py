@@ -4,6 +4,7 @@ import math
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 import psycopg
 import pytest
@@ -51,6 +52,12 @@ def attributed(connection: Connection, *story: Told, name: str | None = "TECH") 
     row = attribution_of(Readable(connection), **OURS, benchmark=name).row
     assert row is not None
     return row
+
+
+def numbers(told: list[float] | msgspec.Raw) -> list[float]:
+    """What a reader is told by sector of a day, NaN where there is nothing."""
+    read = msgspec.json.decode(msgspec.json.encode(told), type=list[float | None])
+    return [math.nan if each is None else each for each in read]
 
 
 class TestAttribution:
@@ -140,7 +147,7 @@ class TestLaws:
         assert total + told.trading == pytest.approx(told.active_return, rel=1e-7, abs=1e-12)
         for one in found.daily:
             sides = [
-                Segments(np.array([weights]), np.array([returns], dtype=float))
+                Segments(np.array([numbers(weights)]), np.array([numbers(returns)]))
                 for weights, returns in (
                     (one.portfolio_weights, one.portfolio_returns),
                     (one.benchmark_weights, one.benchmark_returns),
@@ -148,6 +155,7 @@ class TestLaws:
             ]
             own, other = sides
             effects = daily_effects(own, other, np.array([one.portfolio_return]))
+            assert other.total()[0] == pytest.approx(one.benchmark_return, rel=1e-12, abs=1e-15)
             assert effects.allocation[0].tolist() == one.allocation
             assert effects.selection[0].tolist() == one.selection
             assert effects.trading[0] == one.trading
