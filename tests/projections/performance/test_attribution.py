@@ -96,6 +96,20 @@ class TestAttribution:
         assert found.trading == pytest.approx(0.05)
         assert found.portfolio_return == pytest.approx(0.05)
 
+    def test_over_a_gap_a_benchmark_has_one_return(self, connection: Connection) -> None:
+        """A NAV without a rate between: what two sessions returned is chained, and not kept."""
+        found = attributed(
+            connection, registered("A"), assigned("A", "Energy"), benchmark(A="1"), opened(),
+            flow("1000", 1), trade("A", "50", "10", 1), closed(1, {"A": "10"}),
+            closed(2, {"A": "11"}), flow("1", 3, currency="EUR"), closed(3, {"A": "12"}),
+            marked(at(4), {"EUR/USD": "1"}), closed(4, {"A": "15"}),
+        )  # fmt: skip
+
+        place = found.sectors.index("Energy")
+        assert [each.session for each in found.daily] == [day(2), day(4)]
+        returns = [numbers(each.benchmark_returns)[place] for each in found.daily]
+        assert returns == pytest.approx([11 / 10 - 1, 15 / 11 - 1])
+
     def test_says_why_there_is_none(self, connection: Connection) -> None:
         """No benchmark, none of that name, no return, or a benchmark that begins later."""
         story = [
