@@ -41,11 +41,7 @@ WHERE tenant = %(tenant)s AND portfolio > %(after)s
     AND (%(owner)s::text IS NULL OR owner = %(owner)s)
 ORDER BY portfolio LIMIT %(limit)s
 """
-_PORTFOLIOS = """
-* FROM {schema}.portfolios
-WHERE tenant = %s AND portfolio > %s AND (%s::text IS NULL OR portfolio = %s)
-ORDER BY portfolio LIMIT %s
-"""
+_PORTFOLIO = "* FROM {schema}.portfolios WHERE tenant = %s AND portfolio = %s"
 BASIS = "coalesce(positions.cost_basis, portfolios.cost_basis)"
 VALUED = (
     """
@@ -188,8 +184,7 @@ def portfolios_of(
 
 def portfolio_of(readable: Readable, *, tenant: str, portfolio: str) -> Answer[PortfolioRow]:
     """Find one portfolio; another tenant's is not there."""
-    parameters = (tenant, "", portfolio, portfolio, 1)
-    answered = ask(readable, "positions", _PORTFOLIOS, parameters)
+    answered = ask(readable, "positions", _PORTFOLIO, (tenant, portfolio))
     row = PortfolioRow(*answered.rows[0]) if answered.rows else None
     return Answer(row, answered.position, answered.market_position)
 
