@@ -76,13 +76,15 @@ def explained_contribution(
             weights, results = groups.weights[:, place].tolist(), groups.results[:, place].tolist()
         else:
             return None
-        linked = linked_contributions(daily[:, np.newaxis], panel.returned)
+        linked = 0.0  # Of no day there is nothing to be linked.
+        if len(daily):
+            linked = float(linked_contributions(daily[:, np.newaxis], panel.returned)[0])
         return ExplainedContribution(
             portfolio=history.owner[1],
             currency=history.base_currency,
             by=by,
             name=name,
-            contribution=float(linked[0]) if len(daily) else 0.0,
+            contribution=linked,
             function=FUNCTION,
             daily=_days(panel.days, weights, results, daily, panel.returned),
         )

@@ -94,6 +94,13 @@ class TestContributions:
             total = math.fsum(day["linked"] for day in days)
             assert total == pytest.approx(contribution, rel=1e-12, abs=1e-15)
 
+    def test_of_no_day_is_nothing(self, owner: Teller) -> None:
+        """Trading has a name on any days, and none of them adds anything."""
+        path = f"{PATH}/performance/contributions/explain"
+        item = owner.ask(path, name="trading", since="2100-01-01")["item"]
+
+        assert (item["contribution"], item["daily"]) == (0.0, [])
+
     @pytest.mark.parametrize("query", ["name=NOBODY", "name=Energy&by=position"])
     def test_of_what_was_not_held_is_not_found(self, owner: Teller, query: str) -> None:
         """A name of nothing, and a sector among positions; without a name nothing is asked."""
