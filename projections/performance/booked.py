@@ -34,7 +34,7 @@ FROM {schema}.marks LEFT JOIN LATERAL (
         AND (earlier.at, earlier.position) < (marks.at, marks.position)
     ORDER BY earlier.at DESC, earlier.position DESC LIMIT 1
 ) AS before ON true
-WHERE marks.status = 'written_down' AND marks.name = ANY(%s) AND marks.at <= %s
+WHERE marks.status = 'written_down' AND marks.name = ANY(%s)
 """
 
 

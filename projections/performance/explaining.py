@@ -16,17 +16,16 @@ from domain.corporate_actions import CashDividend, Terms
 from domain.money import ONE, ZERO, canonical
 from domain.rates import Conversion
 from domain.returns import Chain, SubPeriod, TimedFlow, Valuation, sub_periods
-from projections.asking import HistoryTooLong, Readable
+from projections.asking import HistoryTooLong, Readable, ask
 from projections.paging import Answer
 from projections.performance.days import Days, Span
 from projections.performance.history import FACTS_MAX, NAME, History, of_portfolio
 from projections.performance.late_facts import Struck, less, struck_and_current
 from projections.performance.ledger import Ledger
 from projections.performance.loading import load_portfolio
-from projections.performance.prices import Prices
+from projections.performance.market_told import ToldPrices
 from projections.performance.restating import Store, start_walk
 from projections.performance.state import Portfolio, Quote
-from projections.performance.units import Units
 from projections.performance.valuation import (
     Current,
     Day,
@@ -42,26 +41,30 @@ _COUNT = """
     + (SELECT count(*) FROM {schema}.flows WHERE tenant = %s AND portfolio = %s)
     + (SELECT count(*) FROM {schema}.acts WHERE tenant = %s AND portfolio = %s)
 """
-_HOLDING_EVENTS = """
-instrument, array_agg(position ORDER BY position) FROM (
-    SELECT instrument, position FROM {schema}.fills
-    WHERE tenant = %s AND portfolio = %s AND on_date <= %s
-    UNION ALL SELECT instrument, position FROM {schema}.acts
-    WHERE tenant = %s AND portfolio = %s AND on_date <= %s AND quantity <> 0
-) AS told GROUP BY instrument
-"""
-_CASH_EVENTS = """
-currency, array_agg(DISTINCT position ORDER BY position) FROM (
-    SELECT currency, position FROM {schema}.fills
-    WHERE tenant = %s AND portfolio = %s AND on_date <= %s
-    UNION ALL SELECT currency, position FROM {schema}.flows
-    WHERE tenant = %s AND portfolio = %s
-        AND CASE WHEN at IS NULL THEN on_date <= %s ELSE at < %s END
-    UNION ALL SELECT currency, position FROM {schema}.acts
-    WHERE tenant = %s AND portfolio = %s AND on_date <= %s AND cash <> 0
-    UNION ALL SELECT due_currency, position FROM {schema}.acts
-    WHERE tenant = %s AND portfolio = %s AND on_date <= %s AND due_currency IS NOT NULL
-) AS told GROUP BY currency
+_EVENTS = """
+told.* FROM (
+    SELECT 'fill' AS kind, instrument, currency, array_agg(position ORDER BY position),
+        (array_agg(position ORDER BY book_order DESC))[1], max(book_order)
+    FROM {schema}.fills WHERE tenant = %(tenant)s AND portfolio = %(portfolio)s
+        AND on_date <= %(on)s
+    GROUP BY instrument, currency
+    UNION ALL SELECT 'flow', NULL, currency, array_agg(position), NULL, NULL
+    FROM {schema}.flows WHERE tenant = %(tenant)s AND portfolio = %(portfolio)s
+        AND CASE WHEN at IS NULL THEN on_date <= %(on)s ELSE at < %(ends_at)s END
+    GROUP BY currency
+    UNION ALL SELECT 'act', instrument, NULL, array_agg(position), NULL, NULL
+    FROM {schema}.acts WHERE tenant = %(tenant)s AND portfolio = %(portfolio)s
+        AND on_date <= %(on)s AND quantity <> 0
+    GROUP BY instrument
+    UNION ALL SELECT 'act', NULL, currency, array_agg(position), NULL, NULL
+    FROM {schema}.acts WHERE tenant = %(tenant)s AND portfolio = %(portfolio)s
+        AND on_date <= %(on)s AND cash <> 0
+    GROUP BY currency
+    UNION ALL SELECT 'due', NULL, due_currency, array_agg(position), NULL, NULL
+    FROM {schema}.acts WHERE tenant = %(tenant)s AND portfolio = %(portfolio)s
+        AND on_date <= %(on)s AND due_currency IS NOT NULL
+    GROUP BY due_currency
+) AS told
 """
 _DUE = """
 acts.action_of, acts.action, acts.due_currency, sum(acts.gross - acts.withheld) AS due,
@@ -71,20 +74,6 @@ FROM {schema}.acts JOIN {schema}.actions
 WHERE acts.tenant = %s AND acts.portfolio = %s AND acts.on_date <= %s
     AND acts.due_currency IS NOT NULL
 GROUP BY acts.action_of, acts.action, acts.due_currency, actions.terms
-"""
-_MARK_EVENTS = """
-asked.name, (
-    SELECT marks.position FROM {schema}.marks
-    WHERE marks.name = asked.name AND marks.at <= %s AND marks.price IS NOT NULL
-    ORDER BY marks.at DESC, marks.position DESC LIMIT 1
-) FROM unnest(%s::text[]) AS asked (name)
-"""
-_OWN_PRICE_EVENTS = """
-last.* FROM (
-    SELECT DISTINCT ON (instrument) instrument, position FROM {schema}.fills
-    WHERE tenant = %s AND portfolio = %s AND on_date <= %s AND instrument = ANY(%s)
-    ORDER BY instrument, book_order DESC
-) AS last
 """
 
 
@@ -164,6 +153,18 @@ class _Walked(NamedTuple):
     stored: Current
 
 
+class _Told(msgspec.Struct):
+    """The log positions of the events behind holdings, cash and prices, by name.
+
+    `is_due` says whether any of them told a dividend that is due.
+    """
+
+    of_holdings: dict[str, list[int]] = {}
+    of_cash: dict[str, list[int]] = {}
+    of_prices: dict[str, int] = {}
+    is_due: bool = False
+
+
 def explained_day(
     readable: Readable, *, tenant: str, portfolio: str, session: date | None = None
 ) -> Answer[Explained]:
@@ -224,10 +225,12 @@ def _marks(walked: _Walked, lines: list[Line]) -> list[str]:
 def _walk(history: History, cursor: psycopg.Cursor[Any], session: date | None) -> _Walked | None:
     (partition,) = history.readable.partitions
     schema = NAME + partition.suffix
-    units = Units(schema)
-    units.load(cursor)
-    store = Store(cursor, Ledger(schema), Prices(schema), Days(schema), units)
-    portfolio = load_portfolio(store, schema, history.owner, history.sessions())
+    readable, market = history.readable, history.market
+    portfolio = load_portfolio(cursor, schema, history.owner, history.sessions())
+    met = portfolio.instruments.keys() | portfolio.since.keys() | portfolio.acted.keys()
+    units = market.units(readable, met)
+    prices = ToldPrices(schema, readable, market)
+    store = Store(cursor, Ledger(schema), prices, Days(schema), units)
     days = portfolio.calendar.days
     index = len(days) - 1 if session is None else portfolio.calendar.of_date(session)
     first = portfolio.first_session
@@ -243,42 +246,49 @@ def _walk(history: History, cursor: psycopg.Cursor[Any], session: date | None) -
 def _lines(history: History, walked: _Walked) -> list[Line]:
     """List what the NAV adds up from: positions, cash, and dividends due that are not yet paid."""
     day = walked.day
-    on, ends_at, owner = day.session.day, day.session.ends_at, history.owner
-    rows = history.ask(_HOLDING_EVENTS, *(*owner, on) * 2).rows
-    holding_events: dict[str, list[int]] = dict(rows)
-    rows = history.ask(
-        _CASH_EVENTS, *owner, on, *owner, on, ends_at, *owner, on, *owner, on
-    ).rows  # fmt: skip
-    cash_events: dict[str, list[int]] = dict(rows)
-    price_events = _price_events(history, walked)
+    on = day.session.day
+    told = _told(history, walked)
     lines = [
-        _position_line(walked, name, quantity, holding_events.get(name, []), price_events)
+        _position_line(walked, name, quantity, told)
         for name, quantity in sorted(day.before.quantities.items())
     ]
     cash = day.before.cash.copy()
-    for each in _due(history, walked, on):
+    for each in _due(history, walked, on) if told.is_due else ():
         cash[each.currency] = cash.get(each.currency, ZERO) - (each.amount or ZERO)
         lines.append(each)
     for currency, amount in sorted(cash.items()):
         if amount:
             line = Line(CASH, currency, currency, amount=canonical(amount))
-            lines.append(_valued(walked, line, cash_events.get(currency, [])))
+            lines.append(_valued(walked, line, sorted(set(told.of_cash.get(currency, ())))))
     return lines
 
 
-def _price_events(history: History, walked: _Walked) -> dict[str, int]:
-    day, names = walked.day, sorted(walked.day.before.quantities)
-    own = history.ask(_OWN_PRICE_EVENTS, *history.owner, day.session.day, names).rows
-    marks = history.ask(_MARK_EVENTS, day.session.ends_at, names).rows
-    return dict(own) | {name: position for name, position in marks if position is not None}
+def _told(history: History, walked: _Walked) -> _Told:
+    day, told = walked.day, _Told()
+    owner = dict(zip(("tenant", "portfolio"), history.owner, strict=True))
+    asked = owner | {"on": day.session.day, "ends_at": day.session.ends_at}
+    found = ask(history.readable, NAME, _EVENTS, asked).rows
+    last: dict[str, tuple[str, int]] = {}
+    for kind, name, currency, positions, last_position, order in found:
+        if name is not None:
+            told.of_holdings.setdefault(name, []).extend(positions)
+        if currency is not None:
+            told.of_cash.setdefault(currency, []).extend(positions)
+        if order is not None:
+            last[name] = max(last.get(name, ("", 0)), (order, last_position))
+        told.is_due |= kind == "due"
+    names = day.before.quantities.keys()
+    marks = history.market.marks(history.readable, names, day.session.ends_at)
+    told.of_prices.update({name: position for name, (_, position) in last.items()})
+    told.of_prices.update({name: mark.position for name, mark in marks.items()})
+    return told
 
 
 def _position_line(
     walked: _Walked,
     name: str,
     quantity: Decimal,
-    events: list[int],
-    price_events: dict[str, int],
+    told: _Told,
 ) -> Line:
     day, session = walked.day, walked.day.session
     currency = day.subject.instruments[name]
@@ -287,6 +297,7 @@ def _position_line(
     if quote is None:
         quote = day.executed_after(name)
         source = "none" if quote is None else "trade"
+    events = sorted(told.of_holdings.get(name, ()))
     line = Line(POSITION, name, currency, canonical(quantity), price_source=source)
     if quote is None:
         return msgspec.structs.replace(line, events=events)
@@ -295,7 +306,7 @@ def _position_line(
         line,
         price=canonical(quote.price),
         price_at=quote.at,
-        price_event=price_events.get(name),
+        price_event=told.of_prices.get(name),
         new_units=1 if scale is None else scale.new,
         old_units=1 if scale is None else scale.old,
         is_stale=quote.at < session.starts_at and not quote.is_written_down,

@@ -21,42 +21,25 @@ from projections.performance.facts import add
 from projections.performance.history import NAME, History
 from projections.performance.price_arrays import PriceHistory
 from projections.performance.price_history import price_history
-from projections.performance.prices import Prices
-from projections.performance.standing import LISTINGS
 from projections.performance.state import FIRST_MOMENT, LAST_MOMENT, Held, Quote
-from projections.performance.units import Units
 from projections.performance.valuation import pair_names, rate_name, rate_to_base
 
-_HELD = """
-portfolios.held, closed.session, closed.ends_at, asked.session, asked.starts_at, asked.ends_at
-FROM {schema}.portfolios
-LEFT JOIN LATERAL (
-    SELECT session, ends_at FROM {schema}.sessions
-    WHERE sessions.calendar = portfolios.calendar ORDER BY session DESC LIMIT 1
-) AS closed ON true
-LEFT JOIN LATERAL (
-    SELECT session, starts_at, ends_at FROM {schema}.sessions
-    WHERE sessions.calendar = portfolios.calendar AND session <= %s ORDER BY session DESC LIMIT 1
-) AS asked ON true
-WHERE portfolios.tenant = %s AND portfolios.portfolio = %s
-"""
 _FACTS = """
 WHERE tenant = %(tenant)s AND portfolio = %(portfolio)s
     AND on_date > %(after)s AND on_date <= %(until)s
 """
 _CHANGES = """
 change.* FROM (
-    SELECT true AS is_position, instrument AS name, min(currency), sum(quantity)
-    FROM {schema}.fills {facts} GROUP BY instrument
-    UNION ALL SELECT false, currency, currency, sum(cash) FROM {schema}.fills {facts}
-    GROUP BY currency
-    UNION ALL SELECT true, instrument, min(currency), sum(quantity)
-    FROM {schema}.acts {facts} GROUP BY instrument
-    UNION ALL SELECT false, currency, currency, sum(cash) FROM {schema}.acts {facts}
-    GROUP BY currency
-    UNION ALL SELECT false, due_currency, due_currency, sum(gross - withheld)
+    SELECT held, NULL AS instrument, NULL AS currency, NULL::numeric AS quantity,
+        NULL::numeric AS cash
+    FROM {schema}.portfolios WHERE tenant = %(tenant)s AND portfolio = %(portfolio)s
+    UNION ALL SELECT NULL, instrument, currency, sum(quantity), sum(cash)
+    FROM {schema}.fills {facts} GROUP BY instrument, currency
+    UNION ALL SELECT NULL, instrument, currency, sum(quantity), sum(cash)
+    FROM {schema}.acts {facts} GROUP BY instrument, currency
+    UNION ALL SELECT NULL, NULL, due_currency, NULL, sum(gross - withheld)
     FROM {schema}.acts {facts} AND due_currency IS NOT NULL GROUP BY due_currency
-    UNION ALL SELECT false, currency, currency, sum(amount) FROM {schema}.flows
+    UNION ALL SELECT NULL, NULL, currency, NULL, sum(amount) FROM {schema}.flows
     WHERE tenant = %(tenant)s AND portfolio = %(portfolio)s AND on_date >= %(flows_from)s
         AND CASE WHEN at IS NULL THEN on_date > %(after)s AND on_date <= %(until)s
             ELSE at >= %(after_at)s AND at < %(until_at)s END
@@ -157,20 +140,19 @@ def exposed_of(
     Beside it are the closes of its calendar, of the same snapshot.
     """
     closes = price_history(readable, history.calendar, history.stand)
-    row = history.ask(_HELD, until or date.max, *history.owner).rows[0]
-    held = msgspec.json.decode(row[0], type=Held)
-    closed, closed_at, session, starts_at, ends_at = row[1:]
-    if until is not None and session is None:
+    known = history.sessions()
+    asked = known if until is None else known.until(until)
+    if until is not None and not asked.days:
         return _lacking(history, Lack.NO_SESSION), closes
-    moment = _Moment(session, starts_at or FIRST_MOMENT, date.max, LAST_MOMENT)
-    span = (closed or date.min, closed_at or FIRST_MOMENT, date.max, LAST_MOMENT)
-    sign = 1
-    if until is not None:
-        moment = _Moment(session, starts_at, session, ends_at)
-        span, sign = (session, ends_at, closed, closed_at), -1
-    sums = _Sums(held.quantities, held.cash, dict(held.instruments))
-    if span[0] != span[2]:
-        _merge(readable, history.owner, sums, span, sign)
+    end = (known.days[-1], known.ends[-1]) if known.days else (date.min, FIRST_MOMENT)
+    fresh_from = asked.starts[-1] if asked.starts else FIRST_MOMENT
+    session = asked.days[-1] if asked.days else None
+    if until is None:
+        moment = _Moment(session, fresh_from, date.max, LAST_MOMENT)
+        held, sums = _held(history, (*end, date.max, LAST_MOMENT), 1)
+    else:
+        moment = _Moment(session, fresh_from, asked.days[-1], asked.ends[-1])
+        held, sums = _held(history, (asked.days[-1], asked.ends[-1], *end), -1)
     valuing = _Valuing(readable, history, closes, moment, sums)
     return valuing.exposed(held), closes
 
@@ -180,23 +162,27 @@ def _lacking(history: History, lack: Lack) -> Exposed:
     return Exposed(*owner, None, None, None, None, lack, [], [], [], [])
 
 
-def _merge(
-    readable: Readable,
-    owner: tuple[str, str],
-    sums: _Sums,
-    span: tuple[date, datetime, date, datetime],
-    sign: int,
-) -> None:
-    """Add the facts behind one session up to another, or with `sign` -1 take them away."""
+def _held(
+    history: History, span: tuple[date, datetime, date, datetime], sign: int
+) -> tuple[Held, _Sums]:
+    """Read what was held at the last session's end, and what is with the facts of a span.
+
+    They are those behind one session up to another; with `sign` -1 they are taken away.
+    """
     after, after_at, until, until_at = span
     asked = {
-        "tenant": owner[0], "portfolio": owner[1], "after": after, "until": until,
+        "tenant": history.owner[0], "portfolio": history.owner[1], "after": after, "until": until,
         "after_at": after_at, "until_at": until_at, "flows_from": min(after, after_at.date()),
     }  # fmt: skip
-    for is_position, name, currency, amount in ask(readable, NAME, _CHANGES, asked).rows:
-        if is_position:
+    first, *changes = ask(history.readable, NAME, _CHANGES, asked).rows
+    held = msgspec.json.decode(first[0], type=Held)
+    sums = _Sums(held.quantities, held.cash, dict(held.instruments))
+    for _, name, currency, quantity, cash in changes:
+        if name is not None:
             sums.currencies[name] = currency
-        add(sums.quantities if is_position else sums.cash, name, amount * sign)
+            add(sums.quantities, name, quantity * sign)
+        add(sums.cash, currency, cash * sign)
+    return held, sums
 
 
 class _Valuing:
@@ -218,15 +204,12 @@ class _Valuing:
         currencies = {sums.currencies[name] for name in names} | sums.cash.keys()
         foreign = currencies - {self._base}
         pairs = {pair for each in foreign for pair in pair_names(each, self._base)}
-        (partition,) = readable.partitions
-        with readable.connection.cursor() as cursor:
-            prices = Prices(NAME + partition.suffix)
-            found = prices.in_force(cursor, {*names, *pairs}, moment.quotes_at)
+        marks = history.market.marks(readable, {*names, *pairs}, moment.quotes_at)
+        found = {name: mark.quote for name, mark in marks.items()}
         self._quotes: dict[str, Quote] = found | self._executed(set(names) - found.keys())
         self._at = self._valued_at()
         self._splits = {name: changes for name in names if (changes := closes.unit_changes(name))}
-        listings = dict(history.ask(LISTINGS, list(self._splits)).rows) if self._splits else {}
-        self._units = Units.of((each for some in self._splits.values() for each in some), listings)
+        self._units = history.market.units(readable, self._splits.keys())
         self._on = self._valued_on()
         self._rates: dict[str, Conversion | None] = {
             each: rate_to_base(each, self._base, self._quotes, self._at) for each in currencies

@@ -8,10 +8,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import cached_property
 from operator import attrgetter
 from typing import TypeVar
-
-import msgspec
 
 from domain.basis_change import BasisChange
 from domain.book import Book
@@ -25,7 +24,7 @@ from domain.bridge import (
     Taken,
     WrittenDown,
 )
-from domain.corporate_actions import SpinOff, Terms
+from domain.corporate_actions import SpinOff
 from domain.held import Applied, Received
 from domain.lots import CostBasis, Matching, match
 from domain.money import ONE
@@ -41,13 +40,12 @@ from projections.asking import (
 from projections.performance import booked
 from projections.performance.booked import Execution, Fall
 from projections.performance.facts import Flow
+from projections.performance.market_told import MarketTold, market_told
 from projections.performance.moves import ENTRIES, MovedLots, Stood, stood_of
 from projections.performance.prices import Prices as MarkedPrices
 from projections.performance.sessions import Sessions, closed_sessions
 from projections.performance.standing import (
     ACTS,
-    DECLARED,
-    LISTINGS,
     Act,
     Effect,
     Standing,
@@ -123,6 +121,11 @@ class History:
         of = (self.log_id, self.state.edition)
         return closed_sessions(self.readable, self.calendar, of, self.stand.market_position)
 
+    @cached_property
+    def market(self) -> MarketTold:
+        """What the market told, as of the snapshot."""
+        return market_told(self.readable, self.stand)
+
     def read(self, until: date) -> None:
         """Read the sessions, fills and flows up to a date; flows of closed sessions only.
 
@@ -153,12 +156,8 @@ class History:
 
     def _read_actions(self, acts: list[Act], last: date) -> None:
         names = sorted(self._currencies)
-        declared = [
-            msgspec.json.decode(terms, type=Terms).action
-            for (terms,) in self.ask(DECLARED, names).rows
-        ]
-        self._units = Units.of(declared, dict(self.ask(LISTINGS, names).rows))
-        self._standing = standing_of(acts, declared, last)
+        self._units = self.market.units(self.readable, names)
+        self._standing = standing_of(acts, self.market.declared(self.readable, names), last)
 
     def outcomes(self) -> Iterator[tuple[Execution, Matching] | Effect | MovedLots]:
         """Give what each fill, corporate action and other entry did, in book order."""
@@ -296,15 +295,11 @@ class History:
 
     def prices(self, session: date, at: datetime) -> Prices:
         """Give the prices and rates that a session's end is valued with (convention 5)."""
-        last = {each.instrument: each.quote for each in self.fills if each.on_date <= session}
-        self._fetch({at: set(self._currencies)})
-        marks = self._marked.at(at)
-        quotes = {name: marks.get(name) or last.get(name) for name in self._currencies}
-        prices = {
-            name: self._price(name, quote, session)
-            for name, quote in quotes.items()
-            if quote is not None
-        }
+        marks = self.market.marks(self.readable, self._currencies, at)
+        unmarked = [each for each in self.fills if each.instrument not in marks]
+        quotes = {each.instrument: each.quote for each in unmarked if each.on_date <= session}
+        quotes |= {name: mark.quote for name, mark in marks.items()}
+        prices = {name: self._price(name, quote, session) for name, quote in quotes.items()}
         currencies = set(self._currencies.values())
         currencies.update(flow.currency for _, flow, _ in self._flows)
         currencies.update(due for each in self._standing if (due := each.due_currency) is not None)
@@ -335,7 +330,8 @@ class History:
         if not self._ends:
             return []
         falls = []
-        found = self.ask(booked.WRITE_DOWNS, sorted(self._currencies), self._ends[-1]).rows
+        names, until = sorted(self._currencies), self._ends[-1]
+        found = self.market.write_downs(self.readable, names, until)
         for at, name, price, position, before_at, before_price, session in found:
             before = self._last_executed(name, at)
             if before_at is not None:
@@ -371,6 +367,8 @@ class History:
         raise RateMissing
 
     def _rate_at(self, currency: str, at: datetime) -> Decimal | None:
+        if currency == self.base_currency:
+            return ONE
         if (currency, at) not in self._rates:
             self._fetch({at: set(pair_names(currency, self.base_currency))})
             found = rate_to_base(currency, self.base_currency, self._marked.at(at), at)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import astuple
 
 from domain.money import canonical
 from projections.performance.history import History
@@ -21,8 +22,6 @@ late.* FROM (
         AND CASE WHEN at IS NULL THEN on_date <= %s ELSE at < %s END
     UNION ALL SELECT position, 'corporate_action', action_of || '/' || action FROM {schema}.acts
     WHERE tenant = %s AND portfolio = %s AND on_date <= %s AND position > %s
-    UNION ALL SELECT position, coalesce(status, 'mark'), name FROM {schema}.marks
-    WHERE name = ANY(%s) AND at <= %s AND position > %s
 ) AS late
 """
 _STRUCK = """
@@ -62,10 +61,10 @@ def struck_and_current(
     late: list[Late] = []
     if position is not None:
         rows = history.ask(
-            _LATE, *owner, on, position, *owner, position, on, ends_at, *owner, on, position,
-            list(names), ends_at, position, order="ORDER BY told_at, kind, told_of",
+            _LATE, *owner, on, position, *owner, position, on, ends_at, *owner, on, position
         ).rows  # fmt: skip
-        late = [Late(*row) for row in rows]
+        rows += history.market.late_marks(history.readable, list(names), ends_at, position)
+        late = sorted((Late(*row) for row in rows), key=astuple)
     nav_pair, return_pair = (struck_nav, nav), (struck_return, daily_return)
     of_nav, of_return = (
         Struck(position, struck, less(current, struck), current, restated, reason, late)

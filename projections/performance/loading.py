@@ -45,11 +45,11 @@ def load_portfolios(
 
 
 def load_portfolio(
-    store: Store, schema: str, owner: tuple[str, str], sessions: Sessions
+    cursor: psycopg.Cursor[Any], schema: str, owner: tuple[str, str], sessions: Sessions
 ) -> Portfolio:
     """Load one portfolio that is known to be there, alone in its calendar of such sessions."""
     statement = _PORTFOLIO.format(schema=schema, columns=PORTFOLIO_COLUMNS)
-    tenant, name, currency, basis, market, position, first, held = store.cursor.execute(
+    tenant, name, currency, basis, market, position, first, held = cursor.execute(
         statement.encode(), owner
     ).fetchall()[0]
     calendar = Calendar(market)

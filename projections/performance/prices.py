@@ -190,6 +190,12 @@ class Prices:
             for name, at, *quote in cursor.fetchall():
                 self._answers[at][name] = Quote(*quote)
 
+    def answer(self, at: datetime, asked: Iterable[str], found: Mapping[str, Quote]) -> None:
+        """Take an answer that somebody else has found."""
+        answers = self._answers.setdefault(at, {})
+        answers.update(dict.fromkeys(asked))
+        answers.update(found)
+
     def in_force(
         self, cursor: psycopg.Cursor[Any], listed: Iterable[str], at: datetime
     ) -> dict[str, Quote]:

@@ -21,10 +21,6 @@ FROM {schema}.acts JOIN {schema}.actions
 WHERE acts.tenant = %s AND acts.portfolio = %s AND acts.on_date <= %s
 ORDER BY acts.position LIMIT %s
 """
-DECLARED = """
-terms FROM {schema}.actions WHERE instrument = ANY(%s) AND reversed_position IS NULL
-"""
-LISTINGS = "instrument, calendar FROM {schema}.listings WHERE instrument = ANY(%s)"
 
 
 class Act(NamedTuple):

@@ -60,6 +60,14 @@ class Behind(NamedTuple):
         return self.ex_date, False, self.instrument, self.action
 
 
+class Declared(NamedTuple):
+    """An action, and the log positions at which it was declared and, if so, reversed."""
+
+    action: Action
+    position: int
+    reversed_position: int | None
+
+
 class Units:
     """The actions declared in one schema and the calendars of instruments, kept in memory."""
 
@@ -79,6 +87,17 @@ class Units:
         for action in actions:
             made._take(action, 0)
         made._calendars.update(calendars)
+        return made
+
+    @classmethod
+    def told(cls, actions: Iterable[Declared], calendars: Mapping[str, str]) -> "Units":
+        """Know what was declared and taken back, and calendars, and write nothing."""
+        made = cls("")
+        made._calendars.update(calendars)
+        for action, position, reversed_position in actions:
+            made._take(action, position)
+            if reversed_position is not None:
+                made._take_back((action.instrument, action.action), reversed_position)
         return made
 
     def register(self, event: InstrumentRegistered) -> None:
