@@ -6,48 +6,26 @@ holder by holder, as its position is. Nothing is guessed: what lacks a price or 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
 
 import msgspec
 
 from domain.marks import is_stale
 from domain.money import ONE, ZERO, canonical, share
-from domain.rates import Conversion, DatedRate, pairs_between, rate_between
+from domain.rates import Conversion, DatedRate, rate_between
 from projections.asking import Answered, Readable, ReadModelMissing, ask, snapshot
 from projections.paging import Answer
-from projections.positions.in_force import TODAY, in_force
 from projections.positions.queries import VALUED, PositionView, PriceSource, position_view
+from projections.positions.quoted import Quoted, market_of
 from projections.positions.sums import sums_of
 
 UNCLASSIFIED = "Unclassified"
 LACKING_MAX = 1_000
 """Most positions that are listed for lacking a price or a rate; all of them are counted."""
 
-SEPARATOR = "/"
-"""Between the names of instruments, none of which holds a slash: one text is sent, not a list."""
-
-_SPLIT = """
-split.instrument FROM (
-    SELECT DISTINCT instrument FROM {schema}.actions WHERE kind IN ('split', 'stock_dividend')
-) AS split
-"""
-_TERMS = """
-held.instrument, {sector}, prices.price, prices.at, prices.source, calendars.starts_at,
-    instruments.suspended_at IS NOT NULL OR coalesce(instruments.delisted_on <= {today}, false)
-FROM unnest(string_to_array(%s, '{separator}')) AS held (instrument)
-LEFT JOIN {schema}.instruments USING (instrument)
-LEFT JOIN {schema}.calendars ON calendars.calendar = instruments.calendar
-LEFT JOIN {schema}.prices ON prices.instrument = held.instrument
-""".replace("{sector}", in_force("sector")).replace("{today}", TODAY)
-_TERMS = _TERMS.replace("{separator}", SEPARATOR)
 _ALONE = f"{VALUED} WHERE tenant = %s AND instrument = ANY(%s) AND quantity <> 0"
-_RATES = "instrument, at, price FROM {schema}.prices WHERE instrument = ANY(%s)"
-_NOW = """
-greatest((SELECT max(at) FROM {schema}.prices), (SELECT max(ends_at) FROM {schema}.calendars))
-"""
 _UNRATED = """
 portfolio, instrument FROM {schema}.positions
 WHERE tenant = %s AND quantity <> 0 AND currency = ANY(%s) AND NOT instrument = ANY(%s)
@@ -91,14 +69,25 @@ class TenantSectors(msgspec.Struct, frozen=True, kw_only=True):
     lacking: tuple[Lacking, ...]
 
 
-class _Held(NamedTuple):
-    """What is held of something, and what it cost, in the currency asked for."""
+class _Held(msgspec.Struct):
+    """What is held of a sector, and what it cost, in the currency asked for; `stale` is a size."""
 
-    positions: int
-    long: Decimal
-    short: Decimal
-    cost: Decimal
-    is_stale: bool
+    positions: int = 0
+    long: Decimal = ZERO
+    short: Decimal = ZERO
+    cost: Decimal = ZERO
+    stale: Decimal = ZERO
+
+    def take(
+        self, positions: int, long: Decimal, short: Decimal, cost: Decimal, *, is_stale: bool
+    ) -> None:
+        """Add what is held of something."""
+        self.positions += positions
+        self.long += long
+        self.short += short
+        self.cost += cost
+        if is_stale:
+            self.stale += long - short
 
 
 def tenant_sectors(readable: Readable, *, tenant: str, currency: str) -> Answer[TenantSectors]:
@@ -107,7 +96,7 @@ def tenant_sectors(readable: Readable, *, tenant: str, currency: str) -> Answer[
     Raises:
         ReadModelMissing: partitions stand at different market positions; they soon will not.
     """
-    held: dict[str, list[_Held]] = defaultdict(list)
+    held: dict[str, _Held] = defaultdict(_Held)
     lacking: list[Lacking] = []
     lacking_count = 0
     states: list[Answered] = []
@@ -119,7 +108,11 @@ def tenant_sectors(readable: Readable, *, tenant: str, currency: str) -> Answer[
     if len({state.market_position for state in states}) > 1:
         raise ReadModelMissing("partitions stand at different market positions")
     found = {sector: _summed(sector, each) for sector, each in held.items()}
-    total = _summed("", [part for each in held.values() for part in each])
+    whole = _Held()
+    for each in held.values():
+        whole.take(each.positions, each.long, each.short, each.cost, is_stale=False)
+        whole.stale += each.stale
+    total = _summed("", whole)
     sectors = [_weighted(found[name], total.gross) for name in sorted(found)]
     row = TenantSectors(
         currency=currency,
@@ -135,44 +128,43 @@ def _take(
     readable: Readable,
     tenant: str,
     currency: str,
-    held: dict[str, list[_Held]],
+    held: dict[str, _Held],
     lacking: list[Lacking],
 ) -> Answered:
     """Value what one partition holds; its state comes with the number of what lacks something."""
-    split = [name for (name,) in ask(readable, "positions", _SPLIT, ()).rows]
+    asked, (quoted, now) = market_of(readable)
     sums = sums_of(readable, tenant)
-    names = {instrument for instrument, _ in sums}.difference(split)
-    asked = ask(readable, "positions", _TERMS, (SEPARATOR.join(sorted(names)),))
-    terms = {row[0]: row[1:] for row in asked.rows}
-    alone = [*split, *(name for name, (_, price, *_) in terms.items() if price is None)]
-    rows = ask(readable, "positions", _ALONE, (tenant, alone)).rows
+    names = {name for name, _ in sums}
+    alone = [
+        name for name in names
+        if (each := quoted.get(name)) is None or each.price is None or each.was_split
+    ]  # fmt: skip
+    rows = ask(readable, "positions", _ALONE, (tenant, alone)).rows if alone else []
     views = [position_view(values) for values in rows]
-    currencies = {own for name, own in sums if name in names} | {view.currency for view in views}
-    rates = _rates(readable, currencies, currency)
+    own_each = names.difference(alone)
+    currencies = {own for name, own in sums if name in own_each}
+    rates = _rates(quoted, now, currencies | {view.currency for view in views}, currency)
     lacking_count = 0
     for (name, own), (holders, long, short, cost) in sums.items():
-        if name not in terms:
+        if name not in own_each:
             continue
-        sector, price, at, source, fresh_from, inactive = terms[name]
-        rate = rates.get(own)
-        if price is not None and rate is None:
+        each, rate = quoted[name], rates.get(own)
+        if rate is None:
             lacking_count += holders
-        elif price is not None and rate is not None:
-            is_old = is_stale(
-                at,
-                fresh_from=fresh_from,
-                is_written_down=source == PriceSource.WRITE_DOWN,
-                is_inactive=inactive,
-            )
-            factor = price * rate.rate
-            part = _Held(
-                holders,
-                long * factor,
-                short * factor,
-                cost * rate.rate,
-                is_old or rate.is_stale,
-            )
-            held[sector or UNCLASSIFIED].append(part)
+            continue
+        assert each.price is not None, "what has no price is valued holder by holder"
+        assert each.at is not None, "a price has its time"
+        is_old = is_stale(
+            each.at,
+            fresh_from=each.fresh_from,
+            is_written_down=each.source == PriceSource.WRITE_DOWN,
+            is_inactive=each.is_inactive,
+        )
+        factor = each.price * rate.rate
+        held[each.sector or UNCLASSIFIED].take(
+            holders, long * factor, short * factor, cost * rate.rate,
+            is_stale=is_old or rate.is_stale,
+        )  # fmt: skip
     lacking_count += _take_each(views, rates, held, lacking)
     unrated = sorted(currencies - rates.keys())
     if unrated:
@@ -185,7 +177,7 @@ def _take(
 def _take_each(
     views: Iterable[PositionView],
     rates: Mapping[str, Conversion],
-    held: dict[str, list[_Held]],
+    held: dict[str, _Held],
     lacking: list[Lacking],
 ) -> int:
     """Value position by position; count what lacks something."""
@@ -200,45 +192,42 @@ def _take_each(
         worth = value * rate.rate
         long, short = (worth, ZERO) if view.quantity > 0 else (ZERO, worth)
         is_old = view.is_stale or rate.is_stale
-        held[view.sector or UNCLASSIFIED].append(
-            _Held(1, long, short, view.cost * rate.rate, is_old)
-        )
+        cost = view.cost * rate.rate
+        held[view.sector or UNCLASSIFIED].take(1, long, short, cost, is_stale=is_old)
     return lacking_count
 
 
-def _rates(readable: Readable, currencies: set[str], to: str) -> dict[str, Conversion]:
+def _rates(
+    quoted: Mapping[str, Quoted], now: datetime | None, currencies: set[str], to: str
+) -> dict[str, Conversion]:
     """Give the rates of those that have one, at the newest time that anything told."""
-    names = {f"{one}/{two}" for each in currencies for one, two in pairs_between(each, to)}
-    marks: dict[str, DatedRate] = {
-        name: (at, price)
-        for name, at, price in ask(readable, "positions", _RATES, (sorted(names),)).rows
-        if price is not None
-    }
-    ((now,),) = ask(readable, "positions", _NOW, ()).rows
+
+    def marked(one: str, two: str) -> DatedRate | None:
+        rate = quoted.get(f"{one}/{two}")
+        if rate is None or rate.price is None or rate.at is None:
+            return None
+        return rate.at, rate.price
+
     at: datetime = now or datetime.max.replace(tzinfo=UTC)
     rates: dict[str, Conversion] = {}
     for each in currencies:
-        rate = rate_between(each, to, at=at, marked=lambda one, two: marks.get(f"{one}/{two}"))
+        rate = rate_between(each, to, at=at, marked=marked)
         if rate is not None:
             rates[each] = rate
     return rates
 
 
-def _summed(sector: str, parts: Sequence[_Held]) -> SectorExposure:
-    def total(amounts: Any) -> Decimal:  # noqa: ANN401 - a generator of decimals
-        return canonical(sum(amounts, ZERO))
-
-    long, short = total(part.long for part in parts), total(part.short for part in parts)
-    net = canonical(long + short)
+def _summed(sector: str, held: _Held) -> SectorExposure:
+    net = canonical(held.long + held.short)
     return SectorExposure(
         sector=sector,
-        positions=sum(part.positions for part in parts),
-        long=long,
-        short=short,
+        positions=held.positions,
+        long=canonical(held.long),
+        short=canonical(held.short),
         net=net,
-        gross=canonical(long - short),
-        stale=total(part.long - part.short for part in parts if part.is_stale),
-        unrealised_gross=canonical(net - total(part.cost for part in parts)),
+        gross=canonical(held.long - held.short),
+        stale=canonical(held.stale),
+        unrealised_gross=canonical(net - held.cost),
         weight=None,
     )
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import IsolationLevel
 
-from projections.asking import Answered, Readable
+from projections.asking import Answered, Readable, ask
 from projections.performance import market_told
 from projections.performance.bridging import bridge_of
 from projections.performance.explaining import explained_day
@@ -142,7 +142,6 @@ class TestAskedAgain:
         market = Market(connection)
         market.tell(*INVESTED, closed(1, {"AAPL": "20", "MSFT": "30"}))
         wanted: list[list[str]] = []
-        ask = market_told.ask
 
         def listening(readable: Readable, model: str, rows: str, told: Sequence[Any]) -> Answered:
             wanted.append(told[0])
