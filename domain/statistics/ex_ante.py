@@ -4,7 +4,8 @@
 one portfolio's, signed, in its base currency; values are losses, positive, in it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -81,6 +82,15 @@ TAIL_FIGURES = {
 }
 
 
+_NAMES = {figure: name for name, figure in TAIL_FIGURES.items()}
+
+
+@lru_cache(maxsize=32)
+def labels_of(convention: Convention) -> Mapping[str, str]:
+    """Say of every one of `TAIL_FIGURES` how it is found; not to be written to."""
+    return {name: each.label(convention) for name, each in TAIL_FIGURES.items()}
+
+
 def ten_day_tails(returns: Floats, exposures: Floats, convention: Convention) -> list[Tail]:
     """Give the historical tails of ten days, by the square root of time or of overlapping days."""
     rule = convention.quantile_rule
@@ -115,6 +125,6 @@ def tails(
         for days, of_days in zip(DAYS, (ones, tens), strict=True):
             for level, tail in zip(LEVELS, of_days, strict=True):
                 for measure, value in zip(MEASURES, tail, strict=True):
-                    figure = TailFigure(measure, method, days, level)
-                    found[figure.name] = float(value[0])
+                    name = _NAMES[TailFigure(measure, method, days, level)]
+                    found[name] = float(value[0])
     return found

@@ -311,7 +311,7 @@ class _Valuing:
     def _is_behind(self, held: Held) -> bool:
         """Say whether the books lack a split, or hold one that was reversed."""
         on = self._on
-        for name in self._sums.quantities:
+        for name in self._sums.quantities.keys() & (self._splits.keys() | held.acted.keys()):
             changes: Mapping[str, Action] = {
                 each.action: each for each in self._splits.get(name, ())
             }

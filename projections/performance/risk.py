@@ -16,7 +16,7 @@ import numpy as np
 
 from domain.money import ZERO, canonical
 from domain.statistics import exposures, risk_contributions
-from domain.statistics.ex_ante import TAIL_FIGURES, Convention, tails
+from domain.statistics.ex_ante import Convention, labels_of, tails
 from domain.statistics.measured import PERIODS_PER_YEAR, Reason
 from domain.statistics.value_at_risk import (
     PATHS,
@@ -294,7 +294,7 @@ def _exposure_figures(exposed: Exposed) -> dict[str, Figure]:
 
 def _tail_figures(one: Seen, convention: Convention) -> dict[str, Figure]:
     scenarios, n = one.scenarios, len(one.scenarios.sessions)
-    labels = {name: each.label(convention) for name, each in TAIL_FIGURES.items()}
+    labels = labels_of(convention)
     if one.reason is not None:
         names = {**labels, VOLATILITY: VOLATILITY_METHOD}
         return {name: Figure(None, n, label, one.reason) for name, label in names.items()}
