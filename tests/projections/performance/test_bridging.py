@@ -16,6 +16,7 @@ from domain.bridge import Part
 from domain.lots import CostBasis
 from domain.portfolio.events import PortfolioOpened, TradeBooked
 from projections.asking import HistoryTooLong, Readable
+from projections.bounded_memory import BoundedMemory
 from projections.checkpoint import Checkpoint, create_checkpoint
 from projections.performance import history, market_told
 from projections.performance.bridging import BridgeView, bridge_of
@@ -317,7 +318,7 @@ class TestBrokenByACent:
         assert asked(connection).bridge is not None
 
         connection.execute(f"UPDATE performance.{FACTS_OF_PARTS[fact]}".encode())
-        monkeypatch.setattr(market_told, "_KEPT", market_told._Kept())
+        monkeypatch.setattr(market_told, "_KEPT", BoundedMemory(market_told.SCHEMAS_MAX))
 
         with pytest.raises(AssertionError, match=r"the parts explain|ends at the NAV"):
             asked(connection)

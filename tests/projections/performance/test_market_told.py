@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from psycopg import IsolationLevel
 
 from projections.asking import Answered, Readable, ask
+from projections.bounded_memory import BoundedMemory
 from projections.performance import market_told
 from projections.performance.bridging import bridge_of
 from projections.performance.explaining import explained_day
@@ -47,14 +48,14 @@ def asked(connection: Connection, owner: tuple[str, str] = (ACME, BOOK)) -> list
 def asked_anew(connection: Connection, owner: tuple[str, str] = (ACME, BOOK)) -> list[Any]:
     """The same by a memory that has just begun."""
     with pytest.MonkeyPatch.context() as patching:
-        patching.setattr(market_told, "_KEPT", market_told._Kept())
+        patching.setattr(market_told, "_KEPT", BoundedMemory(market_told.SCHEMAS_MAX))
         return asked(connection, owner)
 
 
 @pytest.fixture(autouse=True)
 def _kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A memory of the test's own."""
-    monkeypatch.setattr(market_told, "_KEPT", market_told._Kept())
+    monkeypatch.setattr(market_told, "_KEPT", BoundedMemory(market_told.SCHEMAS_MAX))
 
 
 class TestAnyStory:
