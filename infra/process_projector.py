@@ -14,7 +14,7 @@ from eventstore.log import Log
 from infra.build_name import build_name
 from infra.clock import now
 from infra.probe_server import Readiness, probe_server
-from infra.read_models import chosen_models, partition_count
+from infra.read_models import PATIENT_MODELS, chosen_models, partition_count
 from infra.settings import Settings
 from projections.feeds import LogFeed
 from projections.kafka_feed import KafkaFeed
@@ -46,6 +46,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
             redis_url=redis_url,
             clock=now,
             feed=kafka_feed(settings, log) if settings.feed == "kafka" else LogFeed(log),
+            patient=PATIENT_MODELS,
         )
 
         def readiness() -> Readiness:

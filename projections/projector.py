@@ -1,19 +1,18 @@
 """The one engine that keeps read models current: read a batch once, fold it for all, commit once.
 
 Models that stand at the same position share the reading, the decoding and the transaction. A model
-that lags, fails or rebuilds reads for itself until it is level. A transaction begins with a
+that lags, fails or rebuilds reads for itself until it is level, and so do, time and again, those
+that are patient under load (`projections.turns`). A transaction begins with a
 compare-and-set of every checkpoint from exactly the position that was read: if one does not match,
 another projector or a rebuild took over, and everything held in memory is dropped and loaded anew.
 """
 
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
-from typing import TypeAlias
 
 import psycopg
 import structlog
@@ -36,10 +35,10 @@ from projections.building import (
 from projections.checkpoint import Move, move_checkpoints, read_checkpoint
 from projections.feeds import Feed, LogFeed
 from projections.folding import FoldFailed, fold_batch
-from projections.pacing import Pacing
 from projections.read_model import ReadModel
 from projections.rebuild import rebuild
 from projections.standing import BATCHES, DELAY, FOLDED, LOG_HEAD, Poison, Standing, State
+from projections.turns import Group, Turns
 from schemas.codec import event_name
 
 BATCH_EVENTS_MAX = 5_000
@@ -61,8 +60,6 @@ SET lock_timeout = '15s';
 
 _DATABASE_GONE = (psycopg.OperationalError, psycopg.InterfaceError, LogUnavailable)
 
-Group: TypeAlias = list[Standing]
-
 
 class RebuildInterrupted(Exception):
     """The projector stops; the rebuild begins again at the next start."""
@@ -81,6 +78,7 @@ class Projector:
         clock: Callable[[], datetime],
         feed: Feed | None = None,
         batch_events_max: int = BATCH_EVENTS_MAX,
+        patient: Collection[str] = (),
     ) -> None:
         self._log = log
         self._feed: Feed = feed or LogFeed(log)
@@ -95,7 +93,8 @@ class Projector:
         self._head_read = self._observed = -HEAD_SECONDS
         self._is_connected = False
         self._lost_races = 0
-        self._pacing = Pacing()
+        # Who reads for itself reads the log, which a projector on Kafka is to leave alone.
+        self._turns = Turns(patient if self._feed.is_log else ())
         self._was_short = False
         self._rebuilds = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rebuild")
         self._logger = structlog.get_logger(__name__)
@@ -148,7 +147,7 @@ class Projector:
             self._begin_new(connection, stop)
             self._is_connected = True
             has_moved = False
-            for group in self._groups():
+            for group in self._turns.groups(self._standings):
                 has_moved |= self._advance(connection, group)
                 if stop.is_set():
                     break
@@ -157,15 +156,16 @@ class Projector:
                 # Whoever won goes on folding; asking again at once would only hinder both.
                 stop.wait(min(RACE_PAUSE_MAX_SECONDS, POLL_SECONDS * self._lost_races))
                 self._lost_races -= 1
-            elif rest := self._pacing.rest():
+            elif rest := self._turns.pacing.rest():
                 stop.wait(rest)
             may_be_more = has_moved and not (self._feed.is_log and self._is_level())
-            self._feed.wait(0.0 if may_be_more else POLL_SECONDS)
+            until_due = self._turns.until_due(self._standings, head=self._head)
+            self._feed.wait(0.0 if may_be_more else min(POLL_SECONDS, until_due))
 
     def _is_level(self) -> bool:
-        """Say whether every live model stood at the log's end when that was read last."""
-        live = (each for each in self._standings if each.state is State.LIVE)
-        return self._was_short and all(each.position == self._head for each in live)
+        """Say whether every model that is due stood at the log's end when that was read last."""
+        due = (each for each in self._standings if self._turns.is_due(each))
+        return self._was_short and all(each.position == self._head for each in due)
 
     def _take_partitions(self) -> None:
         """Begin with the partitions that became ours, and forget those that are no more."""
@@ -204,15 +204,6 @@ class Projector:
                 continue
             self._log.require_not_behind(checkpoint.position)
             standing.begin(checkpoint)
-
-    def _groups(self) -> list[Group]:
-        """Put models of a partition that stand at one position together, the foremost first."""
-        groups: defaultdict[tuple[Partition, int, str], Group] = defaultdict(list)
-        for standing in self._standings:
-            if standing.state is State.LIVE:
-                alone = "" if standing.events_max is None else standing.name
-                groups[standing.partition, -standing.position, alone].append(standing)
-        return [groups[key] for key in sorted(groups)]
 
     def _advance(self, connection: Connection, group: Group) -> bool:
         """Read and fold one batch for a group; False when there was none."""
@@ -254,11 +245,7 @@ class Projector:
         """Read a group's batch: from the feed for the foremost, from the log for who is behind."""
         partition, checkpoint = group[0].partition, group[0].checkpoint
         assert checkpoint is not None, "a live model has a checkpoint"
-        front = max(
-            each.position
-            for each in self._standings
-            if each.state is State.LIVE and each.partition == partition
-        )
+        front = self._front(partition)
         is_behind = checkpoint.position < front
         limit = min(self._batch_events_max, CATCH_UP_EVENTS_MAX if is_behind else 2**31)
         limit = min([limit, *(each.events_max for each in group if each.events_max is not None)])
@@ -267,6 +254,7 @@ class Projector:
             batch = self._feed.read(partition, checkpoint, limit=limit, event_types=types)
             # The last command may have been left out; half a batch is none that was cut.
             self._was_short = batch is None or 2 * batch.size <= limit
+            self._turns.pacing.passed(0 if batch is None else batch.size)
         else:
             # Stopping exactly where the foremost stand lets a model that caught up join them.
             after = checkpoint.position
@@ -280,6 +268,14 @@ class Projector:
                 # Kafka may hold what a log restored to an older state has lost.
                 self._head = self._log.require_not_behind(batch.position)
         return batch
+
+    def _front(self, partition: Partition) -> int:
+        """Say where the foremost live model of a partition stands."""
+        return max(
+            each.position
+            for each in self._standings
+            if each.state is State.LIVE and each.partition == partition
+        )
 
     def _commit(self, connection: Connection, group: Group, batch: Batch) -> bool:
         """Move all checkpoints and fold for every model in one transaction; False: lost a race."""
@@ -343,14 +339,15 @@ class Projector:
 
     def _report(self, group: Group, batch: Batch, *, seconds: float) -> None:
         BATCHES.observe(seconds)
-        self._pacing.passed(batch.size)
         if batch.oldest_at is not None:
             DELAY.observe(max(0.0, (self._clock() - batch.oldest_at).total_seconds()))
-        reached = []
+        reached, front = [], self._front(group[0].partition)
         for standing in group:
             checkpoint = standing.checkpoint
             assert checkpoint is not None, "a model that moved has a checkpoint"
             FOLDED.labels(standing.name).inc(batch.size)
+            if checkpoint.position == front:
+                standing.level_at = time.monotonic()
             reached.append(
                 Announcement(standing.name, checkpoint.position, checkpoint.market_position)
             )
@@ -361,7 +358,7 @@ class Projector:
         moment = time.monotonic()
         if moment - self._observed < OBSERVE_SECONDS:
             return
-        self._pacing.look(moment - self._observed)
+        self._turns.pacing.look(moment - self._observed)
         self._observed = moment
         if moment - self._head_read >= HEAD_SECONDS:
             self._head_read = moment

@@ -59,7 +59,8 @@ class Standing:
     """One read model of one partition within one projector; `name` is also its tables' schema.
 
     `events_max` is set while the model reads alone in ever smaller batches, to find the event that
-    makes it fail; `behind_since` is when the oldest event it has not folded was recorded.
+    makes it fail; `behind_since` is when the oldest event it has not folded was recorded,
+    `level_at` when it last stood as far as the foremost, by the monotonic clock.
     """
 
     def __init__(self, model: ReadModel, partition: Partition = WHOLE) -> None:
@@ -72,6 +73,7 @@ class Standing:
         self.events_max: int | None = None
         self.poison: Poison | None = None
         self.behind_since: datetime | None = None
+        self.level_at = float("-inf")
         self.rebuilt_part: float | None = None
         self.rebuild_error: str | None = None
         POISONED.labels(self.name).set(0)

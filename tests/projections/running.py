@@ -41,6 +41,7 @@ def running(
     *,
     redis_url: str | None = None,
     batch_events_max: int = 50,
+    patient: Sequence[str] = (),
 ) -> Iterator[Projector]:
     """Run a projector for the length of a block; its failure is raised at the end."""
     projector = Projector(
@@ -50,6 +51,7 @@ def running(
         redis_url=redis_url,
         clock=clock,
         batch_events_max=batch_events_max,
+        patient=patient,
     )
     stop = threading.Event()
     failures: list[BaseException] = []

@@ -1,8 +1,8 @@
 """How long a projector lets events come together."""
 
-from projections.pacing import FULL_EVENTS, RESTS, Pacing
+from projections.pacing import FULL_EVENTS, PACES, Pacing
 
-(BUSY_RATE, BUSY_REST), (RATE, REST) = RESTS
+(BUSY_RATE, BUSY_REST, _), (RATE, REST, PATIENCE) = PACES
 
 
 def paced(events: int, *, seconds: float = 1.0) -> Pacing:
@@ -17,7 +17,7 @@ def paced(events: int, *, seconds: float = 1.0) -> Pacing:
 
 def test_alone_an_event_waits_for_nobody() -> None:
     """Below the least rate there is no rest."""
-    assert paced(RATE - 1).rest() == 0.0
+    assert paced(RATE - 1).rest() == paced(RATE - 1).patience == 0.0
 
 
 def test_the_busier_the_longer_it_rests() -> None:
@@ -25,6 +25,7 @@ def test_the_busier_the_longer_it_rests() -> None:
     assert paced(RATE).rest() == REST
     assert paced(RATE // 2, seconds=0.5).rest() == REST
     assert paced(BUSY_RATE).rest() == BUSY_REST > REST
+    assert paced(RATE).patience == PATIENCE > paced(BUSY_RATE).patience
 
 
 def test_nothing_new_and_a_full_batch_are_not_waited_behind() -> None:

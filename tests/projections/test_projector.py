@@ -12,10 +12,12 @@ import redis
 from eventstore.failures import LogBehindCheckpoint
 from eventstore.log import Log
 from infra.database import Database
+from projections import pacing
 from projections.announcing import CHANNEL
 from projections.building import Building, ignore_progress
 from projections.cash.model import Cash
 from projections.checkpoint import read_checkpoint
+from projections.pacing import Pace
 from projections.positions.model import Positions
 from projections.projector import Projector
 from projections.read_model import ReadModel
@@ -25,6 +27,7 @@ from tests.projections.folding import difference
 from tests.projections.running import (
     Brittle,
     deposits,
+    described,
     running,
     wait_for_position,
     wait_until,
@@ -33,6 +36,7 @@ from tests.projections.story import Story
 
 APPLE, FUND = "AAPL", "growth"
 MODELS: tuple[ReadModel, ...] = (Positions(), Cash(), Trades())
+PATIENCE_SECONDS = 0.05
 
 Connection = psycopg.Connection[Any]
 
@@ -116,6 +120,29 @@ class TestFollowing:
             wait_until(look, "the head")
 
         assert all(len(set(positions)) == 1 for positions in seen)
+
+    def test_a_patient_model_folds_what_came_meanwhile_at_once(
+        self,
+        log: Log,
+        log_database: Database,
+        story: Story,
+        as_rebuilt: Callable[[ReadModel], bool],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """While it is busy; it is level soon after the last event, without any other to come."""
+        monkeypatch.setattr(pacing, "PACES", (Pace(1, 0.0, PATIENCE_SECONDS),))
+        story.append_to(log)
+        with running(log, log_database, MODELS, patient=["cash"]) as projector:
+            left_behind: set[bool] = set()
+            for _ in range(60):
+                tell_trades(story, 2)
+                head = story.append_to(log)
+                wait_for_position(projector, head, Trades())
+                left_behind.add(described(projector, "cash")["position"] < head)
+            assert left_behind == {True, False}
+            wait_for_position(projector, head, *MODELS)
+
+        assert all(as_rebuilt(model) for model in MODELS)
 
     def test_a_late_comer_catches_up_and_joins(
         self,
