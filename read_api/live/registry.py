@@ -21,6 +21,8 @@ from read_api.resources import day_shaped, trade_shaped
 from read_api.shaping import Amount, Quotient, Shaped, shaped
 
 VALUES_PAUSE_SECONDS = 0.1
+PORTFOLIOS_PAUSE_SECONDS = 0.1
+"""They change rarely, and stand in a model that moves with every booking."""
 BOOKED = "booked"
 """The sitting of what every booking changes."""
 
@@ -60,6 +62,7 @@ def _tenant_destinations() -> Sequence[Destination]:
             lambda readable, topics: portfolios(readable, topics, 0),
             portfolios,
             spread=Spread.ALL,
+            pause_seconds=PORTFOLIOS_PAUSE_SECONDS,
         ),
         Destination(
             "alerts",
