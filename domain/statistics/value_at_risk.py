@@ -179,9 +179,14 @@ def parametric(factor: Floats, exposures: Floats, level: float) -> Tail:
     return Tail(z * deviation, deviation * density / (1 - level))
 
 
+def normals_from(seed: int = SEED) -> np.random.Generator:
+    """Give what draws the normals of a seed, name by name."""
+    return np.random.Generator(np.random.PCG64(seed))
+
+
 def standard_normals(names: int, *, paths: int = PATHS, seed: int = SEED) -> Floats:
     """Draw names x paths standard normals; fewer names give the first rows of more."""
-    return np.random.Generator(np.random.PCG64(seed)).standard_normal((names, paths))
+    return normals_from(seed).standard_normal((names, paths))
 
 
 def simulated(loadings: Floats, *, paths: int = PATHS, seed: int = SEED) -> Floats:
@@ -190,7 +195,7 @@ def simulated(loadings: Floats, *, paths: int = PATHS, seed: int = SEED) -> Floa
     Loadings of several, one a column, give one a row. The normals are those of
     `standard_normals`, drawn and used up a few rows at a time.
     """
-    generator = np.random.Generator(np.random.PCG64(seed))
+    generator = normals_from(seed)
     pnl = np.zeros((*loadings.shape[1:], paths))
     for start in range(0, len(loadings), _AT_ONCE):
         part = loadings[start : start + _AT_ONCE]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from domain.statistics.value_at_risk import standard_normals
-from projections.performance.normals import ROWS_MAX, simulate
+from projections.performance.normals import ROWS_MAX, _Normals, simulate
 
 
 class TestSimulating:
@@ -18,6 +18,12 @@ class TestSimulating:
 
         np.testing.assert_allclose(drawn, kept, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(kept, loadings @ standard_normals(ROWS_MAX), atol=1e-12)
+
+    def test_is_the_same_however_many_were_drawn_before(self) -> None:
+        """Rows drawn a few at a time are those drawn at once."""
+        normals = _Normals()
+        for count in (3, 20, 41):
+            assert np.array_equal(normals.rows(count), standard_normals(count))
 
     def test_of_several_portfolios_is_that_of_each(self) -> None:
         """A column a portfolio, a row of paths each, kept or drawn."""
