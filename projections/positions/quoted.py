@@ -6,11 +6,11 @@ position where they were read last are read.
 
 from datetime import datetime
 from decimal import Decimal
-from threading import Lock
 from typing import NamedTuple
 from uuid import UUID
 
 from projections.asking import Answered, Database, Readable, ask
+from projections.bounded_memory import BoundedMemory
 from projections.positions.in_force import TODAY, in_force
 
 NAME = "positions"
@@ -65,29 +65,7 @@ class _Read(NamedTuple):
     market: Market
 
 
-class _Kept:
-    """What this process remembers, the schema asked for longest ago first."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._known: dict[tuple[Database, str], _Read] = {}
-
-    def market(self, readable: Readable) -> tuple[Answered, Market]:
-        (partition,) = readable.partitions
-        key = (readable.database, NAME + partition.suffix)
-        with self._lock:
-            known = self._known.get(key)
-        answered, read = _read_on(readable, known)
-        with self._lock:  # Not held while reading: what is kept is never changed.
-            last = self._known.pop(key, None)
-            is_older = last is not None and last.of == read.of and read.position < last.position
-            self._known[key] = last if last is not None and is_older else read
-            while len(self._known) > SCHEMAS_MAX:
-                del self._known[next(iter(self._known))]
-        return answered, read.market
-
-
-_KEPT = _Kept()
+_KEPT: BoundedMemory[tuple[Database, str], _Read] = BoundedMemory(SCHEMAS_MAX)
 
 
 def market_of(readable: Readable) -> tuple[Answered, Market]:
@@ -96,7 +74,14 @@ def market_of(readable: Readable) -> tuple[Answered, Market]:
     Raises:
         ReadModelMissing: there are no tables yet.
     """
-    return _KEPT.market(readable)
+    (partition,) = readable.partitions
+    key = (readable.database, NAME + partition.suffix)
+    answered, read = _read_on(readable, _KEPT.get(key))
+    with _KEPT.lock:  # Not held while reading: what is kept is never changed.
+        last = _KEPT.get(key)
+        if last is None or last.of != read.of or last.position <= read.position:
+            _KEPT.keep(key, read)
+    return answered, read.market
 
 
 def _read_on(readable: Readable, known: _Read | None) -> tuple[Answered, _Read]:

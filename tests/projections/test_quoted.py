@@ -14,6 +14,7 @@ from domain.corporate_actions import Split, Terms
 from domain.identity import MARKET_TENANT
 from domain.instrument import CorporateActionDeclared, SectorAssigned
 from projections.asking import Readable, snapshot
+from projections.bounded_memory import BoundedMemory
 from projections.positions import quoted
 from projections.positions.model import Positions
 from projections.positions.quoted import Market, market_of
@@ -30,7 +31,7 @@ DAYS = 8
 @pytest.fixture(autouse=True)
 def _kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A memory of the test's own."""
-    monkeypatch.setattr(quoted, "_KEPT", quoted._Kept())
+    monkeypatch.setattr(quoted, "_KEPT", BoundedMemory(quoted.SCHEMAS_MAX))
 
 
 def asked(connection: Connection) -> Market:
@@ -41,7 +42,7 @@ def asked(connection: Connection) -> Market:
 def asked_anew(connection: Connection) -> Market:
     """By a memory that has just begun."""
     with pytest.MonkeyPatch.context() as patching:
-        patching.setattr(quoted, "_KEPT", quoted._Kept())
+        patching.setattr(quoted, "_KEPT", BoundedMemory(quoted.SCHEMAS_MAX))
         return asked(connection)
 
 
