@@ -11,7 +11,7 @@ from projections.trades.model import Trades
 from projections.turns import Turns
 
 HEAD = 9
-_, (RATE, _, PATIENCE) = PACES
+RATE, PATIENCE = PACES[1].rate, PACES[1].patience
 
 
 def standing(model: Cash | Trades, position: int, *, level_at: float) -> Standing:
