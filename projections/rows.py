@@ -32,9 +32,14 @@ FROM pg_constraint AS constraint_of JOIN pg_class AS table_of ON table_of.oid = 
 WHERE connamespace = %s::regnamespace AND relname = ANY(%s) AND contype IN ('p', 'u')
 ORDER BY 1, 2
 """
+# Each row is looked up by itself, as by `projections.arrays.looked_up`.
 _DELETE = """
-DELETE FROM {table} AS kept USING json_populate_recordset(NULL::{table}, %s::json) AS gone
-WHERE ({kept}) = ({gone})
+DELETE FROM {table} WHERE ctid = ANY (ARRAY(
+    SELECT found.ctid FROM json_populate_recordset(NULL::{table}, %s::json) AS gone
+    CROSS JOIN LATERAL (
+        SELECT kept.ctid FROM {table} AS kept WHERE ({kept}) = ({gone}) OFFSET 0
+    ) AS found
+))
 """
 
 ROWS_MAX = 20_000

@@ -18,6 +18,7 @@ from domain.event import Event
 from domain.money import ZERO
 from domain.portfolio.events import CashSettled, TradeBooked, TradeCashMoved, TradeUnbooked
 from domain.portfolio.life import CashExchanged
+from projections.arrays import looked_up
 from projections.cash.legs import CashMove, MovementRow, legs
 from projections.read_model import Decoded
 from projections.rows import Cursor, Tables
@@ -46,11 +47,7 @@ LADDER_EVENTS: frozenset[type[Event]] = frozenset(
 RUNGS_MAX = 100_000
 """Most rungs kept in memory; beyond that all are dropped and loaded again when needed."""
 
-_RUNGS = """
-SELECT found.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::date[])
-AS asked (tenant, portfolio, currency, value_date)
-JOIN {schema}.ladder AS found USING (tenant, portfolio, currency, value_date)
-"""
+_RUNGS = looked_up("ladder", tenant="text", portfolio="text", currency="text", value_date="date")
 _KEY = ("tenant", "portfolio", "currency", "value_date")
 Key: TypeAlias = tuple[str, str, str, date]
 

@@ -28,6 +28,7 @@ from domain.portfolio.events import (
     TradeCashMoved,
 )
 from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
+from projections.arrays import looked_up
 from projections.cash.ladder import LADDER_DDL, LADDER_EVENTS, LadderFold
 from projections.cash.legs import MovementKind, MovementRow, legs
 from projections.cash.receivables import RECEIVABLES_DDL, Receivables
@@ -76,12 +77,8 @@ CREATE TABLE {schema}.balances (
 );
 CREATE INDEX ON {schema}.balances (changed_position);
 """
-_BALANCES = """
-SELECT found.* FROM unnest(%s::text[], %s::text[], %s::text[])
-AS asked (tenant, portfolio, currency)
-JOIN {schema}.balances AS found USING (tenant, portfolio, currency)
-"""
 _BALANCE_KEY = ("tenant", "portfolio", "currency")
+_BALANCES = looked_up("balances", **dict.fromkeys(_BALANCE_KEY, "text"))
 _MOVING_NOTHING: frozenset[type[Event]] = frozenset({CashSettled, TradeCashMoved})
 
 

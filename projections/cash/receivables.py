@@ -19,6 +19,7 @@ from domain.portfolio.corporate_events import (
     CorporateActionUnapplied,
     DividendPaid,
 )
+from projections.arrays import looked_up
 from projections.read_model import Decoded
 from projections.rows import Cursor, Tables
 
@@ -43,12 +44,8 @@ CREATE TABLE {schema}.receivables (
 RECEIVABLES_MAX = 200_000
 """Most receivables kept in memory; beyond that all are dropped and loaded again when needed."""
 
-_FOUND = """
-SELECT found.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
-AS asked (tenant, portfolio, instrument, action)
-JOIN {schema}.receivables AS found USING (tenant, portfolio, instrument, action)
-"""
 _KEY = ("tenant", "portfolio", "instrument", "action")
+_FOUND = looked_up("receivables", **dict.fromkeys(_KEY, "text"))
 Key: TypeAlias = tuple[str, str, str, str]
 Change: TypeAlias = tuple[
     Key, int, CorporateActionApplied | CorporateActionUnapplied | DividendPaid

@@ -12,6 +12,7 @@ from uuid import UUID
 from domain.lots import Fill, Side
 from domain.money import canonical
 from domain.trade import Capture
+from projections.arrays import looked_up
 from projections.outcomes.lines import Kind
 from projections.outcomes.sequences import chunk_of, read_bits, write_bits
 from projections.outcomes.tables import (
@@ -28,22 +29,11 @@ from projections.rows import Cursor, Tables
 REMEMBERED_MAX = 20_000
 """Most rows of a kind kept in mind; beyond that all are forgotten, and read when needed."""
 
-_COUNTS = """
-SELECT kept.* FROM {schema}.counts AS kept
-JOIN unnest(%s::text[], %s::text[], %s::text[]) AS asked (tenant, source, kind)
-USING (tenant, source, kind)
-"""
-_CHUNKS = """
-SELECT kept.* FROM {schema}.sequences AS kept
-JOIN unnest(%s::text[], %s::text[], %s::bigint[]) AS asked (tenant, source, chunk)
-USING (tenant, source, chunk)
-"""
-_TOTALS = """
-SELECT kept.* FROM {schema}.control_totals AS kept
-JOIN unnest(%s::text[], %s::text[], %s::date[], %s::text[])
-    AS asked (tenant, source, trade_date, currency)
-USING (tenant, source, trade_date, currency)
-"""
+_COUNTS = looked_up("counts", tenant="text", source="text", kind="text")
+_CHUNKS = looked_up("sequences", tenant="text", source="text", chunk="bigint")
+_TOTALS = looked_up(
+    "control_totals", tenant="text", source="text", trade_date="date", currency="text"
+)
 _WAITING = "SELECT * FROM {schema}.waiting"
 
 Key = TypeVar("Key", bound=tuple[object, ...])

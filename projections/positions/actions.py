@@ -17,6 +17,7 @@ from domain.portfolio.corporate_events import (
     CorporateActionUnapplied,
     LotsSpunOff,
 )
+from projections.arrays import looked_up
 from projections.positions.tables import ActionKind, ActionRow, AppliedRow
 from projections.rows import Cursor, Tables
 
@@ -33,11 +34,7 @@ ACTION_KEY = ("instrument", "action")
 APPLIED_KEY = ("tenant", "portfolio", "instrument", "declared_on", "action")
 
 _ACTIONS = "SELECT * FROM {schema}.actions"
-_APPLIED = """
-SELECT found.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-AS asked (tenant, portfolio, instrument, declared_on, action)
-JOIN {schema}.applied AS found USING (tenant, portfolio, instrument, declared_on, action)
-"""
+_APPLIED = looked_up("applied", **dict.fromkeys(APPLIED_KEY, "text"))
 
 
 class Actions:

@@ -31,6 +31,7 @@ from domain.portfolio.events import (
     TradeUnbooked,
 )
 from domain.portfolio.transfer_events import LotsTransferredIn, LotsTransferredOut
+from projections.arrays import looked_up
 from projections.positions.tables import LotRow, PositionRow
 from projections.rows import Cursor, Tables
 
@@ -43,17 +44,9 @@ WRITTEN_MAX = 20_000
 POSITION_KEY = ("tenant", "portfolio", "instrument")
 LOT_KEY = (*POSITION_KEY, "trade_id")
 
-_ASKED = """
-unnest(%s::text[], %s::text[], %s::text[]) AS asked (tenant, portfolio, instrument)
-"""
-_POSITIONS = f"""
-SELECT found.* FROM {_ASKED} JOIN {{schema}}.positions AS found
-USING (tenant, portfolio, instrument)
-"""  # noqa: S608 - constants only
-_LOTS = f"""
-SELECT found.* FROM {_ASKED} JOIN {{schema}}.lots AS found
-USING (tenant, portfolio, instrument) ORDER BY order_position, order_index
-"""  # noqa: S608 - constants only
+_TEXTS = dict.fromkeys(POSITION_KEY, "text")
+_POSITIONS = looked_up("positions", **_TEXTS)
+_LOTS = looked_up("lots", **_TEXTS) + " ORDER BY order_position, order_index"
 
 _read_key = msgspec.json.Decoder(BookKey).decode
 _write_key = msgspec.json.Encoder().encode

@@ -19,14 +19,12 @@ from domain.portfolio.life import (
     PortfolioUnfrozen,
     StandingEvent,
 )
+from projections.arrays import looked_up
 from projections.positions.tables import PortfolioRow, PortfolioState
 from projections.rows import Cursor, Tables
 
 _KEY = ("tenant", "portfolio")
-_PORTFOLIOS = """
-SELECT found.* FROM unnest(%s::text[], %s::text[]) AS asked (tenant, portfolio)
-JOIN {schema}.portfolios AS found USING (tenant, portfolio)
-"""
+_PORTFOLIOS = looked_up("portfolios", **dict.fromkeys(_KEY, "text"))
 
 
 class PortfolioTold(NamedTuple):

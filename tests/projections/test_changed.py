@@ -1,4 +1,4 @@
-"""What changed behind a position is found by an index, whatever the planner knows of the table."""
+"""Rows are found by an index, whatever the planner knows of their table."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from psycopg import sql
 
 from eventstore.log import Log
 from projections.alerts.model import Alerts
+from projections.arrays import looked_up
 from projections.building import create_schema, nothing_folded
 from projections.cash.model import Cash
 from projections.changed import changed_of
@@ -77,3 +78,36 @@ def test_what_changed_is_found_by_an_index(
 
     assert not [line for (line,) in plan if "Seq Scan" in line], plan
     assert len(found) == ROWS - 390
+
+
+LOTS = {"tenant": "text", "portfolio": "text", "instrument": "text"}
+LADDER = {"tenant": "text", "portfolio": "text", "currency": "text", "value_date": "date"}
+
+
+@pytest.mark.parametrize(
+    ("model", "table", "key"),
+    [(Positions(), "lots", LOTS), (Cash(), "ladder", LADDER)],
+    ids=["lots", "ladder"],
+)
+def test_what_a_fold_looks_for_is_found_by_its_key(
+    log: Log, connection: Connection, model: ReadModel, table: str, key: dict[str, str]
+) -> None:
+    """A few of many, by a plan that was made while there was none."""
+    create_schema(connection, model, model.name, nothing_folded(model, log))
+    connection.execute("SET plan_cache_mode = force_generic_plan")
+    statement = looked_up(table, **key).format(schema=model.name).replace("%s", "{}")
+    numbered = statement.format(*(f"${number}" for number in range(1, len(key) + 1)))
+    types = ", ".join(f"{kind}[]" for kind in key.values())
+    connection.execute(f"PREPARE asked ({types}) AS {numbered}".encode())
+    asked = ", ".join(
+        "ARRAY['2', '3']" if kind == "text" else "ARRAY['2026-01-04', '2026-01-05']::date[]"
+        for kind in key.values()
+    )
+    connection.execute(f"EXECUTE asked ({asked})".encode())
+    fill(connection, model.name, table)
+
+    plan = connection.execute(f"EXPLAIN EXECUTE asked ({asked})".encode()).fetchall()
+    found = connection.execute(f"EXECUTE asked ({asked})".encode()).fetchall()
+
+    assert not [line for (line,) in plan if "Seq Scan" in line], plan
+    assert [row[0] for row in found] == ["2", "3"]

@@ -300,31 +300,3 @@ class TestTakingOut:
                 assert current(cursor, went, model, *names) == current(
                     cursor, should, model, *names
                 )
-
-
-class TestChangingARow:
-    """What a booking costs PostgreSQL beside the new rows."""
-
-    @pytest.mark.parametrize(
-        ("model", "table"), [(Positions(), "positions"), (Cash(), "balances")], ids=["held", "cash"]
-    )
-    def test_a_booking_changes_its_position_and_balance_in_no_index(
-        self, tables: psycopg.Connection[Any], model: ReadModel, table: str
-    ) -> None:
-        """Each change of the row is a heap-only update, which an index on what changes forbids."""
-        story = Story()
-        story.register("AAPL")
-        story.open("one")
-        for _ in range(5):
-            story.trade("one", "AAPL", "1", "10")
-
-        with tables.transaction(), tables.cursor() as cursor:
-            fold_by_hand(tables, model, "counted", cut(story.recorded(), [1]))
-            cursor.execute(
-                "SELECT pg_stat_get_xact_tuples_updated(%(table)s::regclass),"
-                " pg_stat_get_xact_tuples_hot_updated(%(table)s::regclass)",
-                {"table": f"counted.{table}"},
-            )
-            counts = cursor.fetchone()
-
-        assert counts == (4, 4)
