@@ -18,7 +18,7 @@ class Pace(NamedTuple):
     patience: float
 
 
-PACES = (Pace(3_000, 0.05, 0.0), Pace(800, 0.005, 0.1))
+PACES = (Pace(3_000, 0.05, 0.0), Pace(800, 0.005, 0.1), Pace(500, 0.005, 0.0))
 """The first that applies counts. With the longest rest batches are large for all alike."""
 
 FULL_EVENTS = 2_000

@@ -2,7 +2,7 @@
 
 from projections.pacing import FULL_EVENTS, PACES, Pacing
 
-(BUSY_RATE, BUSY_REST, _), (RATE, REST, PATIENCE) = PACES
+(BUSY_RATE, BUSY_REST, _), (PATIENT_RATE, _, PATIENCE), (RATE, REST, _) = PACES
 
 
 def paced(events: int, *, seconds: float = 1.0) -> Pacing:
@@ -25,7 +25,7 @@ def test_the_busier_the_longer_it_rests() -> None:
     assert paced(RATE).rest() == REST
     assert paced(RATE // 2, seconds=0.5).rest() == REST
     assert paced(BUSY_RATE).rest() == BUSY_REST > REST
-    assert paced(RATE).patience == PATIENCE > paced(BUSY_RATE).patience
+    assert paced(PATIENT_RATE).patience == PATIENCE > paced(BUSY_RATE).patience
 
 
 def test_nothing_new_and_a_full_batch_are_not_waited_behind() -> None:
