@@ -1,4 +1,7 @@
-"""PostgreSQL arrays as one text: the driver calls Python for each element of a list (0.3 µs)."""
+"""What is asked for by arrays: the question, and arrays as one text.
+
+Of a list the driver calls Python for each element (0.3 µs).
+"""
 
 from collections.abc import Iterable
 

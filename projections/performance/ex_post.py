@@ -190,7 +190,7 @@ def statistics_of(
     """Measure every figure; no row when the tenant has no such portfolio."""
 
     def answer(history: History) -> Statistics:
-        read = _read(history.readable, history, asked)
+        read = _read(history, asked)
         return Statistics(
             **_range(history, read.series),
             benchmark=read.benchmark,
@@ -211,7 +211,7 @@ def fed(
     known = FIGURES[figure]
 
     def answer(history: History) -> Fed:
-        read = _read(history.readable, history, asked)
+        read = _read(history, asked)
         sessions, returns, benchmark = read.series.sessions, read.series.returns, None
         if known.is_compared and read.compared is not None:
             sessions, returns, benchmark = read.compared
@@ -270,7 +270,7 @@ def drawdowns_of(
     return Answer(row, answered.position, answered.market_position)
 
 
-def _read(readable: Readable, history: History, asked: Asked) -> _Read:
+def _read(history: History, asked: Asked) -> _Read:
     series = series_of(history, asked.since or date.min, asked.until or date.max)
     if not len(series.sessions):
         return _Read(series, asked.benchmark, None)
@@ -278,7 +278,7 @@ def _read(readable: Readable, history: History, asked: Asked) -> _Read:
     in_force = benchmarks_in_force(history, asked.benchmark, first, last)
     if not in_force:
         return _Read(series, None, None)
-    levels = levels_in_force(readable, in_force, history.calendar, history.base_currency)
+    levels = levels_in_force(history.readable, in_force, history.calendar, history.base_currency)
     both = compared(series, levels) if len(levels.sessions) else None
     return _Read(series, in_force[-1].benchmark, both)
 

@@ -177,16 +177,16 @@ def explained_day(
         readable,
         tenant=tenant,
         portfolio=portfolio,
-        answer=lambda history: _explained(history.readable, history, session),
+        answer=lambda history: _explained(history, session),
     )
     return Answer(row, answered.position, answered.market_position)
 
 
-def _explained(readable: Readable, history: History, session: date | None) -> Explained | None:
+def _explained(history: History, session: date | None) -> Explained | None:
     ((facts,),) = history.ask(_COUNT, *history.owner * 3).rows
     if facts > FACTS_MAX:
         raise HistoryTooLong(FACTS_MAX)
-    with readable.connection.cursor() as cursor:
+    with history.readable.connection.cursor() as cursor:
         walked = _walk(history, cursor, session)
         if walked is None:
             return None

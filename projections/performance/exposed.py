@@ -16,7 +16,7 @@ from domain.corporate_actions import Action
 from domain.marks import is_stale
 from domain.money import ZERO, canonical
 from domain.rates import Conversion
-from projections.asking import Readable, ask
+from projections.asking import ask
 from projections.performance.facts import add
 from projections.performance.history import NAME, History
 from projections.performance.price_arrays import PriceHistory
@@ -132,14 +132,12 @@ class _Sums(NamedTuple):
     currencies: dict[str, str]
 
 
-def exposed_of(
-    readable: Readable, history: History, until: date | None = None
-) -> tuple[Exposed, PriceHistory]:
+def exposed_of(history: History, until: date | None = None) -> tuple[Exposed, PriceHistory]:
     """Value what a portfolio holds now, or held at the end of the last session up to a date.
 
     Beside it are the closes of its calendar, of the same snapshot.
     """
-    closes = price_history(readable, history.calendar, history.stand)
+    closes = price_history(history.readable, history.calendar, history.stand)
     known = history.sessions()
     asked = known if until is None else known.until(until)
     if until is not None and not asked.days:
@@ -153,7 +151,7 @@ def exposed_of(
     else:
         moment = _Moment(session, fresh_from, asked.days[-1], asked.ends[-1])
         held, sums = _held(history, (asked.days[-1], asked.ends[-1], *end), -1)
-    valuing = _Valuing(readable, history, closes, moment, sums)
+    valuing = _Valuing(history, closes, moment, sums)
     return valuing.exposed(held), closes
 
 
@@ -190,7 +188,6 @@ class _Valuing:
 
     def __init__(
         self,
-        readable: Readable,
         history: History,
         closes: PriceHistory,
         moment: _Moment,
@@ -204,12 +201,12 @@ class _Valuing:
         currencies = {sums.currencies[name] for name in names} | sums.cash.keys()
         foreign = currencies - {self._base}
         pairs = {pair for each in foreign for pair in pair_names(each, self._base)}
-        marks = history.market.marks(readable, {*names, *pairs}, moment.quotes_at)
+        marks = history.market.marks(history.readable, {*names, *pairs}, moment.quotes_at)
         found = {name: mark.quote for name, mark in marks.items()}
         self._quotes: dict[str, Quote] = found | self._executed(set(names) - found.keys())
         self._at = self._valued_at()
         self._splits = {name: changes for name in names if (changes := closes.unit_changes(name))}
-        self._units = history.market.units(readable, self._splits.keys())
+        self._units = history.market.units(history.readable, self._splits.keys())
         self._on = self._valued_on()
         self._rates: dict[str, Conversion | None] = {
             each: rate_to_base(each, self._base, self._quotes, self._at) for each in currencies

@@ -159,7 +159,7 @@ def seen(
     """
 
     def of(history: History) -> AnswerT:
-        exposed, closes = exposed_of(history.readable, history, asked.until)
+        exposed, closes = exposed_of(history, asked.until)
         return answer(Seen(exposed, scenarios_of(exposed, closes, asked.window)), closes)
 
     row, answered = of_portfolio(readable, tenant=tenant, portfolio=portfolio, answer=of)

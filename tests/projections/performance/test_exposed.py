@@ -44,7 +44,7 @@ def exposed(
         readable,
         tenant=owner[0],
         portfolio=owner[1],
-        answer=lambda history: exposed_of(readable, history, until)[0],
+        answer=lambda history: exposed_of(history, until)[0],
     )
     assert found is not None
     return found
