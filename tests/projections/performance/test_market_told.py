@@ -1,7 +1,6 @@
 """What the market told is remembered until its next event, and then asked for anew."""
 
 from collections.abc import Callable, Sequence
-from random import Random
 from typing import Any
 
 import psycopg
@@ -17,8 +16,8 @@ from projections.performance.bridging import bridge_of
 from projections.performance.explaining import explained_day
 from projections.performance.history import History, of_portfolio
 from projections.performance.risk import risk_of
-from tests.projections.performance.followed import Market
-from tests.projections.performance.stories import BOOKS, OPENINGS, stories
+from tests.projections.performance.followed import Market, asked_between
+from tests.projections.performance.stories import stories
 from tests.projections.performance.telling import (
     ACME,
     BOOK,
@@ -67,16 +66,7 @@ class TestAnyStory:
         self, connection: Connection, story: Sequence[Told], seed: int
     ) -> None:
         """Late, busted, corrected, split or written down, whatever is told in between."""
-        chance, market = Random(seed), Market(connection)
-        market.tell(*OPENINGS)
-        for told in story:
-            market.tell(told)
-            if chance.random() < 0.5:
-                owner = chance.choice(BOOKS)
-
-                assert asked(connection, owner) == asked_anew(connection, owner)
-
-        for owner in BOOKS:
+        for owner in asked_between(connection, story, seed):
             assert asked(connection, owner) == asked_anew(connection, owner)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date
-from random import Random
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +17,7 @@ from projections.bounded_memory import BoundedMemory
 from projections.performance import returned
 from projections.performance.history import History, of_portfolio
 from projections.performance.series import Series, series_of
-from tests.projections.performance.followed import Market
+from tests.projections.performance.followed import Market, asked_between
 from tests.projections.performance.stories import BOOKS, OPENINGS, stories
 from tests.projections.performance.telling import (
     ACME,
@@ -73,16 +72,7 @@ class TestReturnsOfNow:
         self, connection: Connection, story: Sequence[Told], seed: int
     ) -> None:
         """Late, busted, corrected or incomplete, whatever is told between two questions."""
-        chance, market = Random(seed), Market(connection)
-        market.tell(*OPENINGS)
-        for told in story:
-            market.tell(told)
-            if chance.random() < 0.5:
-                owner = chance.choice(BOOKS)
-
-                assert asked(connection, owner) == read_anew(connection, owner)
-
-        for owner in BOOKS:
+        for owner in asked_between(connection, story, seed):
             assert asked(connection, owner) == read_anew(connection, owner)
 
     def test_read_only_what_changed(
