@@ -215,7 +215,7 @@ def _cash_of(content: Capture) -> Decimal:
 
 
 def _standing_fails(trade: Trade) -> list[TradeSettlementFailed]:
-    unresolved = trade.failures.keys() - trade.resumptions.keys()
+    unresolved = set(trade.failures).difference(trade.resumptions)
     words = (trade.failures[failure_id].event for failure_id in unresolved)
     return [each for each in words if isinstance(each, TradeSettlementFailed)]
 

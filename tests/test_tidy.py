@@ -193,6 +193,16 @@ def domain_floats(source: Source) -> Iterator[str]:
                 yield source.at(node.lineno, f"module {name} computes in floats")
 
 
+def walked_keys(source: Source) -> Iterator[str]:
+    """Find sets that keys are taken from: that walks all of them, where `difference` looks up."""
+    if source.package == "tests":
+        return
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.BinOp(op=ast.Sub(), right=ast.Call(func=ast.Attribute(attr="keys"))):
+                yield source.at(node.lineno, "say .difference(…) of the mapping")
+
+
 def without_docstring(source: Source) -> Iterator[str]:
     """Find public modules, classes and functions, and tests, that say nothing of themselves."""
     if not ast.get_docstring(source.tree):
@@ -216,7 +226,7 @@ def _undocumented(source: Source, body: list[ast.stmt]) -> Iterator[str]:
 
 RULES: tuple[Callable[[Source], Iterator[str]], ...] = (
     long_functions, long_files, long_lines, vague_names, ambient_effects, domain_floats,
-    without_docstring,
+    walked_keys, without_docstring,
 )  # fmt: skip
 
 
@@ -281,6 +291,7 @@ BREAKING: tuple[tuple[Callable[[Source], Iterator[str]], str, str], ...] = (
     (ambient_effects, "simulation/a.py", "import random\nx = random.random()\n"),
     (domain_floats, "domain/a.py", "x = 0.5\n"),
     (domain_floats, "domain/a.py", "x: float\n"),
+    (walked_keys, "projections/a.py", "x = {1} - {}.keys()\n"),
     (without_docstring, "domain/a.py", "x = 1\n"),
     (without_docstring, "domain/a.py", DOCUMENTED + "def f() -> None:\n    pass\n"),
     (without_docstring, "tests/a.py", DOCUMENTED + "def test_x() -> None:\n    pass\n"),
@@ -296,6 +307,7 @@ OBEYING: tuple[tuple[Callable[[Source], Iterator[str]], str, str], ...] = (
     (ambient_effects, "simulation/a.py", "import random\nx = random.Random(7)\n"),
     (domain_floats, "domain/statistics/returns.py", "x = 0.5\n"),
     (domain_floats, "gateway/a.py", "x = 0.5\n"),
+    (walked_keys, "projections/a.py", "x = {}.keys() - {1}\n"),
     (without_docstring, "domain/a.py", DOCUMENTED + "def _private() -> None:\n    pass\n"),
 )
 

@@ -105,7 +105,7 @@ def choose_currencies(file: CsvFile, given: dict[str, str], base: str) -> list[s
 
 def read_rates(file: CsvFile, selection: Selection, base: str, *, now: datetime) -> FoundRates:
     """Read the whole file; days of the future are told as faults."""
-    unknown = sorted(selection.currencies - file.columns.keys())
+    unknown = sorted(selection.currencies.difference(file.columns))
     if unknown:
         raise OperatorError(f"{file.path.name} has no rates of {', '.join(unknown)}.")
     currencies = sorted((selection.currencies or file.columns.keys()) - {"date"})

@@ -108,7 +108,7 @@ class LadderFold:
         """Fold a batch."""
         changes = [change for decoded in batch for change in rung_changes(decoded)]
         touched = {change.key for change in changes}
-        self._load(cursor, touched - self._rungs.keys())
+        self._load(cursor, touched.difference(self._rungs))
         for key in touched:
             row = self._rungs[key]
             if row.is_new:

@@ -194,7 +194,7 @@ class CashFold:
                 movements += legs(decoded)
         keys = [(leg.tenant, leg.portfolio, leg.currency) for leg in movements]
         touched = set(keys)
-        self._load(cursor, touched - self._balances.keys())
+        self._load(cursor, touched.difference(self._balances))
         self._touched |= touched
         for key, leg in zip(keys, movements, strict=True):
             self._balances[key].add(leg)

@@ -80,7 +80,7 @@ class Receivables:
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
         changes = list(_changes(batch))
-        self._load(cursor, {key for key, _, _ in changes} - self._rows.keys())
+        self._load(cursor, {key for key, _, _ in changes}.difference(self._rows))
         touched: dict[Key, ReceivableRow] = {}
         for key, position, event in changes:
             row = self._rows[key] = _changed(self._rows[key], key, event)

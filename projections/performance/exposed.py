@@ -203,7 +203,7 @@ class _Valuing:
         pairs = {pair for each in foreign for pair in pair_names(each, self._base)}
         marks = history.market.marks(history.readable, {*names, *pairs}, moment.quotes_at)
         found = {name: mark.quote for name, mark in marks.items()}
-        self._quotes: dict[str, Quote] = found | self._executed(set(names) - found.keys())
+        self._quotes: dict[str, Quote] = found | self._executed(set(names).difference(found))
         self._at = self._valued_at()
         self._splits = {name: changes for name in names if (changes := closes.unit_changes(name))}
         self._units = history.market.units(history.readable, self._splits.keys())
@@ -313,7 +313,7 @@ class _Valuing:
                 each.action: each for each in self._splits.get(name, ())
             }
             acted = set(held.acted.get(name, ()))
-            if acted - changes.keys():
+            if acted.difference(changes):
                 return True
             for key in changes.keys() - acted:
                 ex_date = changes[key].ex_date

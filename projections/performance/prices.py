@@ -178,7 +178,7 @@ class Prices:
         moments: list[datetime] = []
         for at, listed in asked.items():
             answers = self._answers.setdefault(at, {})
-            missing = listed - answers.keys()
+            missing = listed.difference(answers)
             answers.update(dict.fromkeys(missing))
             self._answered += len(missing)
             wanted += missing

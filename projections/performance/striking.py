@@ -49,12 +49,12 @@ def strike_plain(
             for currency in portfolio.currencies:
                 if currency != portfolio.base_currency:
                     needed.update(pair_names(currency, portfolio.base_currency))
-    missing = needed - closes.keys()
+    missing = needed.difference(closes)
     quotes: Mapping[str, Quote | None] = closes
     if missing:
         found = store.prices.in_force(store.cursor, missing, session.ends_at)
         quotes = {**closes, **found}
-        _find_executed(store, session, portfolios, missing - found.keys())
+        _find_executed(store, session, portfolios, missing.difference(found))
     for (portfolio, facts), end in zip(portfolios, ends, strict=True):
         executed = portfolio.executed.get
         day = Day(

@@ -79,7 +79,7 @@ class Applications:
         """Fold what was done, given as position, tenant and event, and write it."""
         listed = list(events)
         keys = {key for _, tenant, event in listed for key in _keys(tenant, event)}
-        self._load(cursor, keys - self._rows.keys())
+        self._load(cursor, keys.difference(self._rows))
         touched: dict[AppliedKey, AppliedRow] = {}
         for position, tenant, event in listed:
             for key in _keys(tenant, event):

@@ -166,7 +166,7 @@ def _take(
             is_stale=is_old or rate.is_stale,
         )  # fmt: skip
     lacking_count += _take_each(views, rates, held, lacking)
-    unrated = sorted(currencies - rates.keys())
+    unrated = sorted(currencies.difference(rates))
     if unrated:
         wanted = (tenant, unrated, alone, LACKING_MAX)
         found = ask(readable, "positions", _UNRATED, wanted).rows

@@ -144,6 +144,6 @@ def difference(before: State, after: State) -> dict[str, Piece]:
         for key, piece in after.items()
         if key not in before or before[key].text != piece.text
     }
-    for key in before.keys() - after.keys():
+    for key in set(before).difference(after):
         pieces[key] = Piece(f"{_encode(key).decode()}:null", 0, is_gone=True)
     return pieces
