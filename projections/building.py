@@ -17,6 +17,7 @@ from eventstore.log import Log
 from eventstore.partitions import WHOLE, Partition
 from projections.batches import Batch, is_transient, read_batch
 from projections.checkpoint import Checkpoint, Move, create_checkpoint, move_checkpoints
+from projections.gathering import GatheringCursor, send
 from projections.read_model import Decoded, Deferring, Fold, Placed, ReadModel
 from schemas.codec import event_name
 
@@ -62,7 +63,7 @@ def connect(conninfo: str, *, application_name: str) -> Connection:
     """Open a connection for folding: a lost tail is folded again, so commits need not wait."""
     parameters: dict[str, Any] = NETWORK | conninfo_to_dict(conninfo)
     parameters["application_name"] = application_name
-    connection = psycopg.connect(**parameters, autocommit=True)
+    connection = psycopg.connect(**parameters, autocommit=True, cursor_factory=GatheringCursor)
     connection.execute("SET synchronous_commit = off; SET jit = off; SET TIME ZONE 'UTC'")
     return connection
 
@@ -160,6 +161,7 @@ class Built:
         if isinstance(self.fold, Deferring):
             with self._failing_at(self._first):
                 self.fold.settle(cursor)
+                send(cursor)
 
     def take(self, cursor: psycopg.Cursor[Any], batch: Batch) -> None:
         """Fold a batch behind the checkpoint, which was moved already."""
@@ -169,6 +171,7 @@ class Built:
             self._first = self._first or own[0]
             with self._failing_at(own[0]):
                 self.fold.fold(cursor, own)
+                send(cursor)
         self.checkpoint = batch.moved(self.checkpoint)
 
     @contextlib.contextmanager

@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 
 from projections.batches import Batch, is_transient
+from projections.gathering import send
 from projections.standing import Standing
 
 
@@ -30,6 +31,7 @@ def fold_batch(standing: Standing, cursor: psycopg.Cursor[Any], batch: Batch) ->
     assert standing.fold is not None, "a live model has a fold"
     try:
         standing.fold.fold(cursor, own)
+        send(cursor)
     except Exception as error:
         if is_transient(error):
             raise

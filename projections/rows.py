@@ -1,9 +1,10 @@
 """Writing rows of read models, many at a time, and reading them back.
 
-A row is a msgspec struct whose fields are the table's columns, in the table's order. New rows go by
-COPY. Of rows with decimals a line of JSON is made and taken for CSV: the driver takes longer for a
-decimal in binary than JSON for a row. Rows that replace others travel as one JSON document that
-PostgreSQL spreads out again: no temporary table, and decimals stay exact, because they are strings.
+A row is a msgspec struct whose fields are the table's columns, in the table's order. Many new rows
+go by COPY. Of rows with decimals a line of JSON is made and taken for CSV: the driver takes longer
+for a decimal in binary than JSON for a row. Few rows, and those that replace others, travel as one
+JSON document that PostgreSQL spreads out again: no temporary table, and decimals stay exact,
+because they are strings.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,16 +17,15 @@ from psycopg.postgres import types as known_types
 from psycopg.rows import tuple_row
 
 from projections.arrays import array_text
+from projections.gathering import GatheringCursor, send
 
 Cursor: TypeAlias = psycopg.Cursor[Any]
 
 _COPY_BINARY = "COPY {table} FROM STDIN (FORMAT BINARY)"
 _COPY_TEXT = "COPY {table} FROM STDIN"
 _COPY_CSV = "COPY {table} FROM STDIN (FORMAT CSV, NULL 'null', ESCAPE '\\')"
-_UPSERT = """
-INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, %s::json)
-ON CONFLICT ({key}) DO UPDATE SET {columns}
-"""
+_INSERT = "INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, %s::json)"
+_UPSERT = _INSERT + " ON CONFLICT ({key}) DO UPDATE SET {columns}"
 _KEYS = """
 SELECT table_of.relname, constraint_of.conname, pg_get_constraintdef(constraint_of.oid)
 FROM pg_constraint AS constraint_of JOIN pg_class AS table_of ON table_of.oid = conrelid
@@ -45,6 +45,9 @@ DELETE FROM {table} WHERE ctid = ANY (ARRAY(
 ROWS_MAX = 20_000
 """Most rows of one statement, so that what it carries stays within some megabytes."""
 
+FEW_ROWS = 60
+"""Up to so many rows a statement of its own costs more than JSON does, beside COPY."""
+
 _NUMERIC = known_types["numeric"].oid
 _ARRAYS = frozenset({known_types["text"].array_oid, known_types["uuid"].array_oid})
 """Types of lists, which are written as one text."""
@@ -63,7 +66,7 @@ class Tables:
 
     def __init__(self, schema: str) -> None:
         self._schema = schema
-        self._types: dict[str, list[int]] = {}
+        self._columns: dict[str, tuple[tuple[str, ...], list[int]]] = {}
         self._statements: dict[tuple[object, ...], bytes] = {}
         self._left_keys: dict[str, list[tuple[str, str]]] = {}
 
@@ -96,11 +99,18 @@ class Tables:
 
     def insert(self, cursor: Cursor, table: str, rows: Sequence[msgspec.Struct]) -> None:
         """Insert rows that are certainly new."""
+        if not rows:
+            return
+        names, _ = self._columns_of(cursor, table)
+        assert names == rows[0].__struct_fields__, f"rows of {table} are of other columns"
+        if len(rows) <= FEW_ROWS and isinstance(cursor, GatheringCursor):
+            self._write(cursor, table, self._stated(_INSERT, table), rows)
+            return
         for first in range(0, len(rows), ROWS_MAX):
             self._insert(cursor, table, rows[first : first + ROWS_MAX])
 
     def _insert(self, cursor: Cursor, table: str, rows: Sequence[msgspec.Struct]) -> None:
-        types = self._column_types(cursor, table)
+        _, types = self._columns_of(cursor, table)
         values: list[Sequence[object]] = list(map(msgspec.structs.astuple, rows))
         if _NUMERIC not in types or not _IN_JSON.issuperset(types):
             self._copy_rows(cursor, _COPY_BINARY, table, values, types)
@@ -110,7 +120,7 @@ class Tables:
             values = [_with_arrays(row, lists) for row in values]
         lines = _encode_lines(values)
         if _is_csv(lines):
-            with cursor.copy(self._copying(_COPY_CSV, table)) as copy:
+            with cursor.copy(self._stated(_COPY_CSV, table)) as copy:
                 copy.write(lines.replace(b"]\n[", b"\n")[1:-2])
         else:
             self._copy_rows(cursor, _COPY_TEXT, table, values, [])
@@ -123,7 +133,7 @@ class Tables:
         values: Sequence[Sequence[object]],
         types: Sequence[int],
     ) -> None:
-        with cursor.copy(self._copying(statement, table)) as copy:
+        with cursor.copy(self._stated(statement, table)) as copy:
             if types:
                 copy.set_types(types)
             for row in values:
@@ -152,8 +162,23 @@ class Tables:
 
         written = self._written((_UPSERT, table, key), statement)
         for first in range(0, len(rows), ROWS_MAX):
-            told = msgspec.json.encode(rows[first : first + ROWS_MAX]).decode()
-            cursor.execute(written, (told,))
+            self._write(cursor, table, written, rows[first : first + ROWS_MAX])
+
+    def write(
+        self,
+        cursor: Cursor,
+        table: str,
+        fresh: Sequence[msgspec.Struct],
+        changed: Sequence[msgspec.Struct],
+        *,
+        key: tuple[str, ...],
+    ) -> None:
+        """Insert rows that are certainly new, and replace others whole; one row per key."""
+        if changed and len(fresh) + len(changed) <= FEW_ROWS:
+            self.upsert(cursor, table, [*changed, *fresh], key=key)
+        else:
+            self.upsert(cursor, table, changed, key=key)
+            self.insert(cursor, table, fresh)
 
     def delete(
         self,
@@ -173,7 +198,7 @@ class Tables:
             kept=sql.SQL(", ").join(sql.Identifier("kept", column) for column in key),
             gone=sql.SQL(", ").join(sql.Identifier("gone", column) for column in key),
         )
-        cursor.execute(statement, (msgspec.json.encode(named).decode(),))
+        self._write(cursor, table, statement.as_bytes(None), named)
 
     def select(
         self, cursor: Cursor, statement: str, parameters: Sequence[object] = ()
@@ -183,6 +208,7 @@ class Tables:
             (statement,),
             lambda: sql.SQL(statement).format(schema=sql.Identifier(self._schema)),
         )
+        send(cursor)
         with cursor.connection.cursor(row_factory=tuple_row, binary=True) as reading:
             return reading.execute(composed, parameters).fetchall()
 
@@ -190,7 +216,15 @@ class Tables:
         """Tell whether a table holds no row at all."""
         return not self.select(cursor, f"SELECT 1 FROM {{schema}}.{table} LIMIT 1")  # noqa: S608
 
-    def _copying(self, statement: str, table: str) -> bytes:
+    def _write(self, cursor: Cursor, table: str, statement: bytes, rows: Sequence[object]) -> None:
+        """Have a statement write rows, told as JSON; with others, if the cursor gathers them."""
+        told = msgspec.json.encode(rows).decode()
+        if isinstance(cursor, GatheringCursor):
+            cursor.gather(f"{self._schema}.{table}", statement, told)
+        else:
+            cursor.execute(statement, (told,))
+
+    def _stated(self, statement: str, table: str) -> bytes:
         return self._written(
             (statement, table), lambda: sql.SQL(statement).format(table=self._named(table))
         )
@@ -205,14 +239,15 @@ class Tables:
     def _named(self, table: str) -> sql.Identifier:
         return sql.Identifier(self._schema, table)
 
-    def _column_types(self, cursor: Cursor, table: str) -> list[int]:
-        """Tell the types of a table's columns, which binary COPY does not convert."""
-        if table not in self._types:
+    def _columns_of(self, cursor: Cursor, table: str) -> tuple[tuple[str, ...], list[int]]:
+        """Tell the names and types of a table's columns; binary COPY does not convert."""
+        if table not in self._columns:
             statement = sql.SQL("SELECT * FROM {} LIMIT 0").format(self._named(table))
             with cursor.connection.cursor() as reading:
-                columns = reading.execute(statement).description or []
-            self._types[table] = [column.type_code for column in columns]
-        return self._types[table]
+                found = reading.execute(statement).description or []
+            names = tuple(column.name for column in found)
+            self._columns[table] = names, [column.type_code for column in found]
+        return self._columns[table]
 
 
 def _is_csv(lines: bytes) -> bool:

@@ -122,8 +122,8 @@ class LadderFold:
 
     def write(self, cursor: Cursor) -> None:
         """Write the rungs that changed since the last time."""
-        self._tables.upsert(cursor, "ladder", list(self._changed.values()), key=_KEY)
-        self._tables.insert(cursor, "ladder", list(self._fresh.values()))
+        fresh, changed = list(self._fresh.values()), list(self._changed.values())
+        self._tables.write(cursor, "ladder", fresh, changed, key=_KEY)
         self._fresh, self._changed = {}, {}
         if len(self._rungs) > RUNGS_MAX:
             self._rungs.clear()

@@ -326,11 +326,9 @@ class Holdings:
             gone += [(*key, UUID(int=number)) for number in holding.gone]
             holding.settle()
         tables = self._tables
-        tables.upsert(cursor, "positions", positions[False], key=POSITION_KEY)
-        tables.insert(cursor, "positions", positions[True])
         tables.delete(cursor, "lots", gone, key=LOT_KEY)
-        tables.upsert(cursor, "lots", lots[False], key=LOT_KEY)
-        tables.insert(cursor, "lots", lots[True])
+        tables.write(cursor, "positions", positions[True], positions[False], key=POSITION_KEY)
+        tables.write(cursor, "lots", lots[True], lots[False], key=LOT_KEY)
 
 
 def _lot_row(key: HoldingKey, lot: Lot, place: Place) -> LotRow:

@@ -192,8 +192,8 @@ class TradesFold:
             if not isinstance(decoded.event, SYMBOL_EVENTS):
                 folding.take(decoded)
         self._names.fold(cursor, batch)
-        self._tables.insert(cursor, "trades", folding.fresh)
-        self._tables.upsert(cursor, "trades", list(folding.changed.values()), key=_KEY)
+        changed = list(folding.changed.values())
+        self._tables.write(cursor, "trades", folding.fresh, changed, key=_KEY)
         self._write_held(cursor, folding.touched)
 
     def _met(

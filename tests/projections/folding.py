@@ -9,6 +9,7 @@ import psycopg
 from eventstore.envelope import RecordedEvent
 from projections.batches import decode_batch
 from projections.comparing import Difference, first_difference
+from projections.gathering import GatheringCursor
 from projections.read_model import Deferring, ReadModel
 
 FORM = "SELECT obj_description(to_regnamespace(%s), 'pg_namespace')"
@@ -72,18 +73,18 @@ def fold_by_hand(
     if defers:
         assert isinstance(fold, Deferring)
         forget_form(connection, schema)
-        with connection.transaction(), connection.cursor() as cursor:
+        with connection.transaction(), GatheringCursor(connection) as cursor:
             fold.defer(cursor)
     for batch in batches:
         if forgets:
             fold = model.new_fold(schema)
         decoded = decode_batch(batch, model.event_types).decoded
         if decoded:
-            with connection.transaction(), connection.cursor() as cursor:
+            with connection.transaction(), GatheringCursor(connection) as cursor:
                 fold.fold(cursor, decoded)
     if defers:
         assert isinstance(fold, Deferring)
-        with connection.transaction(), connection.cursor() as cursor:
+        with connection.transaction(), GatheringCursor(connection) as cursor:
             fold.settle(cursor)
 
 

@@ -18,6 +18,7 @@ from domain.trade import Capture
 from infra.database import Database
 from infra.read_models import READ_MODELS
 from projections.building import Connection, connect
+from projections.gathering import send
 from projections.read_model import Decoded
 from tests.domain.blotter import LATER, Blotter, Message, tell_in_book_order
 from tests.domain.scenes import ACME, APPLE, FRIDAY_NOON, MONDAY
@@ -85,6 +86,7 @@ def shown(connection: Connection, told: Told, size: int) -> dict[str, list[tuple
             own = [each for each in events if type(each.event) in model.event_types]
             for start in range(0, len(own), size):
                 fold.fold(cursor, own[start : start + size])
+                send(cursor)
         return {table: current(connection, table, ACME) for table in TABLES}
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from infra.database import Database
 from projections.building import connect
+from projections.gathering import GatheringCursor
 from projections.rows import Tables
 
 SCHEMA = "written_rows"
@@ -56,9 +57,9 @@ ROWS = st.builds(
 PLAIN = Row(1, "plain", None, Decimal("1.50"), True, MONDAY, None, ID, ["one"], [ID])
 
 
-@pytest.fixture
-def cursor(log_database: Database) -> Iterator[psycopg.Cursor]:
-    """Give a cursor whose database has an empty table of all types."""
+@pytest.fixture(params=[psycopg.Cursor, GatheringCursor])
+def cursor(request: pytest.FixtureRequest, log_database: Database) -> Iterator[psycopg.Cursor]:
+    """Give a cursor, of each kind, whose database has an empty table of all types."""
     with connect(log_database.app_conninfo, application_name="rows") as connection:
         connection.execute(f"CREATE SCHEMA {SCHEMA}")
         connection.execute(
@@ -66,7 +67,7 @@ def cursor(log_database: Database) -> Iterator[psycopg.Cursor]:
             ' is_late boolean, "on" date, at timestamptz, trade_id uuid, findings text[],'
             " closes uuid[])"
         )
-        with connection.cursor() as cursor:
+        with request.param(connection) as cursor:
             yield cursor
 
 
@@ -87,3 +88,13 @@ class TestInserting:
 
         found = [Row(*each) for each in tables.select(cursor, "SELECT * FROM {schema}.written")]
         assert found == rows
+
+    def test_refuses_rows_of_other_columns(self, cursor: psycopg.Cursor) -> None:
+        """Columns of another name or order would be filled with what is not theirs."""
+
+        class Other(msgspec.Struct):
+            position: int
+            title: str
+
+        with pytest.raises(AssertionError, match="other columns"):
+            Tables(SCHEMA).insert(cursor, "written", [Other(1, "one")])

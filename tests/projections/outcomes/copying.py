@@ -13,6 +13,7 @@ from eventstore.partitions import WHOLE, Partition
 from projections.asking import Readable
 from projections.building import Connection
 from projections.checkpoint import Checkpoint, create_checkpoint
+from projections.gathering import GatheringCursor
 from projections.outcomes.model import Outcomes
 from projections.outcomes.queries import Lines, outcomes_after
 from projections.read_model import Decoded, ReadModel
@@ -67,7 +68,7 @@ def fold(
         size = sizes[count % len(sizes)]
         if forgets:
             made = model.new_fold(schema)
-        with connection.transaction(), connection.cursor() as cursor:
+        with connection.transaction(), GatheringCursor(connection) as cursor:
             made.fold(cursor, own[start : start + size])
         start, count = start + size, count + 1
 

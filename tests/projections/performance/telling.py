@@ -37,6 +37,7 @@ from domain.portfolio.events import (
     TradeUnbooked,
 )
 from domain.portfolio.life import CashExchanged, FeeCharged, FeeKind, InterestBooked
+from projections.gathering import GatheringCursor
 from projections.performance.model import PerformanceModel
 from projections.read_model import Decoded
 from tests.projections.folding import forget_form, make_tables
@@ -219,16 +220,16 @@ class Folded:
     def build(self, batches: Iterable[Sequence[Decoded]]) -> None:
         """Fold batches as a building does: what the fold may leave to the end, it leaves."""
         forget_form(self.connection, self.schema)
-        with self.connection.transaction(), self.connection.cursor() as cursor:
+        with self.connection.transaction(), GatheringCursor(self.connection) as cursor:
             self.fold.defer(cursor)
         for batch in batches:
             self.take(batch)
-        with self.connection.transaction(), self.connection.cursor() as cursor:
+        with self.connection.transaction(), GatheringCursor(self.connection) as cursor:
             self.fold.settle(cursor)
 
     def take(self, told: Sequence[Decoded]) -> None:
         """Fold one batch in one transaction."""
-        with self.connection.transaction(), self.connection.cursor() as cursor:
+        with self.connection.transaction(), GatheringCursor(self.connection) as cursor:
             self.fold.fold(cursor, told)
 
     def restart(self) -> None:
