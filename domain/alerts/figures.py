@@ -23,7 +23,10 @@ COUNTED_MAX = 100_000
 
 
 class Measured(NamedTuple):
-    """A figure as it stands, and what makes most of it: asked only where an alert is raised."""
+    """A figure as it stands, and what makes most of it: asked only where an alert is raised.
+
+    It is rounded as the log carries it, but not yet written in its one form: few are ever told.
+    """
 
     actual: Decimal
     contributors: Callable[[], tuple[Contributor, ...]] = tuple
@@ -96,7 +99,7 @@ class ValueFigure(ToldFigure):
         actual = _of_exposure(self.terms, seen)
         if actual is None:
             return None
-        return measured(actual, lambda: largest(seen.exposure.values))
+        return measured(actual, lambda: largest(seen.values))
 
 
 class FallFigure(ValueFigure):
@@ -266,7 +269,7 @@ def fall(seen: Seen, base: High) -> Measured | None:
 def lost(seen: Seen, base: High) -> dict[str, Decimal]:
     """Give what each name lost since, at the quantity held now."""
     losses: dict[str, Decimal] = {}
-    for name in seen.exposure.values:
+    for name in seen.values:
         now, before = seen.unit(name), base.seen.unit(name)
         if now is not None and before is not None and now != before:
             losses[name] = seen.quantity(name) * (now - before)
@@ -291,21 +294,19 @@ def measured(
     actual: Decimal, made_of: Callable[[], tuple[Contributor, ...]] = tuple
 ) -> Measured | None:
     """Give a figure that the log can carry, rounded half-even to its 12 decimals."""
-    rounded = canonical(actual.quantize(SMALLEST))
+    rounded = actual.quantize(SMALLEST)
     return Measured(rounded, made_of) if LOWEST < rounded < LIMIT else None
 
 
 def _of_exposure(terms: AlertTerms, seen: Seen) -> Decimal | None:
-    exposure = seen.exposure
     if terms.kind is AlertKind.EXPOSURE:
-        return exposure.gross
+        return seen.gross
     if terms.kind is AlertKind.LEVERAGE:
-        nav = exposure.net_asset_value
-        return share(ONE, exposure.gross, nav) if nav > 0 else None
-    if not exposure.gross:
+        return share(ONE, seen.gross, seen.nav) if seen.nav > 0 else None
+    if not seen.gross:
         return ZERO
     if terms.scope.instrument is not None:
-        value = exposure.values.get(terms.scope.instrument, ZERO)
+        value = seen.value(terms.scope.instrument)
     else:
-        value = max(exposure.values.values(), key=abs, default=ZERO)
-    return share(ONE, abs(value), exposure.gross)
+        value = max(seen.values.values(), key=abs, default=ZERO)
+    return share(ONE, abs(value), seen.gross)

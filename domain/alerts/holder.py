@@ -10,7 +10,7 @@ from domain.alerts.seen import Restating, Seen, restated
 from domain.calendars import local_date
 from domain.event import Event
 from domain.holding import Held
-from domain.limits.exposure import exposure_of
+from domain.limits.exposure import worth_of
 from domain.portfolio.corporate_events import CorporateActionApplied, CorporateActionUnapplied
 from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened, TradeBooked
 from domain.portfolio.transfer_events import LotsTransferredIn, LotsTransferredOut
@@ -69,15 +69,12 @@ class Holder:
         if reached is None:
             return None
         held = self.held
-        exposure = exposure_of(
-            held,
-            held.balances,
-            base_currency=held.opened.base_currency,
-            by=self._market.valuing(reached),
-        )
-        if exposure is None:
+        base = held.opened.base_currency
+        by = self._market.valuing(reached)
+        worth = worth_of(held, held.balances, base_currency=base, by=by)
+        if worth is None:
             return None
-        return Seen.of(held, exposure, reached, self._facts + self._market.closings)
+        return Seen.of(worth, base, reached, self._facts + self._market.closings)
 
     def restate(self, seen: Seen) -> Seen:
         """Give what was seen by what is known now."""

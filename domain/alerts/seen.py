@@ -13,14 +13,13 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from domain.holding import Held
-from domain.limits.exposure import Exposure
+from domain.limits.exposure import Worth, values_in
 from domain.lots import Fill, Side
 from domain.market import CloseCorrected
 from domain.marks import Marks, Quote
 from domain.money import ONE, ZERO
 from domain.portfolio.events import TradeBooked, TradeUnbooked
-from domain.rules.valuing import HasQuantity, Valued
+from domain.rules.valuing import Valued
 
 Restating: TypeAlias = CloseCorrected | TradeBooked | TradeUnbooked
 Rated: TypeAlias = Callable[[str], Decimal | None]
@@ -30,39 +29,51 @@ Rated: TypeAlias = Callable[[str], Decimal | None]
 class Seen(msgspec.Struct, frozen=True, gc=False):
     """A complete valuation: at which instant, and what was held of what.
 
-    `facts` is another number wherever it holds a trade or a close that an earlier one did not.
-    `undone` are trades that were taken out of it, and may come again as amended; `unseen` those of
-    its date without a time of day that came behind it, so that it holds none of them.
+    `gross` and `nav` are in the base currency, by `rates`. `facts` is another number wherever it
+    holds a trade or a close that an earlier one did not. `undone` are trades that were taken out of
+    it, and may come again as amended; `unseen` those of its date without a time of day that came
+    behind it, so that it holds none of them.
     """
 
     at: datetime
-    exposure: Exposure
-    valued: Mapping[str, Valued]
-    books: Mapping[str, HasQuantity]
+    gross: Decimal
+    nav: Decimal
+    base_currency: str
+    rates: Mapping[str, Decimal]
+    valued: dict[str, Valued]
     facts: int = 0
     undone: frozenset[UUID] = frozenset()
     unseen: frozenset[UUID] = frozenset()
 
     @classmethod
-    def of(cls, held: Held, exposure: Exposure, at: datetime, facts: int) -> "Seen":
+    def of(cls, worth: Worth, base_currency: str, at: datetime, facts: int) -> "Seen":
         """Keep what was valued just now."""
-        assert held.valued is not None, "it was valued"
-        return cls(at, exposure, held.valued.values.copy(), held.books.copy(), facts)
+        valuation, rates, gross, nav = worth
+        return cls(at, gross, nav, base_currency, rates, valuation.values.copy(), facts)
 
     @property
-    def nav(self) -> Decimal:
-        """Its net asset value."""
-        return self.exposure.net_asset_value
-
-    def quantity(self, name: str) -> Decimal:
-        """What was held of an instrument."""
-        book = self.books.get(name)
-        return ZERO if book is None else book.quantity
+    def values(self) -> dict[str, Decimal]:
+        """What each position was worth, in base, but for those worth nothing."""
+        return values_in(self.base_currency, self.valued, self.rates)
 
     @property
     def closes(self) -> list[str]:
         """The names that are valued by the close of a session."""
         return [name for name, each in self.valued.items() if each.quote and each.quote.is_close]
+
+    def value(self, name: str) -> Decimal:
+        """What was held of an instrument was worth, in base."""
+        valued = self.valued.get(name)
+        if valued is None or not valued.value:
+            return ZERO
+        if valued.currency == self.base_currency:
+            return valued.value
+        return valued.value * self.rates[valued.currency]
+
+    def quantity(self, name: str) -> Decimal:
+        """What was held of an instrument."""
+        valued = self.valued.get(name)
+        return ZERO if valued is None else valued.quantity
 
     def quote(self, name: str) -> Quote | None:
         """The mark by which an instrument is valued, if it is by any."""
@@ -72,11 +83,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     def unit(self, name: str) -> Decimal | None:
         """What one unit of an instrument was worth, in base; None where none was held."""
         quantity = self.quantity(name)
-        return self.exposure.values.get(name, ZERO) / quantity if quantity else None
-
-
-class _Quantity(msgspec.Struct, gc=False):
-    quantity: Decimal
+        return self.value(name) / quantity if quantity else None
 
 
 def restated(seen: Seen, event: Restating, *, marks: Marks, rated: Rated) -> Seen:
@@ -130,35 +137,44 @@ def _with_close(seen: Seen, event: CloseCorrected, marks: Marks) -> Seen:
         quote, price = before, before.price
     else:
         quote = replace(quote, price=price)
-    ratio = price / valued.quote.price
-    after = replace(valued, value=valued.value * ratio, quote=quote)
-    change = seen.exposure.values.get(name, ZERO) * (ratio - ONE)
-    exposure = _moved(seen.exposure, name, change, cash=ZERO)
-    return replace(seen, exposure=exposure, valued={**seen.valued, name: after})
+    change = seen.value(name) * (price / valued.quote.price - ONE)
+    return _moved(seen, name, change, quantity=valued.quantity, quote=quote)
 
 
 def _with_fill(
     seen: Seen, event: TradeBooked | TradeUnbooked, change: Decimal, rated: Rated
 ) -> Seen:
     """Put in or take out units, at what one was worth then, and the cash of the trade."""
-    name = event.instrument
-    rate = rated(event.currency)
+    name, currency = event.instrument, event.currency
+    rate = ONE if currency == seen.base_currency else rated(currency)
     if rate is None:
         return seen
     unit = seen.unit(name)
     if unit is None:
         unit = event.fill.price * rate
-    exposure = _moved(seen.exposure, name, change * unit, cash=event.cash_change * rate)
-    books = {**seen.books, name: _Quantity(seen.quantity(name) + change)}
-    return replace(seen, exposure=exposure, books=books)
-
-
-def _moved(exposure: Exposure, name: str, change: Decimal, *, cash: Decimal) -> Exposure:
-    """Give the exposure with one value changed, and the cash."""
-    before = exposure.values.get(name, ZERO)
-    after = before + change
-    return Exposure(
-        {**exposure.values, name: after},
-        exposure.gross + abs(after) - abs(before),
-        exposure.net_asset_value + change + cash,
+    return _moved(
+        seen,
+        name,
+        change * unit,
+        quantity=seen.quantity(name) + change,
+        quote=seen.quote(name),
+        cash=event.cash_change * rate,
     )
+
+
+def _moved(
+    seen: Seen,
+    name: str,
+    change: Decimal,
+    *,
+    quantity: Decimal,
+    quote: Quote | None,
+    cash: Decimal = ZERO,
+) -> Seen:
+    """Give what was seen with one position changed by a value in base, and the cash."""
+    before = seen.value(name)
+    after = before + change
+    valued = seen.valued.copy()
+    valued[name] = Valued(after, seen.base_currency, quote, "", quantity)
+    gross = seen.gross + abs(after) - abs(before)
+    return replace(seen, gross=gross, nav=seen.nav + change + cash, valued=valued)

@@ -180,13 +180,14 @@ class TenantWatch:
 
     def _judge_one(
         self, watch: Watch, place: Place, *, as_it_stood: bool = False
-    ) -> Iterator[JudgedEvent]:
+    ) -> list[JudgedEvent]:
         self.evaluations += 1
         alert, before = watch.alert, watch.due
-        yield from watch.judge(place, as_it_stood=as_it_stood)
+        events = watch.judge(place, as_it_stood=as_it_stood)
         self._note_alert(watch, alert)
         if watch.due != before:
             self._await(watch)
+        return events
 
     def _is_told(self, position: int) -> bool:
         """Say whether another evaluation judged up to there; behind it all is judged once."""
@@ -228,15 +229,17 @@ class TenantWatch:
 
     def _note_alert(self, watch: Watch, before: UUID | None) -> None:
         """Note whose alert is open now."""
-        if watch.alert != before:
+        if watch.alert is not before:
             self._open.pop(before, None)
             if watch.alert is not None:
                 self._open[watch.alert] = watch
 
     def _at(self) -> datetime | None:
         """How far business time has come for this tenant."""
-        known = (self._market.reached, self._counting.latest)
-        return max((each for each in known if each is not None), default=None)
+        reached, latest = self._market.reached, self._counting.latest
+        if reached is None or latest is None:
+            return latest if reached is None else reached
+        return max(reached, latest)
 
     def _declare(self, event: AlertRuleDeclared) -> None:
         before = self.rules.in_force.get(event.alert_rule)

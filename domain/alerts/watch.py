@@ -26,6 +26,7 @@ from domain.alerts.figures import Evidence, Figure, Measured
 from domain.alerts.highs import Restate
 from domain.alerts.terms import AlertKind, AlertTerms
 from domain.identity import derive
+from domain.money import canonical
 
 CALCULATION = "alerts 4"
 """The evaluation that figures of alerts are by: raised with whatever gives another figure."""
@@ -101,7 +102,7 @@ class Watch:
         events: list[JudgedEvent] = []
         measured = self._measured if as_it_stood else self._measure(place.at)
         if not place.is_told:
-            if measured is not None:
+            if measured is not None and (self.alert is not None or self._since is not None):
                 events += self._decide(measured, place)
             if self.alert is not None:
                 events += self._escalate(place)
@@ -131,13 +132,15 @@ class Watch:
     def restate(self, restate: Restate, place: Place) -> list[JudgedEvent]:
         """Retract those of the last alerts for which, as is known now, there was no cause."""
         events: list[JudgedEvent] = []
+        if not self._raised:
+            return events
         for raised in tuple(self._raised):
             actual = raised.evidence.restate(restate)
             if place.is_told or actual is None or actual > raised.raise_above:
                 continue
             retracted = AlertRetracted(
                 alert=raised.alert,
-                actual=actual,
+                actual=canonical(actual),
                 calculation=CALCULATION,
                 at=place.at,
                 as_of=place.position,
@@ -171,18 +174,17 @@ class Watch:
         self._measured = measured = self.figure.now(at)
         if measured is None or self.alert is not None:
             return measured
-        if self._is_muted and measured.actual > self._terms.clear_at:
+        terms = self.rule.terms
+        if self._is_muted and measured.actual > terms.clear_at:
             return measured
         self._is_muted = False
-        if measured.actual <= self._terms.raise_above:
+        if measured.actual <= terms.raise_above:
             self._since = None
         elif self._since is None:
             self._since = at
         return measured
 
     def _decide(self, measured: Measured, place: Place) -> list[JudgedEvent]:
-        if self.alert is None and self._since is None:
-            return []
         terms = self._terms
         if self.alert is not None:
             has_cleared = measured.actual <= terms.clear_at
@@ -198,7 +200,7 @@ class Watch:
             calculation=CALCULATION,
             at=place.at,
             as_of=place.position,
-            actual=actual,
+            actual=None if actual is None else canonical(actual),
             currency=None if actual is None else self._currency_of_actual,
         )
         self._apply(cleared)
@@ -206,6 +208,7 @@ class Watch:
 
     def _raise(self, measured: Measured, since: datetime, place: Place) -> AlertRaised:
         terms, rule = self._terms, self.rule
+        actual = canonical(measured.actual)
         raised = AlertRaised(
             alert=derive("alert", *self.order, str(place.position)),
             alert_rule=rule.alert_rule,
@@ -216,8 +219,8 @@ class Watch:
             channels=terms.steps[0].channels,
             raise_above=terms.raise_above,
             clear_at=terms.clear_at,
-            actual=measured.actual,
-            headroom=terms.raise_above - measured.actual,
+            actual=actual,
+            headroom=terms.raise_above - actual,
             contributors=measured.contributors(),
             calculation=CALCULATION,
             since=since,
@@ -256,8 +259,10 @@ class Watch:
         return events
 
     def _escalation_due(self) -> datetime | None:
+        if self.alert is None or self._is_acknowledged:
+            return None
         steps = self._terms.steps
-        if self.alert is None or self._is_acknowledged or self._step + 1 >= len(steps):
+        if self._step + 1 >= len(steps):
             return None
         assert self._stepped_at is not None, "what is open was raised"
         return self._stepped_at + timedelta(seconds=steps[self._step + 1].after_seconds)

@@ -14,7 +14,7 @@ from domain.marks import Marks
 from domain.money import ONE, ZERO
 from domain.portfolio.overdue import Acting
 from domain.portfolio.state import Portfolio
-from domain.rules.valuing import Positions, value_positions
+from domain.rules.valuing import Positions, Valuation, Valued, value_positions
 
 RateAt: TypeAlias = Callable[[str, str, datetime], Decimal | None]
 Balance: TypeAlias = tuple[str, Decimal]
@@ -41,6 +41,18 @@ class Exposure(NamedTuple):
     net_asset_value: Decimal
 
 
+class Worth(NamedTuple):
+    """The same sums, with the valuation that they are of and the rates that it needed.
+
+    The values by instrument are left to whoever asks for them (`values_in`).
+    """
+
+    valuation: Valuation
+    rates: Mapping[str, Decimal]
+    gross: Decimal
+    net_asset_value: Decimal
+
+
 def balances_of(portfolio: Portfolio) -> Iterator[Balance]:
     """List the cash of the trade date, and what is outstanding of dividends."""
     due = ((each.currency, each.net) for _, _, each in portfolio.dues)
@@ -51,6 +63,28 @@ def exposure_of(
     positions: Positions, balances: Iterable[Balance], *, base_currency: str, by: Valuing
 ) -> Exposure | None:
     """Value a portfolio; None where a price or a rate that it needs is not known."""
+    worth = worth_of(positions, balances, base_currency=base_currency, by=by)
+    if worth is None:
+        return None
+    values = values_in(base_currency, worth.valuation.values, worth.rates)
+    return Exposure(values, worth.gross, worth.net_asset_value)
+
+
+def values_in(
+    base_currency: str, valued: Mapping[str, Valued], rates: Mapping[str, Decimal]
+) -> dict[str, Decimal]:
+    """Give what each position is worth in the base currency, but for those worth nothing."""
+    return {
+        name: each.value if each.currency == base_currency else each.value * rates[each.currency]
+        for name, each in valued.items()
+        if each.value
+    }
+
+
+def worth_of(
+    positions: Positions, balances: Iterable[Balance], *, base_currency: str, by: Valuing
+) -> Worth | None:
+    """Add up what a portfolio is worth; None where a price or a rate is not known."""
     valuation = value_positions(positions, by.marks, by.at, by.acting)
     if valuation.unpriced:
         return None
@@ -76,9 +110,4 @@ def exposure_of(
             if not is_rated(currency):
                 return None
             total += amount * rates[currency]
-    values = {
-        name: each.value if each.currency == base_currency else each.value * rates[each.currency]
-        for name, each in valuation.values.items()
-        if each.value
-    }
-    return Exposure(values, gross, total)
+    return Worth(valuation, rates, gross, total)

@@ -4,6 +4,7 @@ At the marks in force at the trade's time, a position without any at its own las
 kept with the portfolio and only what changed is valued anew; they are no part of its state.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
@@ -27,22 +28,23 @@ LATEST = datetime.max.replace(tzinfo=UTC)
 class Valued(msgspec.Struct, frozen=True, gc=False):
     """A position's value in its currency, signed; None where no price of it is known.
 
-    `quote` is the mark it was valued at; absent: at its own last price, or not at all. `sector` is
-    that of its instrument on the day of the valuation.
+    `quantity` is what is held, `quote` the mark it was valued at; absent: at its own last price, or
+    not at all. `sector` is that of its instrument on the day of the valuation.
     """
 
     value: Decimal | None
     currency: str
     quote: Quote | None
     sector: str
+    quantity: Decimal
 
 
 class Valuation(msgspec.Struct):
     """All positions of a portfolio, valued for any time from `since` until just before `until`.
 
     Whoever holds it is alone with it: it follows the portfolio in place. `gross` and `net` are sums
-    by currency, `sectors` what gross is by sector and currency; `as_of` is another whenever units
-    or sectors may be, or the day.
+    by currency, `summed` is what gross is by sector and currency, once it was asked for; `as_of` is
+    another whenever units or sectors may be, or the day.
     """
 
     as_of: object
@@ -53,8 +55,19 @@ class Valuation(msgspec.Struct):
     values: dict[str, Valued]
     gross: dict[str, Decimal]
     net: dict[str, Decimal]
-    sectors: dict[tuple[str, str], Decimal]
     unpriced: set[str]
+    summed: dict[tuple[str, str], Decimal] | None = None
+
+    @property
+    def sectors(self) -> Mapping[tuple[str, str], Decimal]:
+        """What gross is by sector and currency; few who value a portfolio ask for it."""
+        if self.summed is None:
+            self.summed = {}
+            for each in self.values.values():
+                if each.value is not None:
+                    key = each.sector, each.currency
+                    self.summed[key] = self.summed.get(key, ZERO) + abs(each.value)
+        return self.summed
 
 
 class HasQuantity(Protocol):
@@ -102,7 +115,7 @@ def value_positions(
     known, day = portfolio.valued, moment.date()
     as_of = (acting.as_of, day)
     if known is None or known.as_of != as_of:
-        known = Valuation(as_of, day, None, EARLIEST, LATEST, {}, {}, {}, {}, set())
+        known = Valuation(as_of, day, None, EARLIEST, LATEST, {}, {}, {}, set())
         moved = {name for name, book in portfolio.books.items() if book.quantity}
     elif known.marks is marks.version and known.since <= moment < known.until:
         moved = portfolio.moved
@@ -132,12 +145,12 @@ def _revalue(
     for name in names:
         # Every mark passes here for each who holds its instrument: what is usual comes first.
         quotes = marks.of.get(name, UNKNOWN).quotes
-        if quotes and quotes[-1].at <= moment:
+        if quotes and (from_at := quotes[-1].at) <= moment:
             quote: Quote | None = quotes[-1]
-            since = max(since, quotes[-1].at)
         else:
             quote, from_at, to_at = _in_force(marks, name, moment)
-            since, until = max(since, from_at), min(until, to_at)
+            until = min(until, to_at)
+        since = max(since, from_at)
         before = values.get(name)
         if before is not None:
             if before.quote is quote and before.value is not None and name not in moved:
@@ -147,19 +160,18 @@ def _revalue(
             if before.value is None:
                 known.unpriced.discard(name)
         book = books.get(name)
-        if book is None or not book.quantity:
+        quantity = ZERO if book is None else book.quantity
+        if not quantity:
             values.pop(name, None)
             continue
         instrument = acting.instrument_of(name)
         assert instrument is not None, "what is held is registered"
         if before is not None and quote is not None and not instrument.actions:
             # Its sector is that of the same valuation, whose day is the same.
-            value = book.quantity * quote.price
-            after = Valued(value, before.currency, quote, before.sector)
+            value = quantity * quote.price
+            after = Valued(value, before.currency, quote, before.sector, quantity)
         else:
-            after = _valued(
-                portfolio, name, book.quantity, quote, moment, acting, marks, instrument
-            )
+            after = _valued(portfolio, name, quantity, quote, moment, acting, marks, instrument)
         values[name] = after
         if not is_whole:
             _add(known, after, 1)
@@ -197,13 +209,13 @@ def _valued(
     else:
         traded = None if marks.is_forgotten(name, moment) else portfolio.traded.get(name)
         if traded is None:
-            return Valued(None, currency, None, sector)
+            return Valued(None, currency, None, sector, quantity)
         price, marked_on = traded.price, lambda: traded.trade_date
     if not instrument.actions:
-        return Valued(quantity * price, currency, quote, sector)
+        return Valued(quantity * price, currency, quote, sector, quantity)
     on = max(acting.today(calendar), local_date(calendar, moment))
     value = _scaled(instrument, quantity, price, marked_on, on)
-    return Valued(value, currency, quote, sector)
+    return Valued(value, currency, quote, sector, quantity)
 
 
 def _scaled(
@@ -233,22 +245,17 @@ def _add(known: Valuation, valued: Valued, sign: int) -> None:
     size = sign * abs(valued.value)
     known.gross[currency] = known.gross.get(currency, ZERO) + size
     known.net[currency] = known.net.get(currency, ZERO) + change
-    key = valued.sector, currency
-    known.sectors[key] = known.sectors.get(key, ZERO) + size
+    if known.summed is not None:
+        key = valued.sector, currency
+        known.summed[key] = known.summed.get(key, ZERO) + size
 
 
 def _add_up(known: Valuation) -> None:
     """Add up all values: where all are new, that is less than to take each old one out."""
-    net: dict[str, Decimal] = {}
-    sectors: dict[tuple[str, str], Decimal] = {}
+    amounts: defaultdict[str, list[Decimal]] = defaultdict(list)
     for each in known.values.values():
-        value = each.value
-        if value is not None:
-            currency = each.currency
-            net[currency] = net.get(currency, ZERO) + value
-            key = each.sector, currency
-            sectors[key] = sectors.get(key, ZERO) + abs(value)
-    gross: dict[str, Decimal] = {}
-    for (_, currency), size in sectors.items():
-        gross[currency] = gross.get(currency, ZERO) + size
-    known.gross, known.net, known.sectors = gross, net, sectors
+        if each.value is not None:
+            amounts[each.currency].append(each.value)
+    known.gross = {currency: sum(map(abs, each), ZERO) for currency, each in amounts.items()}
+    known.net = {currency: sum(each, ZERO) for currency, each in amounts.items()}
+    known.summed = None

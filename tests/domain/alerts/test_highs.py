@@ -13,7 +13,6 @@ from domain.alerts.seen import Seen
 from domain.alerts.terms import AlertKind
 from domain.held import BookTotals
 from domain.identity import MARKET_TENANT
-from domain.limits.exposure import Exposure
 from domain.market import Close, CloseCorrected, SessionClosed
 from domain.money import ONE, ZERO, share
 from domain.portfolio.events import Reason, TradeBooked, TradeUnbooked
@@ -148,8 +147,8 @@ class TestTheBound:
         highs = Highs()
         path = [*before, *(each * 3 // 2 for each in within), *behind]
         for facts, nav in enumerate(path):
-            exposure = Exposure({}, ZERO, Decimal(nav))
-            highs.follow(Seen(NOON, exposure, {}, {}, facts), is_flow=False, day=NOON.date())
+            seen = Seen(NOON, ZERO, Decimal(nav), "USD", {}, {}, facts)
+            highs.follow(seen, is_flow=False, day=NOON.date())
         assert len(highs.records) <= RECORDS_MAX + 1
         assert highs.base is not None
         assert highs.base.value == max(path)
@@ -157,7 +156,7 @@ class TestTheBound:
         def true(seen: Seen) -> Seen:
             is_false = len(before) <= seen.facts < len(before) + len(within)
             nav = Decimal(within[seen.facts - len(before)]) if is_false else seen.nav
-            return replace(seen, exposure=seen.exposure._replace(net_asset_value=nav))
+            return replace(seen, nav=nav)
 
         highs.restate(true)
 
