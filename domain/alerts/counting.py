@@ -41,6 +41,8 @@ CountedEvent = (
     | TradeSettlementResumed
 )
 _COUNTED = frozenset(get_args(CountedEvent))
+_WAITING = (TradeAmendHeld, TradeBustHeld)
+_SETTLING = (TradeSettled, TradeSettlementFailed, TradeSettlementResumed)
 STANDING = frozenset({AlertKind.SETTLEMENT_FAILS, AlertKind.WAITING_AMENDS})
 
 WatchOf = Callable[[AlertRuleDeclared, AlertSubject], Watch]
@@ -106,12 +108,15 @@ class Counting:
         rules_of: RulesOf,
         now: datetime | None,
     ) -> Iterator[Watch]:
+        rules = rules_of(kind)
+        if not rules:
+            return
         capture, at = event.capture, _done_at(event)
         if at is None and capture.intent is Intent.PROPOSED:
             at = now
         if at is None:
             return
-        for rule in rules_of(kind):
+        for rule in rules:
             scope = rule.terms.scope
             is_covered = scope.portfolio in {None, capture.portfolio} and scope.source in {
                 None,
@@ -128,10 +133,8 @@ class Counting:
         if isinstance(event, TradeRefused):
             return
         owner = event.portfolio if hasattr(event, "portfolio") else event.capture.portfolio
-        waits = isinstance(event, TradeAmendHeld | TradeBustHeld)
-        if waits or not isinstance(
-            event, TradeSettled | TradeSettlementFailed | TradeSettlementResumed
-        ):
+        waits = isinstance(event, _WAITING)
+        if waits or not isinstance(event, _SETTLING):
             yield from self._note(AlertKind.WAITING_AMENDS, event.trade_id, owner, stands=waits)
         settlement = getattr(event, "settlement", None)
         fails = settlement is not None and settlement.status is SettlementStatus.FAILED

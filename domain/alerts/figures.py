@@ -6,7 +6,7 @@ None is told of what cannot be said: an incomplete valuation, nothing to divide 
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from operator import itemgetter
 from typing import NamedTuple, Protocol
@@ -82,8 +82,8 @@ class ValueFigure(ToldFigure):
         self.terms = terms
         self.seen: Seen | None = None
 
-    def follow(self, seen: Seen | None, *, is_flow: bool, day: date) -> None:  # noqa: ARG002
-        """Follow one valuation of the portfolio."""
+    def follow(self, seen: Seen | None, *, is_flow: bool, at: datetime) -> None:  # noqa: ARG002
+        """Follow one valuation of the portfolio, at an instant."""
         self.seen = seen
         self.measured = None if seen is None else self.measure(seen)
 
@@ -109,10 +109,10 @@ class FallFigure(ValueFigure):
         super().__init__(terms)
         self.held_against = held_against
 
-    def follow(self, seen: Seen | None, *, is_flow: bool, day: date) -> None:
-        """Follow one valuation of the portfolio."""
-        self.held_against.follow(seen, is_flow=is_flow, day=day)
-        super().follow(seen, is_flow=is_flow, day=day)
+    def follow(self, seen: Seen | None, *, is_flow: bool, at: datetime) -> None:
+        """Follow one valuation of the portfolio, at an instant."""
+        self.held_against.follow(seen, is_flow=is_flow)
+        super().follow(seen, is_flow=is_flow, at=at)
 
     def restate(self, restate: Restate) -> None:
         """Restate what the value is held against."""
@@ -137,6 +137,11 @@ class DayFigure(FallFigure):
         self._start = DayStart()
         super().__init__(terms, self._start)
         self._calendar = calendar
+
+    def follow(self, seen: Seen | None, *, is_flow: bool, at: datetime) -> None:
+        """Follow one valuation of the portfolio, on the day that it is then."""
+        self._start.begin(local_date(self._calendar, at))
+        super().follow(seen, is_flow=is_flow, at=at)
 
     def now(self, at: datetime) -> Measured | None:
         """Say what it is; a day that begins is held against the value as it was seen last."""

@@ -56,7 +56,7 @@ class Highs:
         """The highest; None before the first complete value."""
         return max(self.records, key=lambda each: each.value) if self.records else None
 
-    def follow(self, seen: Seen | None, *, is_flow: bool, day: date) -> None:  # noqa: ARG002
+    def follow(self, seen: Seen | None, *, is_flow: bool) -> None:
         """Follow one valuation, of what it is after a flow if it was one; None: incomplete."""
         if seen is None:
             self._is_broken = self._is_broken or is_flow
@@ -103,9 +103,8 @@ class DayStart:
         self.records = () if self._last is None else (High(self._last),)
         return True
 
-    def follow(self, seen: Seen | None, *, is_flow: bool, day: date) -> None:
-        """Follow one valuation on a business day, as `Highs.follow` does."""
-        self.begin(day)
+    def follow(self, seen: Seen | None, *, is_flow: bool) -> None:
+        """Follow one valuation on the day that began last, as `Highs.follow` does."""
         if seen is None:
             self._is_broken = self._is_broken or is_flow
             return

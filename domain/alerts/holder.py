@@ -7,14 +7,20 @@ from decimal import Decimal
 
 from domain.alerts.market import WatchedMarket
 from domain.alerts.seen import Restating, Seen, restated
-from domain.calendars import local_date
 from domain.event import Event
 from domain.holding import Held
-from domain.limits.exposure import worth_of
+from domain.limits.exposure import Valuing, worth_of
 from domain.portfolio.corporate_events import CorporateActionApplied, CorporateActionUnapplied
-from domain.portfolio.events import CashDeposited, CashWithdrawn, PortfolioOpened, TradeBooked
+from domain.portfolio.events import (
+    CashDeposited,
+    CashWithdrawn,
+    PortfolioOpened,
+    TradeBooked,
+    TradeUnbooked,
+)
 from domain.portfolio.transfer_events import LotsTransferredIn, LotsTransferredOut
 
+BOOKINGS = (TradeBooked, TradeUnbooked)
 FLOWS = (CashDeposited, CashWithdrawn, LotsTransferredIn, LotsTransferredOut)
 
 
@@ -47,10 +53,11 @@ class Holder:
     def fold(self, event: Event) -> str | None:
         """Fold one of `HOLDING_EVENTS`; name the instrument it concerns, if it does one."""
         name = self.held.fold(event)
-        self.is_flow = self.is_flow or isinstance(event, FLOWS)
-        if isinstance(event, Restating):
+        if isinstance(event, BOOKINGS):
             self.restating.append(event)
-        if isinstance(event, CorporateActionApplied):
+        elif isinstance(event, FLOWS):
+            self.is_flow = True
+        elif isinstance(event, CorporateActionApplied):
             self._applied.add((event.instrument, event.terms.action.action))
         elif isinstance(event, CorporateActionUnapplied):
             self._applied.discard((event.instrument, event.terms.action.action))
@@ -59,22 +66,14 @@ class Holder:
             self._note_opening(name, event)
         return name
 
-    def today(self, at: datetime) -> date:
-        """Give its business date."""
-        return local_date(self.held.opened.calendar, at)
-
-    def see(self) -> Seen | None:
+    def see(self, by: Valuing) -> Seen | None:
         """Value it as the market stands; None where that is incomplete."""
-        reached = self._market.reached
-        if reached is None:
-            return None
         held = self.held
         base = held.opened.base_currency
-        by = self._market.valuing(reached)
         worth = worth_of(held, held.balances, base_currency=base, by=by)
         if worth is None:
             return None
-        return Seen.of(worth, base, reached, self._facts + self._market.closings)
+        return Seen.of(worth, base, by.at, self._facts + self._market.closings)
 
     def restate(self, seen: Seen) -> Seen:
         """Give what was seen by what is known now."""

@@ -72,9 +72,12 @@ class WatchedMarket:
         """What is known of corporate actions."""
         return Acting(self.instruments.get, as_of=self.days, today=self.prices.today)
 
-    def valuing(self, at: datetime) -> Valuing:
-        """Give by what a portfolio is valued."""
-        return Valuing(at, self.prices.marks, self.prices.rate_at, self.acting)
+    def valuing(self) -> Valuing | None:
+        """Give by what a portfolio is valued now; None before any time was told."""
+        reached, prices = self.prices.reached, self.prices
+        return (
+            None if reached is None else Valuing(reached, prices.marks, prices.rate_at, self.acting)
+        )
 
     def rate(self, currency: str, base: str) -> Decimal | None:
         """Give the rate that is in force now."""

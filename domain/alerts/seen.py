@@ -138,7 +138,7 @@ def _with_close(seen: Seen, event: CloseCorrected, marks: Marks) -> Seen:
     else:
         quote = replace(quote, price=price)
     change = seen.value(name) * (price / valued.quote.price - ONE)
-    return _moved(seen, name, change, quantity=valued.quantity, quote=quote)
+    return _moved(seen, name, change, ZERO, quote, valued.quantity)
 
 
 def _with_fill(
@@ -149,32 +149,34 @@ def _with_fill(
     rate = ONE if currency == seen.base_currency else rated(currency)
     if rate is None:
         return seen
-    unit = seen.unit(name)
-    if unit is None:
-        unit = event.fill.price * rate
-    return _moved(
-        seen,
-        name,
-        change * unit,
-        quantity=seen.quantity(name) + change,
-        quote=seen.quote(name),
-        cash=event.cash_change * rate,
-    )
+    valued = seen.valued.get(name)
+    quote, quantity = (None, ZERO) if valued is None else (valued.quote, valued.quantity)
+    unit = seen.value(name) / quantity if quantity else event.fill.price * rate
+    cash = event.cash_change * rate
+    return _moved(seen, name, change * unit, cash, quote, quantity + change)
 
 
 def _moved(
     seen: Seen,
     name: str,
     change: Decimal,
-    *,
-    quantity: Decimal,
+    cash: Decimal,
     quote: Quote | None,
-    cash: Decimal = ZERO,
+    quantity: Decimal,
 ) -> Seen:
     """Give what was seen with one position changed by a value in base, and the cash."""
     before = seen.value(name)
     after = before + change
     valued = seen.valued.copy()
     valued[name] = Valued(after, seen.base_currency, quote, "", quantity)
-    gross = seen.gross + abs(after) - abs(before)
-    return replace(seen, gross=gross, nav=seen.nav + change + cash, valued=valued)
+    return Seen(
+        seen.at,
+        seen.gross + abs(after) - abs(before),
+        seen.nav + change + cash,
+        seen.base_currency,
+        seen.rates,
+        valued,
+        seen.facts,
+        seen.undone,
+        seen.unseen,
+    )

@@ -38,6 +38,8 @@ from domain.limits.events import LimitBreachClosed, LimitBreachOpened
 from domain.market import CloseCorrected
 from domain.portfolio.events import PortfolioOpened
 
+_HOLDING = frozenset(HOLDING_EVENTS) - {LimitBreachOpened, LimitBreachClosed}
+
 
 class TenantWatch:
     """Folds what a tenant's log tells, and judges its rules."""
@@ -64,7 +66,13 @@ class TenantWatch:
         self._following: Following | None = Following(told)
 
     def fold(self, event: Event) -> None:
-        """Fold one event of the tenant's."""
+        """Fold one event of the tenant's; what is usual comes first."""
+        if Counting.counts(event):
+            self._concerned.update(self._counting.fold(event, self._rules_of, self._at()))
+            return
+        if type(event) in _HOLDING:
+            self._hold(event)
+            return
         match event:
             case AlertRuleDeclared():
                 self._declare(event)
@@ -80,14 +88,8 @@ class TenantWatch:
             case PortfolioOpened():
                 self._holders[event.portfolio] = Holder(self.tenant, event, self._market)
                 self._moved.add(event.portfolio)
-            case LimitBreachOpened() | LimitBreachClosed():
-                pass
             case FiguresStruck():
                 self._strike(event)
-            case _ if Counting.counts(event):
-                self._concerned.update(self._counting.fold(event, self._rules_of, self._at()))
-            case _ if isinstance(event, HOLDING_EVENTS):
-                self._hold(event)
 
     def move(self, instruments: Iterable[str], *, rates: bool) -> None:
         """Note what moved on the market."""
@@ -124,7 +126,10 @@ class TenantWatch:
         until = max(told_times, default=now)
         if now is None or until is None or until < now:
             return
-        place = Place(position, now, self._market.position, self._is_told(position))
+        is_told = self._is_told(position)
+        if not (is_told or (self._dues and self._dues[0][0] <= until)):
+            return
+        place = Place(position, now, self._market.position, is_told)
         while self._dues and self._dues[0][0] <= until:
             at, _, watch = heapq.heappop(self._dues)
             if watch.due == at:
@@ -311,17 +316,21 @@ class TenantWatch:
         for name in sorted(self._moved):
             holder = self._holders[name]
             if holder.restating:
+                restate = holder.restate
                 for watch in self._value_watches(name):
                     assert isinstance(watch.figure, ValueFigure), "it is of value"
-                    watch.figure.restate(holder.restate)
+                    watch.figure.restate(restate)
                     alert = watch.alert
-                    yield from watch.restate(holder.restate, place)
-                    self._note_alert(watch, alert)
+                    events = watch.restate(restate, place)
+                    if events:
+                        yield from events
+                        self._note_alert(watch, alert)
                 holder.restating = []
 
     def _follow(self, at: datetime) -> None:
         """Value what moved, once for all rules on it; none whose books are behind."""
         behind: set[str] = set()
+        by = self._market.valuing()
         for name in self._moved:
             holder = self._holders[name]
             watches = self._value_watches(name)
@@ -330,11 +339,11 @@ class TenantWatch:
             elif holder.is_behind:
                 behind.add(name)
             else:
-                seen, day = holder.see(), holder.today(at)
+                seen, is_flow = None if by is None else holder.see(by), holder.is_flow
                 for watch in watches:
                     assert isinstance(watch.figure, ValueFigure), "it is of value"
-                    watch.figure.follow(seen, is_flow=holder.is_flow, day=day)
-                    self._concerned.add(watch)
+                    watch.figure.follow(seen, is_flow=is_flow, at=at)
+                self._concerned.update(watches)
                 holder.is_flow = False
         self._moved = behind
 

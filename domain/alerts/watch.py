@@ -104,7 +104,7 @@ class Watch:
         if not place.is_told:
             if measured is not None and (self.alert is not None or self._since is not None):
                 events += self._decide(measured, place)
-            if self.alert is not None:
+            if self.alert is not None and len(self.rule.terms.steps) > 1:
                 events += self._escalate(place)
         self.due = self._next_due(place.at)
         return events
@@ -132,8 +132,6 @@ class Watch:
     def restate(self, restate: Restate, place: Place) -> list[JudgedEvent]:
         """Retract those of the last alerts for which, as is known now, there was no cause."""
         events: list[JudgedEvent] = []
-        if not self._raised:
-            return events
         for raised in tuple(self._raised):
             actual = raised.evidence.restate(restate)
             if place.is_told or actual is None or actual > raised.raise_above:
@@ -185,7 +183,7 @@ class Watch:
         return measured
 
     def _decide(self, measured: Measured, place: Place) -> list[JudgedEvent]:
-        terms = self._terms
+        terms = self.rule.terms
         if self.alert is not None:
             has_cleared = measured.actual <= terms.clear_at
             return [self._clear(self.alert, measured.actual, place)] if has_cleared else []
@@ -261,7 +259,7 @@ class Watch:
     def _escalation_due(self) -> datetime | None:
         if self.alert is None or self._is_acknowledged:
             return None
-        steps = self._terms.steps
+        steps = self.rule.terms.steps
         if self._step + 1 >= len(steps):
             return None
         assert self._stepped_at is not None, "what is open was raised"
@@ -269,7 +267,7 @@ class Watch:
 
     def _next_due(self, at: datetime) -> datetime | None:
         """Say when it is to be judged though nothing happens; always later than now."""
-        due = self.figure.due(self._terms)
+        due = self.figure.due(self.rule.terms)
         other = None
         if self.alert is not None:
             other = self._escalation_due()

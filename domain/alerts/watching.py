@@ -112,17 +112,12 @@ class Watching:
 
     def _judge(self, command: list[Told]) -> Iterator[Judged]:
         position = command[-1].position
-        owners = {each.tenant for each in command}
-        concerned = {self._tenant(each) for each in owners if each != MARKET_TENANT}
-        if MARKET_TENANT in owners:
-            concerned.update(self.tenants.values())
-        in_order = sorted(concerned, key=lambda each: each.tenant)
+        in_order = self._concerned(command)
         for tenant in in_order:
             if tenant.is_watching:
                 times = _told_times(command, tenant.tenant)
-                yield from (
-                    Judged(tenant.tenant, each) for each in tenant.fall_due(position, times)
-                )
+                for event in tenant.fall_due(position, times):
+                    yield Judged(tenant.tenant, event)
         for each in command:
             if each.tenant == MARKET_TENANT:
                 self._fold_shared(each)
@@ -130,7 +125,16 @@ class Watching:
                 self._tenant(each.tenant).fold(each.event)
         for tenant in in_order:
             if tenant.is_watching:
-                yield from (Judged(tenant.tenant, each) for each in tenant.judge(position))
+                for event in tenant.judge(position):
+                    yield Judged(tenant.tenant, event)
+
+    def _concerned(self, command: list[Told]) -> list[TenantWatch]:
+        """List whom a command concerns: the market's all, any other mostly one."""
+        owners = {each.tenant for each in command}
+        concerned = {self._tenant(each) for each in owners if each != MARKET_TENANT}
+        if MARKET_TENANT in owners:
+            concerned.update(self.tenants.values())
+        return sorted(concerned, key=lambda each: each.tenant)
 
     def _tenant(self, name: str) -> TenantWatch:
         tenant = self.tenants.get(name)
@@ -153,9 +157,12 @@ class Watching:
 
 def _told_times(command: list[Told], tenant: str) -> list[datetime]:
     """Give up to when the events of a command let business time come for a tenant."""
-    times = [
-        told_time(each.event) if each.tenant == MARKET_TENANT else Counting.told_time(each.event)
-        for each in command
-        if each.tenant in {MARKET_TENANT, tenant}
-    ]
-    return [each for each in times if each is not None]
+    times: list[datetime] = []
+    for _, owner, _, event in command:
+        if owner == tenant:
+            at = Counting.told_time(event)
+        else:
+            at = told_time(event) if owner == MARKET_TENANT else None
+        if at is not None:
+            times.append(at)
+    return times

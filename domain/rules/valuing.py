@@ -139,12 +139,13 @@ def _revalue(
 ) -> None:
     """Value some positions anew; of those only whose quantity or mark is another."""
     values, moved, books = known.values, portfolio.moved, portfolio.books
+    told, instrument_of = marks.of, acting.instrument_of
     is_whole = len(names) >= len(values) and values.keys() <= names
     since, until = (EARLIEST, LATEST) if is_whole else (known.since, known.until)
     known.marks = marks.version
     for name in names:
         # Every mark passes here for each who holds its instrument: what is usual comes first.
-        quotes = marks.of.get(name, UNKNOWN).quotes
+        quotes = told.get(name, UNKNOWN).quotes
         if quotes and (from_at := quotes[-1].at) <= moment:
             quote: Quote | None = quotes[-1]
         else:
@@ -164,7 +165,7 @@ def _revalue(
         if not quantity:
             values.pop(name, None)
             continue
-        instrument = acting.instrument_of(name)
+        instrument = instrument_of(name)
         assert instrument is not None, "what is held is registered"
         if before is not None and quote is not None and not instrument.actions:
             # Its sector is that of the same valuation, whose day is the same.

@@ -34,11 +34,7 @@ class Story:
         self.position = 0
         self._at = NOON
         for name in ("AAPL", "MSFT"):
-            registered = InstrumentRegistered(
-                instrument=name, symbol=name, currency="USD", asset_class=AssetClass.EQUITY,
-                calendar="XNYS",
-            )  # fmt: skip
-            self.tell(registered, tenant=MARKET_TENANT)
+            self.register(name)
         opened = PortfolioOpened(
             portfolio="growth", base_currency="USD", cost_basis=CostBasis.FIFO, calendar="XNYS",
             allows_leverage=True, allows_short=True,
@@ -54,6 +50,14 @@ class Story:
             told = Told(self.position, tenant, command, event)
             self.judged += [each.event for each in self.watching.fold(told)]
         self.judged += [each.event for each in self.watching.judge()]
+
+    def register(self, name: str, currency: str = "USD") -> None:
+        """Register an instrument that trades in New York."""
+        registered = InstrumentRegistered(
+            instrument=name, symbol=name, currency=currency, asset_class=AssetClass.EQUITY,
+            calendar="XNYS",
+        )  # fmt: skip
+        self.tell(registered, tenant=MARKET_TENANT)
 
     def time(self, seconds: float) -> None:
         """Let business time come so many seconds behind noon."""

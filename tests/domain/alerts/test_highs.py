@@ -148,7 +148,7 @@ class TestTheBound:
         path = [*before, *(each * 3 // 2 for each in within), *behind]
         for facts, nav in enumerate(path):
             seen = Seen(NOON, ZERO, Decimal(nav), "USD", {}, {}, facts)
-            highs.follow(seen, is_flow=False, day=NOON.date())
+            highs.follow(seen, is_flow=False)
         assert len(highs.records) <= RECORDS_MAX + 1
         assert highs.base is not None
         assert highs.base.value == max(path)

@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from domain.alerts.events import AlertCleared, AlertRaised, JudgedEvent
 from domain.alerts.terms import AlertKind
 from domain.held import BookTotals
+from domain.identity import MARKET_TENANT
 from domain.lots import Fill, Side
+from domain.market import Mark, MarketMarked, Rate
 from domain.money import ONE, ZERO, Money, share
 from domain.portfolio.events import (
     CashDeposited,
@@ -94,6 +96,10 @@ class TestAnExposure:
             (AlertRaised, "USD"),
             (AlertCleared, None),
         ]
+        assert [str(getattr(each, "actual", None)) for each in story.judged[:2]] == [
+            "1100",
+            "900",
+        ], "in one form"
 
 
 class TestARetraction:
@@ -138,6 +144,29 @@ class TestARetraction:
         assert {each.alert for each in story.judged[3:]} == {
             each.alert for each in story.judged[:3]
         }
+
+    def test_of_a_foreign_trade_goes_on_from_the_one_before(self) -> None:
+        """10 euros are 20 dollars: of 1,400 two buys of 200 are taken out one after the other."""
+        story = invested()
+        story.register("SAP", "EUR")
+        slips = [replace(bought("SAP", 10, "10"), currency="EUR") for _ in range(2)]
+        for number, slip in enumerate(slips):
+            fill = replace(slip.fill, trade_id=trade(2 + number))
+            totals = BookTotals(quantity=Decimal(10 * (number + 1)), cost=ZERO)
+            slips[number] = replace(slip, fill=fill, totals=totals)
+            story.tell(slips[number])
+        marks = (Mark("AAPL", Decimal(10)), Mark("SAP", Decimal(10)))
+        rates = (Rate("EUR", "USD", Decimal(2)),)
+        marked = MarketMarked(source="feed", at=NOON, marks=marks, rates=rates)
+        story.tell(marked, tenant=MARKET_TENANT)
+        story.rule(AlertKind.EXPOSURE, "1100", "800")
+        for left, slip in ((10, slips[0]), (0, slips[1])):
+            assert story.words == ["raised"]
+            totals = BookTotals(quantity=Decimal(left), cost=ZERO)
+            story.tell(replace(self.unbook(slip), currency="EUR", totals=totals))
+
+        assert story.words == ["raised", "retracted"]
+        assert [str(getattr(each, "actual", None)) for each in story.judged] == ["1400", "1000"]
 
     def test_goes_by_the_level_that_it_was_raised_at(self) -> None:
         """A later version of the rule asks for more: what was beyond its own level had a cause."""
