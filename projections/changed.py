@@ -5,14 +5,15 @@ takes, whoever asked begins anew with all of it.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from projections.arrays import array_text
 from projections.asking import Readable, ask
 
 CHANGES_MAX = 50_000
-OWNERS_KEPT = 256
+QUESTIONS_MAX = 100
+"""Questions kept as they are asked: there are a dozen."""
 
 Owner: TypeAlias = tuple[str, str]
 """A portfolio: its tenant and its name."""
@@ -50,13 +51,17 @@ class Changed(NamedTuple):
     rows: list[tuple[Any, ...]]
 
 
-@lru_cache(maxsize=OWNERS_KEPT)
-def owners_text(owners: tuple[Owner, ...]) -> tuple[str, str]:
-    """Write owners as the arrays of their tenants and of their names: the same are asked for often.
+class Owners(tuple[Owner, ...]):  # noqa: SLOT001 - it remembers
+    """Portfolios asked about together: whoever asks about the same again keeps them.
 
-    Of 200 owners the driver would take longer than PostgreSQL for all the rest of a question.
+    Of 200, the driver takes longer to write them than PostgreSQL for all the rest of a question;
+    so does looking up by all their names what was written before.
     """
-    return array_text(tenant for tenant, _ in owners), array_text(name for _, name in owners)
+
+    @cached_property
+    def texts(self) -> tuple[str, str]:
+        """Give the arrays of their tenants and of their names; written once."""
+        return array_text(tenant for tenant, _ in self), array_text(name for _, name in self)
 
 
 def ask_of_owners(
@@ -74,18 +79,22 @@ def ask_of_owners(
         ReadModelMissing: there are no tables yet.
         TooMuchChanged: there are more rows than `limit`.
     """
-    statement = rows.replace(
-        "{owned}",
-        "unnest(%(tenants)s::text[], %(portfolios)s::text[]) AS owned (tenant, portfolio)",
-    )
-    tenants, portfolios = owners_text(tuple(owners))
+    tenants, portfolios = (owners if isinstance(owners, Owners) else Owners(owners)).texts
     parameters = {
         "tenants": tenants,
         "portfolios": portfolios,
         "limit": None if limit is None else limit + 1,
         **named,
     }
-    answered = ask(readable, model, statement, parameters)
+    answered = ask(readable, model, _of_owners(rows), parameters)
     if limit is not None and len(answered.rows) > limit:
         raise TooMuchChanged
     return Changed(answered.position, answered.market_position, answered.rows)
+
+
+@lru_cache(maxsize=QUESTIONS_MAX)
+def _of_owners(rows: str) -> str:
+    return rows.replace(
+        "{owned}",
+        "unnest(%(tenants)s::text[], %(portfolios)s::text[]) AS owned (tenant, portfolio)",
+    )

@@ -8,7 +8,6 @@ comparing checkpoints every 250 ms; what is told is always of the position that 
 import asyncio
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -340,13 +339,14 @@ class Audience:
             self._tell(stream, told[first : first + TOPICS_AT_ONCE])
 
     def _tell(self, stream: Stream, told: Sequence[Telling]) -> None:
+        hears = stream.hears
         self._metrics.taken(
-            Counter(
+            [
                 subscription.take(change)
                 for change, subscriptions in told
                 for subscription in subscriptions
-                if stream.hears(subscription, change)
-            )
+                if hears(subscription, change)
+            ]
         )
 
     async def _ask(

@@ -9,7 +9,7 @@ import msgspec
 from read_api.live.destinations import Told, Topic, Written
 
 NO_POSITION = -1
-KEYS_MAX = 10_000
+NAMES_MAX = 10_000
 
 _encode = msgspec.json.Encoder().encode
 
@@ -71,7 +71,7 @@ class Change:
     def body(self) -> str:
         """Give the members of its JSON object without the opening brace; made once."""
         if self._body is None:
-            rows = ",".join(piece.text for piece in self.pieces.values())
+            rows = ",".join([piece.text for piece in self.pieces.values()])
             self._body = (
                 f'"type":"{self.kind}","position":{self.position},'
                 f'"market_position":{self.market_position},"edition":{self.edition},'
@@ -120,9 +120,12 @@ class Change:
 def encoded(told: Told) -> Encoded:
     """Encode what was told; this is the work of a thread, not of the event loop."""
     rows: dict[Topic, dict[str, Piece]] = {}
+    last: Topic | None = None
     for topic, key, changed_position, value in told.rows:
-        text = f"{_named(key)}:{written(value)}"
-        rows.setdefault(topic, {})[key] = Piece(text, changed_position, value is None)
+        if topic is not last:  # Rows of one come together, mostly.
+            pieces, last = rows.setdefault(topic, {}), topic
+        text = f"{quoted(key)}:{written(value)}"
+        pieces[key] = Piece(text, changed_position, value is None)
     return Encoded(told.position, told.market_position, rows)
 
 
@@ -131,10 +134,10 @@ def written(value: object) -> str:
     return value if type(value) is Written else _encode(value).decode()
 
 
-@lru_cache(maxsize=KEYS_MAX)
-def _named(key: str) -> str:
-    """Write a key: rows of all who hold an instrument, of every session, have the same."""
-    return _encode(key).decode()
+@lru_cache(maxsize=NAMES_MAX)
+def quoted(name: str) -> str:
+    """Write a name as JSON: the same are written again and again, as keys of rows and as ids."""
+    return _encode(name).decode()
 
 
 def difference(before: State, after: State) -> dict[str, Piece]:
@@ -145,5 +148,5 @@ def difference(before: State, after: State) -> dict[str, Piece]:
         if key not in before or before[key].text != piece.text
     }
     for key in set(before).difference(after):
-        pieces[key] = Piece(f"{_encode(key).decode()}:null", 0, is_gone=True)
+        pieces[key] = Piece(f"{quoted(key)}:null", 0, is_gone=True)
     return pieces

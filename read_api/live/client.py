@@ -95,7 +95,7 @@ class Client:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while texts := await self._together():
+            while texts := self._ready() or await self._renewed():
                 self.sending_since = time.monotonic()
                 await self._send(texts)
                 self.sending_since, self.sent_at = None, time.monotonic()
@@ -103,30 +103,40 @@ class Client:
             if self.closing is not None:
                 return
 
-    async def _together(self) -> list[str]:
-        """Give what can be sent at once: each write costs its sender and its reader the most."""
-        texts: list[str] = []
-        size = 0
+    def _ready(self, *texts: str) -> list[str]:
+        """Add what can be sent at once: each write costs its sender and its reader the most."""
+        together = list(texts)
+        size = sum(map(len, texts))
         while size < TOGETHER_MAX:
-            text = await self._next(may_ask=not texts)
+            text = self._next()
             if text is None:
                 break
-            texts.append(text)
+            together.append(text)
             size += len(text)
-        return texts
+        return together
 
-    async def _next(self, *, may_ask: bool) -> str | None:
+    def _next(self) -> str | None:
         if self._replies:
             self._has_room.set()
             return self._replies.popleft()
         while self._waiting and self.closing is None:
             subscription = next(iter(self._waiting))
-            if subscription.is_behind and not may_ask:
+            if subscription.is_behind:
                 return None  # What is ready need not wait for an answer.
+            del self._waiting[subscription]
+            change = subscription.hand_over()
+            if change is not None:
+                return self.dialect.message(subscription, change)
+        return None
+
+    async def _renewed(self) -> list[str]:
+        """Ask anew for one that is behind, as nothing is ready; give what can be sent then."""
+        while self._waiting and self.closing is None:
+            subscription = next(iter(self._waiting))
             del self._waiting[subscription]
             if subscription.is_behind:
                 await self._audience.renew(subscription)
             change = subscription.hand_over()
             if change is not None:
-                return self.dialect.message(subscription, change)
-        return None
+                return self._ready(self.dialect.message(subscription, change))
+        return self._ready()

@@ -14,12 +14,14 @@ To add one: write its questions over `projections`, and add it to `registry`.
 import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
+from functools import cached_property
 from typing import NamedTuple, Self
 
 from gateway.access import Action
 from gateway.problem import Kind, Problem
 from gateway.tokens import Principal
 from projections.asking import Readable, Seen
+from projections.changed import Owners
 from read_api.parameters import NAME
 
 _PLACE = re.compile(r"\{[a-z_]+\}")
@@ -41,6 +43,20 @@ class Topic(NamedTuple):
     def owner(self) -> tuple[str, str]:
         """Give the tenant and the first name: whose portfolio it is of, or which contest."""
         return self.tenant, self.names[0]
+
+
+class Topics(tuple[Topic, ...]):  # noqa: SLOT001 - it remembers
+    """Topics that are asked about together, again and again."""
+
+    @classmethod
+    def kept(cls, topics: Sequence[Topic]) -> Self:
+        """Give topics with what is remembered of them, if somebody kept them."""
+        return topics if isinstance(topics, cls) else cls(topics)
+
+    @cached_property
+    def owners(self) -> Owners:
+        """Give whose portfolios they are of; listed once."""
+        return Owners(topic.owner for topic in self)
 
 
 class Written(str):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 
 from gateway.problem import Problem
-from read_api.live.changes import Change
+from read_api.live.changes import Change, quoted
 from read_api.live.dialect import (
     Connect,
     Disconnect,
@@ -75,7 +75,7 @@ class JsonDialect:
 
     def message(self, subscription: Subscription, change: Change) -> str:
         """Tell a snapshot or a change."""
-        return f'{{"id":{_text(subscription.name)},{change.body}'
+        return f'{{"id":{quoted(subscription.name)},{change.body}'
 
     def done(self, wish: Subscribe | Unsubscribe | Disconnect) -> str | None:
         """Tell that a subscription has ended; what else was wished for shows itself."""

@@ -1,6 +1,6 @@
 """What live counts."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -53,8 +53,9 @@ class LiveMetrics:
             registry=registry,
         )
 
-    def taken(self, taken: Mapping[Taken, int]) -> None:
+    def taken(self, taken: Sequence[Taken]) -> None:
         """Count what became of changes."""
-        for what, count in taken.items():
-            if what is not Taken.NOTHING:
-                self._taken[what].inc(count)
+        for what, counter in self._taken.items():
+            count = taken.count(what)
+            if count:
+                counter.inc(count)

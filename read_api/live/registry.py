@@ -6,13 +6,13 @@ from gateway.access import Action
 from projections.alerts.queries import alerts_changed
 from projections.asking import Readable
 from projections.cash.changed import balances_changed
-from projections.changed import Changed
+from projections.changed import Changed, Owners
 from projections.performance.changed import days_changed
 from projections.positions.changed import holdings_of, portfolios_changed, values_of
 from projections.trades.changed import trades_changed
 from read_api import shaping
 from read_api.alerts import alert_shaped
-from read_api.live.destinations import Destination, Row, Spread, Told, Topic
+from read_api.live.destinations import Destination, Row, Spread, Told, Topic, Topics
 from read_api.live.known import known_portfolio
 from read_api.live.shared_destinations import shared_destinations
 from read_api.live.values import ValuesFollowed
@@ -255,5 +255,5 @@ def _told(found: Changed, rows: Sequence[Row]) -> Told:
     return Told(found.position, found.market_position, rows)
 
 
-def _owners(topics: Sequence[Topic]) -> list[tuple[str, str]]:
-    return [topic.owner for topic in topics]
+def _owners(topics: Sequence[Topic]) -> Owners:
+    return Topics.kept(topics).owners

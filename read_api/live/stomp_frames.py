@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from read_api.live.dialect import malformed
 
 HEADERS_MAX = 64
+NAMES_MAX = 10_000
 
 # The specification leaves these as they are, for old clients.
 _UNESCAPED = frozenset({"CONNECT", "STOMP", "CONNECTED"})
@@ -86,8 +88,9 @@ def _unescaped(text: str) -> str:
         raise malformed("Only \\r, \\n, \\c and \\\\ are escapes in a header.") from None
 
 
+@lru_cache(maxsize=NAMES_MAX)
 def escaped(text: str) -> str:
-    """Write a header's name or value."""
+    """Write a header's name or value: the same are written in frame after frame."""
     return text.translate(_TABLE)
 
 

@@ -8,7 +8,7 @@ from eventstore.partitions import Partition
 from projections.asking import Seen
 from projections.asking import State as Standing
 from read_api.live.changes import NO_POSITION, Change, Encoded, State, difference
-from read_api.live.destinations import Destination, Topic
+from read_api.live.destinations import Destination, Topic, Topics
 from read_api.live.subscription import Subscription
 
 
@@ -46,19 +46,19 @@ class First(NamedTuple):
 class Question(NamedTuple):
     """What is asked at once: what changed of these topics behind a position, in tables known."""
 
-    topics: Sequence[Topic]
+    topics: Topics
     since: int
     edition: int | None
 
-    def anew(self, touched: Iterable[Topic], seen: Seen) -> list[Topic]:
+    def anew(self, touched: Iterable[Topic], seen: Seen) -> Topics:
         """Give the topics that are asked anew: those touched, or all where the tables are others.
 
         Other tables tell nothing of what differs between them and those before.
         """
         if edition_of(seen) != self.edition:
-            return list(self.topics)
+            return self.topics
         wanted = set(touched)
-        return [topic for topic in self.topics if topic in wanted]
+        return Topics(topic for topic in self.topics if topic in wanted)
 
 
 class _Whole(NamedTuple):
@@ -99,13 +99,17 @@ class Stream:
         self.told_over = 0.0
         self._seen: Seen = {}
         self._edition: int | None = None
+        self._asked: Topics | None = None
         self._began: dict[Subscription, First] = {}
         self._states: dict[Topic, _Whole] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, subscription: Subscription) -> None:
         """Let a subscription collect what changes."""
-        self.topics.setdefault(subscription.topic, set()).add(subscription)
+        if subscription.topic not in self.topics:
+            self.topics[subscription.topic] = set()
+            self._asked = None
+        self.topics[subscription.topic].add(subscription)
 
     def has(self, subscription: Subscription) -> bool:
         """Say whether a subscription was added and not removed."""
@@ -118,6 +122,7 @@ class Stream:
         self._began.pop(subscription, None)
         if not watching:
             self.topics.pop(subscription.topic, None)
+            self._asked = None
             self._states.pop(subscription.topic, None)
 
     def own(self, seen: Seen) -> Seen:
@@ -155,7 +160,9 @@ class Stream:
         self._began.clear()
         if not self.topics or self.position is None:
             return None
-        return Question(list(self.topics), self.position, self._edition)
+        if self._asked is None:
+            self._asked = Topics(self.topics)
+        return Question(self._asked, self.position, self._edition)
 
     def begin(self, subscription: Subscription, first: First) -> None:
         """Let a subscription begin with its first answer."""
@@ -177,10 +184,11 @@ class Stream:
         It may be told little by little, before anything more is asked: see `hears`.
         """
         self._stand(told, seen)
+        edition = edition_of(seen)
         return [
-            Telling(_change(told, topic, edition_of(seen), since), list(self.topics[topic]))
+            Telling(_change(told, topic, edition, since), list(watching))
             for topic in told.rows
-            if topic in self.topics
+            if (watching := self.topics.get(topic))
         ]
 
     def hears(self, subscription: Subscription, change: Change) -> bool:
@@ -189,9 +197,12 @@ class Stream:
         Not one that has left meanwhile, nor one that began before what the change is behind: it
         would miss what is in between, and is asked for again.
         """
-        began = None if self.destination.changes is None else self._began.get(subscription)
-        is_early = began is not None and began.position < change.since
-        return self.has(subscription) and not is_early
+        if not self.has(subscription):
+            return False
+        if not self._began or self.destination.changes is None:
+            return True
+        began = self._began.get(subscription)
+        return began is None or began.position >= change.since
 
     def asked_anew(self, told: Encoded, seen: Seen, topics: Iterable[Topic]) -> list[Telling]:
         """Take in the whole state of topics, and say who is told what.

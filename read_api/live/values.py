@@ -23,13 +23,13 @@ from projections.positions.changed import (
     view_of,
 )
 from projections.positions.queries import PriceSource
-from read_api.live.destinations import Row, Told, Topic, Written
+from read_api.live.destinations import Row, Told, Topic, Topics, Written
 from read_api.shaping import Position, plain, shaped
 
 NOT_ASKED = -1
 
-Place: TypeAlias = tuple[Topic, str]
-"""A position: whose, and in which instrument."""
+Places: TypeAlias = Mapping[Topic, Iterable[str]]
+"""Positions: whose, and in which instruments."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -56,7 +56,7 @@ class _Standing(NamedTuple):
 
     position: int
     market_position: int
-    moved: Mapping[Place, None]
+    moved: Places
 
 
 class ValuesFollowed:
@@ -83,69 +83,67 @@ class ValuesFollowed:
             asked = readable._replace(seen=seen)
             stood = self._stands.position
             standing = self._catch_up(asked, topics)
-            moved = standing.moved if after >= stood else self._everything()
+            moved = standing.moved if after >= stood else self._held
             rows = list(self._rows(asked, moved, after))
         return Told(standing.position, standing.market_position, rows)
 
     def _catch_up(self, readable: Readable, topics: Sequence[Topic]) -> _Standing:
         """Take in what changed since the last question; give where that is, and what moved."""
         self._held = {topic: self._held.get(topic, {}) for topic in topics}
-        owners = [topic.owner for topic, held in self._held.items() if held]
+        owners = Topics.kept(topics).owners if any(self._held.values()) else []
         found = booked_of(readable, owners, after=self._stands.position)
         assert readable.seen is not None, "the edition is asked with the rows"
         (state,) = readable.seen.values()
         if state.edition != self._stands.edition:
             self._held, self._prices = {topic: {} for topic in topics}, {}
-            found = found._replace(rows=[])
         # One without any position is asked whole: nothing may be remembered of it.
         owners = [topic.owner for topic, held in self._held.items() if not held]
         begun = booked_of(readable, owners, after=None).rows if owners else []
-        moved: dict[Place, None] = {}
-        for booked in map(Booked._make, [*found.rows, *begun]):
+        known = [row for row in found.rows if self._held[Topic.of(*row[:2])]]
+        moved: dict[Topic, dict[str, None]] = {}
+        for booked in map(Booked._make, [*known, *begun]):
             topic = Topic.of(booked.tenant, booked.portfolio)
             self._held[topic][booked.instrument] = _held(booked)
-            moved[topic, booked.instrument] = None
+            moved.setdefault(topic, {})[booked.instrument] = None
         priced = self._catch_up_prices(readable)
-        for topic, held in self._held.items():
-            moved.update({(topic, name): None for name in priced & held.keys()})
+        for topic, held in self._held.items() if priced else ():
+            moved.setdefault(topic, {}).update(dict.fromkeys(priced & held.keys()))
         self._stands = State(found.position, state.edition)
         return _Standing(found.position, found.market_position, moved)
 
     def _catch_up_prices(self, readable: Readable) -> set[str]:
         """Take in what values the instruments that are held; name those it changed for."""
-        named = {name for positions in self._held.values() for name in positions}
+        named = set[str]().union(*self._held.values())
         last = {name: self._prices[name].priced.told for name in named & self._prices.keys()}
         found = priced_of(readable, {name: last.get(name, NOT_ASKED) for name in named})
         self._prices = {name: self._prices[name] for name in last}
         self._prices.update((each.instrument, _price(each)) for each in found)
         return {each.instrument for each in found}
 
-    def _everything(self) -> Iterator[Place]:
-        """List all there is: who began meanwhile stands before what moved last."""
-        return ((topic, name) for topic, held in self._held.items() for name in held)
-
-    def _rows(self, readable: Readable, places: Iterable[Place], after: int) -> Iterator[Row]:
-        split: dict[Place, int] = {}
-        for topic, name in places:
-            held, price = self._held[topic][name], self._prices[name]
-            booked = held.booked
-            changed = booked.changed_position
-            told = max(changed, price.priced.told)
-            if told <= after:
-                continue
-            if not booked.quantity:
-                if changed > after:
-                    yield Row(topic, name, changed, None)
-            elif price.priced.is_split:
-                split[topic, name] = told
-            elif price.told is None:
-                yield Row(topic, name, told, shaped(Position, view_of(booked, price.priced)))
-            else:
-                yield Row(topic, name, told, _text(held, price))
+    def _rows(self, readable: Readable, places: Places, after: int) -> Iterator[Row]:
+        split: dict[tuple[Topic, str], int] = {}
+        for topic, names in places.items():
+            positions = self._held[topic]
+            for name in names:
+                held, price = positions[name], self._prices[name]
+                booked = held.booked
+                changed = booked.changed_position
+                told = max(changed, price.priced.told)
+                if told <= after:
+                    continue
+                if not booked.quantity:
+                    if changed > after:
+                        yield Row(topic, name, changed, None)
+                elif price.priced.is_split:
+                    split[topic, name] = told
+                elif price.told is None:
+                    yield Row(topic, name, told, shaped(Position, view_of(booked, price.priced)))
+                else:
+                    yield Row(topic, name, told, _text(held, price))
         yield from _rows_alone(readable, split)
 
 
-def _rows_alone(readable: Readable, wanted: Mapping[Place, int]) -> Iterator[Row]:
+def _rows_alone(readable: Readable, wanted: Mapping[tuple[Topic, str], int]) -> Iterator[Row]:
     """Ask for positions in instruments that were split."""
     if not wanted:
         return
@@ -171,7 +169,9 @@ def _text(held: _Held, price: _Price) -> Written:
 
 def digits(number: Decimal) -> str:
     """Write a number as its canonical form is written, at half the cost."""
-    text = f"{number:f}"
+    text = str(number)  # A part of what `format` takes, and the same but for the exponent.
+    if "E" in text:
+        text = f"{number:f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
