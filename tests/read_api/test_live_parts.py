@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 
@@ -235,6 +235,30 @@ class TestWhatWaits:
         )
         assert folded(folded({}, old), told) == folded({}, new)
         assert all(after.get(key) != before.get(key) for key in told.pieces)
+
+
+class TestWhatIsSent:
+    """Answers go out before the connection ends."""
+
+    def test_is_an_answer_that_came_while_a_renewal_gave_nothing(self) -> None:
+        """The client closes itself meanwhile."""
+        sent: list[str] = []
+
+        class Emptied:
+            async def renew(self, _: Subscription) -> None:
+                client.reply("last words")
+                client.close(1000, "")
+
+        async def send(texts: Sequence[str]) -> None:
+            sent.extend(texts)
+
+        metrics = LiveMetrics(CollectorRegistry())
+        client = Client(JsonDialect(), send, Emptied(), metrics)  # type: ignore[arg-type]
+        watched = subscription(client.tell)
+        watched.begin(change(1, {}, is_snapshot=True))
+        watched.fall_behind()
+        asyncio.run(client.write())
+        assert sent == ["last words"]
 
 
 class TestADirectory:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import pytest
@@ -344,6 +344,27 @@ class TestAStream:
 ASKED_OF_A_ALONE: list[tuple[object, ...]] = [
     ("join", A), ("arrive", 0), ("write", A, "k", 1), ("ask",), ("join", B),
 ]  # fmt: skip
+
+
+class TestAQuestion:
+    """Its topics are kept from one question to the next."""
+
+    def test_is_about_who_watches_now(self) -> None:
+        """Somebody joins, and somebody leaves."""
+        world = World(WITH_CHANGES)
+        asked: list[tuple[Topic, ...]] = []
+        steps: list[Callable[[], None]] = [
+            lambda: world.join(A), lambda: world.join(B), world.leave,
+        ]  # fmt: skip
+        for step in steps:
+            step()
+            world.arrive()
+            for _ in range(2):
+                question = world.stream.question()
+                assert question is not None
+                assert question.topics.owners == tuple(each.owner for each in question.topics)
+                asked.append(question.topics)
+        assert asked == [(A,), (A,), (A, B), (A, B), (B,), (B,)]
 
 
 def assert_all_told(
