@@ -184,23 +184,6 @@ def admit_receipts(receipts: Iterable[NewReceipt], *, events: int) -> Texts:
     return texts
 
 
-def receipts_text(receipts: Sequence[NewReceipt], *, first_position: int, recorded_at: int) -> str:
-    """Write the INSERT of a few admitted receipts, to travel in one message with COMMIT.
-
-    Texts are quoted for `standard_conforming_strings`, which every session of the log sets.
-    """
-    at = moment(recorded_at).isoformat()
-    rows = []
-    for receipt in receipts:
-        position = first_position + (-1 if receipt.last_event is None else receipt.last_event)
-        tenant = receipt.tenant.replace("'", "''")
-        rows.append(
-            f"('{receipt.command_id}',{position},'{at}','\\x{receipt.fingerprint.hex()}',"
-            f"'{tenant}','\\x{receipt.outcome.hex()}')"
-        )
-    return f"INSERT INTO log.receipts ({RECEIPT_COLUMNS}) VALUES {','.join(rows)}; "  # noqa: S608
-
-
 def receipt_rows(
     receipts: Sequence[NewReceipt], *, texts: Texts, first_position: int, recorded_at: int
 ) -> Iterator[bytes]:

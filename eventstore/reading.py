@@ -125,17 +125,8 @@ CROSS JOIN LATERAL (
     WHERE stream_id = asked.id AND stream_version = 1 LIMIT 1
 ) AS found
 """
-
-
-def known_text(command_ids: Sequence[UUID], stream_ids: Sequence[UUID]) -> str:
-    """Write the question of `read_known` as text, to follow other statements in one message."""
-    commands = ",".join(map(str, command_ids))
-    streams = ",".join(map(str, stream_ids))
-    return (
-        f"; SELECT command_id FROM log.receipts WHERE command_id = ANY('{{{commands}}}')"  # noqa: S608 - ids
-        " UNION ALL SELECT stream_id FROM log.events"
-        f" WHERE stream_id = ANY('{{{streams}}}') AND stream_version = 1"
-    )
+KNOWN_OF_ARRAYS = _KNOWN.replace("%b", "$1", 1).replace("%b", "$2", 1)
+"""The same question as the server numbers parameters: command ids, stream ids."""
 
 
 def head_of(row: tuple[int, int] | None) -> tuple[Head, int]:

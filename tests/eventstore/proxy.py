@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Self
 
+SYNC = b"S\0\0\0\4"
 FATAL = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
 
 
@@ -86,7 +87,8 @@ class LosingProxy:
             server.sendall(read_untyped(client))
             while True:
                 kind, message = read_message(client)
-                if kind == b"Q" and message.endswith(b"; COMMIT\0") and self._armed is not None:
+                if self._armed is not None and is_commit(kind, message):
+                    message += read_until_sync(client)
                     self._loss = loss = self._armed
                     self._armed = None
                     self.commits_lost += 1
@@ -115,6 +117,20 @@ class LosingProxy:
                 client.sendall(b"E" + struct.pack(">i", 4 + len(FATAL)) + FATAL)
         close(client)
         close(server)
+
+
+def is_commit(kind: bytes, message: bytes) -> bool:
+    """Tell whether the log's COMMIT begins here: a statement of its own, parsed to be run."""
+    return kind == b"P" and b"; COMMIT\0" in message
+
+
+def read_until_sync(source: socket.socket) -> bytes:
+    """Read what belongs to a statement: all up to where the client waits for answers."""
+    read = b""
+    while not read.endswith(SYNC):
+        kind, message = read_message(source)
+        read += kind + message
+    return read
 
 
 def read_exactly(source: socket.socket, size: int) -> bytes:
