@@ -56,6 +56,11 @@ class Ahead:
         """Whether no command is aside."""
         return not self._waiting
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether `take_ready` would give any."""
+        return any(asked.done() for _, asked in self._waiting)
+
     def entries_max(self, command_id: UUID) -> float:
         """Give how many entries a command may read: all of them, once it was put aside."""
         return math.inf if command_id in self._prepared else ENTRIES_AT_ONCE_MAX

@@ -210,7 +210,9 @@ class Desk:
     def _go_on(self, world: World) -> None:
         """Decide one turn while the last one is in flight, land that, send this off."""
         flight = self._flight
-        self._check(world, is_idle=flight is None and not self._intake.queued)
+        if self._checks.are_waiting():  # One is answered; alone, on the newest state there is.
+            is_idle = flight is None and not self._intake.queued
+            self._checks.run_next(world, is_desk_idle=is_idle)
         self._flight = None
         parent = None if flight is None else flight.layer.overlay
         self._intake.give_back(self._ahead.take_ready(world, parent))
@@ -222,6 +224,8 @@ class Desk:
             expected = self._intake.queued + flight.size
             if self._land(flight):
                 turn.stand_on_world()
+                if flight.callers == 1 and turn.is_empty and not self._intake.queued:
+                    expected = 0  # Whoever is alone meets nobody, so nobody is waited for.
             elif failure is None and self._world is not None:
                 failure = self._attempt(turn.decide_anew)
         if failure is None and self._world is not None:
@@ -237,11 +241,6 @@ class Desk:
             self._send(turn)
         else:
             turn.land(None)
-
-    def _check(self, world: World, *, is_idle: bool) -> None:
-        """Between two turns, answer one check that waits; alone, on the newest state there is."""
-        if self._checks.are_waiting():
-            self._checks.run_next(world, is_desk_idle=is_idle)
 
     def _send(self, turn: Turn) -> None:
         """Append a turn: beside this thread, or in it if it holds only a few commands."""
@@ -281,7 +280,9 @@ class Desk:
         would split into turns that take turns.
         """
         if expected == 0:
-            if not self._intake.wait(1, IDLE_SECONDS, until=self._checks.are_waiting):
+            if not self._intake.wait(
+                1, IDLE_SECONDS, until=lambda: self._checks.are_waiting() or self._ahead.is_ready
+            ):
                 turn.world.follow(self._log)
                 metrics.POSITION.set(turn.world.position)
                 turn.world.rest()

@@ -93,6 +93,12 @@ class Turn:
         return len(self._entries) + len(self._undecided)
 
     @property
+    def callers(self) -> int:
+        """How many callers are told what becomes of them."""
+        taken = [*(each for each, _ in self._entries), *self._undecided]
+        return len({id(each.group) for each in taken})
+
+    @property
     def is_held(self) -> bool:
         """Whether it is decided and appended at once, under the append lock."""
         return self._is_held

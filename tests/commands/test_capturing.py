@@ -1,9 +1,13 @@
 """Capturing trades through the desk: outcomes, identity, parking, late fills (conventions 1-4)."""
 
+import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+
+import commands.desk
 from commands.command import CommandState, RegisterSource, ReleaseTrade, Status
 from commands.desk import Desk
 from domain.identity import MARKET_TENANT, command_id
@@ -266,6 +270,20 @@ class TestBatches:
         assert alone.status is Status.ACCEPTED
         assert len(Logged(log).of(TradeRefused)) == 1
         assert len(Logged(log).of(TradeBooked)) == 1
+
+    def test_waits_for_nobody_behind_a_batch_of_one_caller(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only callers that were answered together are given a moment to meet again."""
+        open_alpha(desk)
+        monkeypatch.setattr(commands.desk, "GATHER_SECONDS", WAIT_SECONDS)
+        items = [issue(capture("t-1")), issue(capture("t-2"))]
+        desk.submit_batch(items, is_atomic=False).result(WAIT_SECONDS)
+        threading.Event().wait(0.2)  # By now it would wait for them.
+
+        alone = done(desk, capture("t-3"))
+
+        assert alone.status is Status.ACCEPTED, "nothing is given up because it waited too long"
 
     def test_books_a_large_batch_across_turns(self, desk: Desk) -> None:
         """Two thousand items in several transactions, every one answered in its place."""
