@@ -48,6 +48,11 @@ def append_over_a_lost_connection(log: Log, receipt: NewReceipt) -> None:
         end_sessions_of(log)
 
 
+def on_one_connection(log: Log, database: Database) -> Log:
+    """Give the same log over a pool of one connection: what is set on it meets who comes next."""
+    return Log(database.app_conninfo, clock=log._clock, build="b", pool_size=1)
+
+
 class TestRowsWithCommit:
     """Few rows of the last append of a block are sent in the message of COMMIT."""
 
@@ -121,21 +126,24 @@ class TestRowsWithCommit:
 class TestKeptStatements:
     """A connection keeps the statements of an append; it can do without."""
 
-    def test_are_prepared_again_when_the_session_has_let_them_go(self, log: Log) -> None:
+    def test_are_prepared_again_when_the_session_has_let_them_go(
+        self, log: Log, log_database: Database
+    ) -> None:
         """The driver does that when it rolls back; the next append finds them gone."""
-        append_last(log, [new_event()], [new_receipt(0)])
-        with log.datastore.connection() as connection:
-            connection.execute("DEALLOCATE ALL")
+        with on_one_connection(log, log_database) as alone:
+            append_last(alone, [new_event()], [new_receipt(0)])
+            with alone.datastore.connection() as connection:
+                connection.execute("DEALLOCATE ALL")
 
-        append_last(log, [new_event()], [new_receipt(0)])
+            append_last(alone, [new_event()], [new_receipt(0)])
 
-        assert log.head().position == 2
+            assert alone.head().position == 2
 
     def test_are_prepared_when_the_first_attempt_waited_in_vain(
         self, log: Log, log_database: Database
     ) -> None:
         """Whoever does not get the lock leaves a connection that nobody uses again."""
-        with log.writing(), Log(log_database.app_conninfo, clock=log._clock, build="b") as other:
+        with log.writing(), on_one_connection(log, log_database) as other:
             with other.datastore.connection() as connection:
                 connection.execute("SET lock_timeout = '50ms'")
             with pytest.raises(LogUnavailable), other.writing():
