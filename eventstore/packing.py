@@ -184,6 +184,11 @@ def admit_receipts(receipts: Iterable[NewReceipt], *, events: int) -> Texts:
     return texts
 
 
+def receipt_position(receipt: NewReceipt, first_position: int) -> int:
+    """Say where in the log a receipt is of: at its last event, or at the head before the batch."""
+    return first_position + (-1 if receipt.last_event is None else receipt.last_event)
+
+
 def receipt_rows(
     receipts: Sequence[NewReceipt], *, texts: Texts, first_position: int, recorded_at: int
 ) -> Iterator[bytes]:
@@ -192,8 +197,7 @@ def receipt_rows(
     for start in range(0, len(receipts), CHUNK_ROWS):
         fields: list[bytes] = []
         for receipt in receipts[start : start + CHUNK_ROWS]:
-            last_event = receipt.last_event
-            position = first_position + (-1 if last_event is None else last_event)
+            position = receipt_position(receipt, first_position)
             fields += (
                 _receipt(
                     6, 16, receipt.command_id.bytes, 8, position, 8, recorded_at,

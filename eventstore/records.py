@@ -11,15 +11,14 @@ from struct import Struct
 from uuid import UUID
 
 from eventstore.envelope import FINGERPRINT_BYTES, NewEvent, NewReceipt
-from eventstore.packing import Texts
+from eventstore.packing import Texts, receipt_position
 
 _BYTEA, _BIGINT, _TEXT, _TIMESTAMPTZ, _UUID = 17, 20, 25, 1184, 2950
 _head = Struct(">5i").pack
-_length = Struct(">i").pack
-_type = Struct(">i").pack
+_integer = Struct(">i").pack
 _event = Struct(">i iiq iiq ii16s iiq ii16s ii16s ii").pack
 _receipt = Struct(">i ii16s iiq iiq ii32s").pack
-_TEXT_TYPE, _BYTEA_TYPE = _type(_TEXT), _type(_BYTEA)
+_TEXT_TYPE, _BYTEA_TYPE = _integer(_TEXT), _integer(_BYTEA)
 
 
 def event_records(
@@ -49,7 +48,7 @@ def event_records(
             _TEXT_TYPE, build,
             _TEXT_TYPE, texts[event.key],
             _TEXT_TYPE, texts[event.trace_context],
-            _BYTEA_TYPE, _length(len(event.data)), event.data,
+            _BYTEA_TYPE, _integer(len(event.data)), event.data,
         )  # fmt: skip
         rows.append(b"".join(fields))
     return _array(row_type, rows)
@@ -66,14 +65,14 @@ def receipt_records(
     """Pack admitted receipts; see `event_records`."""
     rows: list[bytes] = []
     for receipt in receipts:
-        position = first_position + (-1 if receipt.last_event is None else receipt.last_event)
+        position = receipt_position(receipt, first_position)
         fields = (
             _receipt(
                 6, _UUID, 16, receipt.command_id.bytes, _BIGINT, 8, position,
                 _TIMESTAMPTZ, 8, recorded_at, _BYTEA, FINGERPRINT_BYTES, receipt.fingerprint,
             ),
             _TEXT_TYPE, texts[receipt.tenant],
-            _BYTEA_TYPE, _length(len(receipt.outcome)), receipt.outcome,
+            _BYTEA_TYPE, _integer(len(receipt.outcome)), receipt.outcome,
         )  # fmt: skip
         rows.append(b"".join(fields))
     return _array(row_type, rows)
@@ -89,5 +88,5 @@ def _array(element_type: int, elements: Sequence[bytes]) -> bytes:
         return _head(0, 0, element_type, 0, 0)[:12]
     parts = [_head(1, 0, element_type, len(elements), 1)]
     for each in elements:
-        parts += (_length(len(each)), each)
+        parts += (_integer(len(each)), each)
     return b"".join(parts)

@@ -193,12 +193,15 @@ class Tables:
         if not named:
             return
         self.require_keys(cursor, table)
-        statement = sql.SQL(_DELETE).format(
-            table=self._named(table),
-            kept=sql.SQL(", ").join(sql.Identifier("kept", column) for column in key),
-            gone=sql.SQL(", ").join(sql.Identifier("gone", column) for column in key),
-        )
-        self._write(cursor, table, statement.as_bytes(None), named)
+
+        def statement() -> sql.Composed:
+            return sql.SQL(_DELETE).format(
+                table=self._named(table),
+                kept=sql.SQL(", ").join(sql.Identifier("kept", column) for column in key),
+                gone=sql.SQL(", ").join(sql.Identifier("gone", column) for column in key),
+            )
+
+        self._write(cursor, table, self._written((_DELETE, table, key), statement), named)
 
     def select(
         self, cursor: Cursor, statement: str, parameters: Sequence[object] = ()

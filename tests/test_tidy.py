@@ -199,7 +199,10 @@ def walked_keys(source: Source) -> Iterator[str]:
         return
     for node in ast.walk(source.tree):
         match node:
-            case ast.BinOp(op=ast.Sub(), right=ast.Call(func=ast.Attribute(attr="keys"))):
+            case (
+                ast.BinOp(op=ast.Sub(), right=ast.Call(func=ast.Attribute(attr="keys")))
+                | ast.AugAssign(op=ast.Sub(), value=ast.Call(func=ast.Attribute(attr="keys")))
+            ):
                 yield source.at(node.lineno, "say .difference(…) of the mapping")
 
 
@@ -292,6 +295,7 @@ BREAKING: tuple[tuple[Callable[[Source], Iterator[str]], str, str], ...] = (
     (domain_floats, "domain/a.py", "x = 0.5\n"),
     (domain_floats, "domain/a.py", "x: float\n"),
     (walked_keys, "projections/a.py", "x = {1} - {}.keys()\n"),
+    (walked_keys, "projections/a.py", "x = {1}\nx -= {}.keys()\n"),
     (without_docstring, "domain/a.py", "x = 1\n"),
     (without_docstring, "domain/a.py", DOCUMENTED + "def f() -> None:\n    pass\n"),
     (without_docstring, "tests/a.py", DOCUMENTED + "def test_x() -> None:\n    pass\n"),
