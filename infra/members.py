@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from infra.embedded_postgres import free_port
 from infra.errors import OperatorError
 from infra.processes import ProcessName
 from infra.settings import Settings
@@ -43,23 +43,35 @@ class Member:
         return settings.model_copy(update={f"{self.process}_port": self.port})
 
 
-def chosen_members(settings: Settings) -> list[Member]:
+@contextmanager
+def chosen_members(settings: Settings) -> Iterator[list[Member]]:
     """List the processes in the order they are started; each 0 becomes a free port.
+
+    The ports are kept for them until the end. A port that is only looked up is anybody's again:
+    a client's connection can be given it while its process is starting, or down.
 
     Raises:
         OperatorError: a port asked for is taken.
     """
-    taken: set[int] = set()
-    members = []
+    with ExitStack() as kept:
+        members: list[Member] = []
+        for name, process, wanted in _wishes(settings):
+            taken = {member.port for member in members}
+            port = kept.enter_context(_kept_port(settings.host, wanted, taken, process))
+            members.append(Member(name, process, settings.host, port.getsockname()[1]))
+        yield sorted(members, key=lambda member: START_ORDER.index(member.process))
+
+
+def _wishes(settings: Settings) -> list[tuple[str, ProcessName, int]]:
+    """Name each member, its process and the port it wants; who takes any (0) comes last."""
+    wishes = []
     for process in START_ORDER:
         for number in range(1, how_many(settings, process) + 1):
             # The first answers where the settings say, the others anywhere.
             wanted: int = getattr(settings, f"{process}_port") if number == 1 else 0
-            port = _usable_port(settings.host, wanted, taken, process)
-            taken.add(port)
             name = f"{process}-{number}" if is_one_of_several(settings, process) else str(process)
-            members.append(Member(name, process, settings.host, port))
-    return members
+            wishes.append((name, process, wanted))
+    return sorted(wishes, key=lambda wish: wish[2] == 0)
 
 
 def how_many(settings: Settings, process: ProcessName) -> int:
@@ -93,22 +105,26 @@ def ports_in_use(members: Sequence[Member]) -> dict[str, int]:
     return {f"{member.process}_port": member.port for member in reversed(members)}
 
 
-def _usable_port(host: str, wanted: int, taken: set[int], process: ProcessName) -> int:
-    port = wanted or free_port()
-    while port in taken:
-        port = free_port()
+def _kept_port(host: str, wanted: int, taken: set[int], process: ProcessName) -> socket.socket:
+    """Bind a port and do not listen: it is given to nobody else, and its process can listen there.
+
+    Linux lets two sockets that both allow it (SO_REUSEADDR, as every server of ours does) share an
+    address while only one listens, and gives a bound port to nobody who asks for any free one.
+    """
+    port = socket.socket()
     try:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
+        # Two members of ours do not share one.
+        port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, wanted not in taken)
+        port.bind((host, wanted))
     except OSError as error:
+        port.close()
         option = {
             ProcessName.RELAY: "PMS_RELAY_PORT",
             ProcessName.REGISTRY: "PMS_REGISTRY_PORT",
             ProcessName.DELIVERY: "PMS_DELIVERY_PORT",
         }
         raise OperatorError(
-            f"{host}:{port} cannot be used ({error.strerror}). "
+            f"{host}:{wanted} cannot be used ({error.strerror}). "
             f"Choose another with {option.get(process, f'--{process}-port')}; 0 takes any free one."
         ) from error
     return port

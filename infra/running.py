@@ -108,7 +108,7 @@ def running_system(
     data.prepare(service_account())
     with ExitStack() as stack:
         stack.enter_context(data.locked())
-        members = chosen_members(settings)
+        members = stack.enter_context(chosen_members(settings))
         settings = settings.model_copy(update=ports_in_use(members))
         servers, database, redis_url = _start_servers(stack, settings, data, say)
         settings = _with_kafka(stack, settings, data, say, servers)

@@ -9,7 +9,7 @@ import pytest
 
 from infra.embedded_postgres import free_port
 from infra.errors import OperatorError
-from infra.members import chosen_members, ports_in_use
+from infra.members import Member, chosen_members, ports_in_use
 from infra.settings import Settings, load_settings
 
 ANY_PORT = {"write_port": 0, "read_port": 0, "projector_port": 0}
@@ -19,6 +19,12 @@ ANY_PORT = {"write_port": 0, "read_port": 0, "projector_port": 0}
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(f"PMS_{name.upper()}", raising=False)
+
+
+def chosen(settings: Settings) -> list[Member]:
+    """Choose them, and let their ports go at once."""
+    with chosen_members(settings) as members:
+        return members
 
 
 def settings_of(**given: object) -> Settings:
@@ -40,7 +46,7 @@ class TestTheMembers:
 
     def test_are_three_without_kafka(self) -> None:
         """Not one process more than the log needs."""
-        names = [member.name for member in chosen_members(settings_of())]
+        names = [member.name for member in chosen(settings_of())]
 
         assert names == ["read", "projector", "write"]
 
@@ -48,7 +54,7 @@ class TestTheMembers:
         """The first answers where the settings say, the others anywhere; each has its own name."""
         port = free_port()
 
-        members = chosen_members(settings_of(writers=3, write_port=port))
+        members = chosen(settings_of(writers=3, write_port=port))
 
         writers = [member for member in members if member.process == "write"]
         assert [member.name for member in writers] == ["write-1", "write-2", "write-3"]
@@ -58,7 +64,7 @@ class TestTheMembers:
 
     def test_follow_the_data_backwards(self) -> None:
         """Whoever is read from is started after who reads it, so that it is stopped before."""
-        members = chosen_members(settings_of(feed="kafka", projectors=2))
+        members = chosen(settings_of(feed="kafka", projectors=2))
 
         assert [member.name for member in members] == [
             "registry", "read", "projector-1", "projector-2", "relay-1", "relay-2", "write",
@@ -66,9 +72,7 @@ class TestTheMembers:
 
     def test_leave_out_a_registry_that_is_given(self) -> None:
         """What runs elsewhere is not started here."""
-        members = chosen_members(
-            settings_of(feed="kafka", schema_registry_url="http://127.0.0.1:1")
-        )
+        members = chosen(settings_of(feed="kafka", schema_registry_url="http://127.0.0.1:1"))
 
         assert "registry" not in {member.name for member in members}
 
@@ -78,7 +82,7 @@ class TestThePorts:
 
     def test_are_all_different(self) -> None:
         """Three projectors cannot answer at one address."""
-        members = chosen_members(settings_of(feed="kafka"))
+        members = chosen(settings_of(feed="kafka"))
 
         assert len({member.port for member in members}) == len(members) == 8
         assert 0 not in {member.port for member in members}
@@ -88,7 +92,7 @@ class TestThePorts:
         wanted = free_port()
         settings = settings_of(feed="kafka", projector_port=wanted)
 
-        members = chosen_members(settings)
+        members = chosen(settings)
 
         ports = {member.name: member.port for member in members}
         assert ports["projector-1"] == wanted
@@ -98,7 +102,7 @@ class TestThePorts:
         """The settings of a member differ from the others' in this alone."""
         settings = settings_of(feed="kafka")
 
-        second = chosen_members(settings)[3]
+        second = chosen(settings)[3]
 
         assert second.name == "projector-2"
         assert second.settings(settings).projector_port == second.port
@@ -116,4 +120,25 @@ class TestThePorts:
         settings = settings_of(feed="kafka", **{setting: taken_port})
 
         with pytest.raises(OperatorError, match=f":{taken_port} cannot be used.*{named};"):
-            chosen_members(settings)
+            chosen(settings)
+
+    def test_are_not_given_to_two(self) -> None:
+        """Who asks for the port of another process of the same system is told."""
+        port = free_port()
+
+        with pytest.raises(OperatorError, match=f":{port} cannot be used.*--projector-port"):
+            chosen(settings_of(read_port=port, projector_port=port))
+
+    def test_are_kept_while_nobody_listens_there(self) -> None:
+        """Nobody else is given one, and its own process listens there, once and again."""
+        with chosen_members(settings_of()) as members:
+            address = (members[0].host, members[0].port)
+            for _ in range(2):
+                with pytest.raises(OSError, match="already in use"), socket.socket() as other:
+                    other.bind(address)
+                with socket.create_server(address), socket.create_connection(address):
+                    pass
+
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(address)
