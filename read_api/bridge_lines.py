@@ -10,7 +10,7 @@ from gateway.interface import Call, Endpoint, not_found
 from projections.asking import Readable
 from projections.paging import Answer
 from projections.performance.bridging import opened_bridge_of
-from read_api.asking import Asking, require_portfolio
+from read_api.asking import Asking
 from read_api.declaring import query
 from read_api.parameters import PORTFOLIO, PerformanceAsked
 from read_api.results import Bridge, bridge_shaped
@@ -73,7 +73,6 @@ def _question(call: Call) -> Callable[[Readable], BridgeLines]:
     tenant, portfolio = call.principal.tenant, call.named(PORTFOLIO)
 
     def ask(readable: Readable) -> BridgeLines:
-        require_portfolio(readable, tenant=tenant, portfolio=portfolio)
         view, page, total = opened_bridge_of(
             readable,
             tenant=tenant,

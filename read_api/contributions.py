@@ -13,7 +13,7 @@ from projections.performance import attribution, contributions
 from projections.performance.contributions import By
 from projections.performance.explaining_contributions import explained_contribution
 from read_api import contribution_shapes as shapes
-from read_api.asking import Asking, require_portfolio
+from read_api.asking import Asking
 from read_api.declaring import query
 from read_api.parameters import LINE, PORTFOLIO, RangeAsked
 from read_api.performance import Benchmark
@@ -171,15 +171,8 @@ class ContributionQueries:
         return await self._of_portfolio(call, ask)
 
     async def _of_portfolio(self, call: Call, ask: Callable[[Readable], Any]) -> Response:
-        """Ask about a portfolio that the tenant has."""
-        tenant, portfolio = call.principal.tenant, call.named(PORTFOLIO)
-
-        def asked(readable: Readable) -> Any:  # noqa: ANN401
-            require_portfolio(readable, tenant=tenant, portfolio=portfolio)
-            return ask(readable)
-
-        home = self._asking.home_of(tenant, portfolio)
-        return await self._asking.answer(call, "performance", asked, home)
+        home = self._asking.home_of(call.principal.tenant, call.named(PORTFOLIO))
+        return await self._asking.answer(call, "performance", ask, home)
 
 
 def _range(call: Call) -> dict[str, Any]:

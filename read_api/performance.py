@@ -16,7 +16,6 @@ from projections.performance import ex_post
 from projections.performance.explaining import explained_day
 from projections.performance.money_weighting import money_weighting_of
 from projections.performance.periods import By, periods_of
-from projections.positions.tables import PortfolioRow
 from read_api import explanations
 from read_api import performance_shapes as shapes
 from read_api.asking import Asking, require_portfolio
@@ -161,11 +160,13 @@ class PerformanceQueries:
         """List returns by period."""
         asked: PeriodsAsked = call.parameters
 
-        def ask(readable: Readable, _: PortfolioRow) -> shapes.Periods:
+        owner = {"tenant": call.principal.tenant, "portfolio": call.named(PORTFOLIO)}
+
+        def ask(readable: Readable) -> shapes.Periods:
+            require_portfolio(readable, **owner)
             page = periods_of(
                 readable,
-                tenant=call.principal.tenant,
-                portfolio=call.named(PORTFOLIO),
+                **owner,
                 by=asked.by,
                 since=asked.since,
                 until=asked.until,
@@ -181,7 +182,7 @@ class PerformanceQueries:
         """Measure past returns."""
         asked: StatisticsAsked = call.parameters
 
-        def ask(readable: Readable, _: PortfolioRow) -> shapes.OneStatistics:
+        def ask(readable: Readable) -> shapes.OneStatistics:
             found = ex_post.statistics_of(
                 readable,
                 tenant=call.principal.tenant,
@@ -196,7 +197,7 @@ class PerformanceQueries:
         """List the deepest drawdowns."""
         asked: DrawdownsAsked = call.parameters
 
-        def ask(readable: Readable, _: PortfolioRow) -> shapes.OneDrawdowns:
+        def ask(readable: Readable) -> shapes.OneDrawdowns:
             found = ex_post.drawdowns_of(
                 readable,
                 tenant=call.principal.tenant,
@@ -212,7 +213,7 @@ class PerformanceQueries:
         """Weight returns by money."""
         asked: RangeAsked = call.parameters
 
-        def ask(readable: Readable, _: PortfolioRow) -> shapes.OneMoneyWeighted:
+        def ask(readable: Readable) -> shapes.OneMoneyWeighted:
             found = money_weighting_of(
                 readable,
                 tenant=call.principal.tenant,
@@ -228,7 +229,7 @@ class PerformanceQueries:
         """Say what a figure is made of."""
         asked: ExplainAsked = call.parameters
 
-        def ask(readable: Readable, _: PortfolioRow) -> explanations.OneExplanation:
+        def ask(readable: Readable) -> explanations.OneExplanation:
             owner = {"tenant": call.principal.tenant, "portfolio": call.named(PORTFOLIO)}
             figure, since, until = asked.figure.value, asked.since, asked.until
             if figure in _OF_A_DAY:
@@ -246,18 +247,9 @@ class PerformanceQueries:
 
         return await self._of_portfolio(call, ask)
 
-    async def _of_portfolio(
-        self, call: Call, ask: Callable[[Readable, PortfolioRow], Any]
-    ) -> Response:
-        """Ask about a portfolio that the tenant has, given its row."""
-        tenant, portfolio = call.principal.tenant, call.named(PORTFOLIO)
-
-        def asked(readable: Readable) -> Any:  # noqa: ANN401
-            row = require_portfolio(readable, tenant=tenant, portfolio=portfolio)
-            return ask(readable, row)
-
-        home = self._asking.home_of(tenant, portfolio)
-        return await self._asking.answer(call, "performance", asked, home)
+    async def _of_portfolio(self, call: Call, ask: Callable[[Readable], Any]) -> Response:
+        home = self._asking.home_of(call.principal.tenant, call.named(PORTFOLIO))
+        return await self._asking.answer(call, "performance", ask, home)
 
 
 def _compared(asked: StatisticsAsked) -> ex_post.Asked:

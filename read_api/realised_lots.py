@@ -14,7 +14,7 @@ from gateway.interface import Call, Endpoint, not_found
 from projections.asking import Readable
 from projections.performance.realised import RealisedFill as RealisedRow
 from projections.performance.realised import realised_by
-from read_api.asking import Asked, Asking, require_portfolio
+from read_api.asking import Asked, Asking
 from read_api.declaring import query
 from read_api.parameters import PORTFOLIO
 from read_api.results import RealisedFill
@@ -70,7 +70,6 @@ def realised_lots_endpoint(asking: Asking) -> Endpoint:
         tenant, portfolio = call.principal.tenant, call.named(PORTFOLIO)
 
         def ask(readable: Readable) -> RealisedLots:
-            require_portfolio(readable, tenant=tenant, portfolio=portfolio)
             found = realised_by(
                 readable, tenant=tenant, portfolio=portfolio, trade_id=asked.trade_id
             )

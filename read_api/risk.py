@@ -24,7 +24,7 @@ from projections.performance.explaining_risk_contributions import (
 from projections.performance.explaining_risk_contributions import explained_contributions_of
 from projections.performance.stress import WINDOWS, Shocks, shocked_of, window_of
 from read_api import risk_shapes as shapes
-from read_api.asking import Asked, Asking, require_portfolio
+from read_api.asking import Asked, Asking
 from read_api.declaring import query
 from read_api.parameters import PORTFOLIO, Since, Until
 from read_api.shaping import ShapedOne
@@ -244,7 +244,6 @@ class RiskQueries:
         asked = _asked(call.parameters)
 
         def ask(readable: Readable) -> ShapedOne:
-            require_portfolio(readable, tenant=tenant, portfolio=portfolio)
             found = question(readable, tenant=tenant, portfolio=portfolio, asked=asked, **further)
             if found.row is None:
                 raise not_found()
