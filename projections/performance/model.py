@@ -33,7 +33,7 @@ class PerformanceModel:
     """Daily NAV and time-weighted return of every portfolio, struck and current."""
 
     name = "performance"
-    calculation_version = 13
+    calculation_version = 14
     event_types: frozenset[type[Event]] = frozenset(
         {
             PortfolioOpened,

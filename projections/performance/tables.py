@@ -146,6 +146,7 @@ CREATE TABLE {{schema}}.days (
     carried text,
     restated_position bigint, restated_reason text, changed_position bigint NOT NULL,
     PRIMARY KEY (tenant, portfolio, session)
+        INCLUDE (return_from, daily_return, return_reason)
 );
 CREATE INDEX ON {{schema}}.days (tenant, changed_position);
 """

@@ -90,6 +90,18 @@ class TestReturnsOfNow:
         monkeypatch.undo()
         assert now == read_anew(connection) != before
 
+    def test_are_read_from_their_key_alone(self, connection: Connection) -> None:
+        """A portfolio's sessions lie on as many pages of the table, and on a few of its key."""
+        market = Market(connection)
+        market.tell(*INVESTED, *closes(1, 3))
+        question = f"EXPLAIN SELECT {returned._ALL.format(schema='performance')}"
+
+        with connection.transaction():
+            connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+            plan = connection.execute(question.encode(), (ACME, BOOK)).fetchall()
+
+        assert [line for (line,) in plan if "Index Only Scan using days_pkey" in line], plan
+
     def test_are_all_read_behind_too_many_changes(
         self, connection: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
