@@ -18,6 +18,7 @@ from domain.alerts.declaring import AlertRules
 from domain.alerts.events import (
     AlertDeliveryRequested,
     AlertEvent,
+    AlertRaised,
     AlertRuleEvent,
     JudgedEvent,
 )
@@ -154,10 +155,13 @@ def request_alert_delivery(issued: Issued, command: RequestAlertDelivery, view: 
     return Decision(events=(Addressed(stream, issued.tenant, told),), of_stream=stream)
 
 
-def tell_alert(issued: Issued, command: TellAlert, view: View) -> Decision:  # noqa: ARG001
-    """Tell it."""
-    stream = alert_stream(issued.tenant, command.judged.alert)
-    return Decision(events=(Addressed(stream, issued.tenant, command.judged),), of_stream=stream)
+def tell_alert(issued: Issued, command: TellAlert, view: View) -> Decision:
+    """Tell it; an alert begins as it is raised."""
+    judged = command.judged
+    stream = alert_stream(issued.tenant, judged.alert)
+    begins = isinstance(judged, AlertRaised) and view.first_event(stream) is None
+    told = Addressed(stream, issued.tenant, judged, begins_stream=begins)
+    return Decision(events=(told,), of_stream=stream)
 
 
 HANDLERS: Mapping[type[Command], Callable[[Issued, Any, View], Decision | AlreadyDecided]] = {

@@ -32,6 +32,8 @@ from commands.portfolio_commands import ChangeCostBasis, TransferLots
 from commands.reviewing import ReviewLimits, review_limits
 from commands.striking import StrikeFigures, strike_figures
 from commands.view import View
+from domain.alerts.events import AlertRaised
+from domain.identity import alert_stream
 from domain.portfolio.events import TradeBooked, TradeUnbooked
 from domain.rejection import Conflict, Rejection
 from domain.source import NamingScope
@@ -79,7 +81,7 @@ _DECODER = msgspec.json.Decoder(Outcome)
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """What the log knows of some commands: receipts, first events of named trades and blocks."""
+    """What the log knows of some commands: receipts, first events of streams they may begin."""
 
     receipts: Mapping[UUID, Receipt]
     first_events: Mapping[UUID, RecordedEvent]
@@ -124,7 +126,7 @@ class Layer(msgspec.Struct):
 
 
 def names_of(log: Log, issued: Sequence[Issued], overlay: Overlay) -> tuple[list[UUID], list[UUID]]:
-    """Give the ids of commands, and those of the trades they capture and blocks they allocate."""
+    """Give the ids of commands, and those of the streams they may begin: trades, blocks, alerts."""
     view = View(overlay, log, {})
     scopes: dict[tuple[str, str], NamingScope | None] = {}
 
@@ -143,6 +145,8 @@ def names_of(log: Log, issued: Sequence[Issued], overlay: Overlay) -> tuple[list
             elif isinstance(wanted, AllocateBlock):
                 scope = scope_of(each.tenant, wanted.block.source)
                 names += blocks.names_in(each.tenant, wanted.block, scope)
+            elif isinstance(wanted, alerts.TellAlert) and isinstance(wanted.judged, AlertRaised):
+                names.append(alert_stream(each.tenant, wanted.judged.alert))
         except Rejection:
             continue
     return [each.command_id for each in issued], names

@@ -70,8 +70,8 @@ _read_fill = msgspec.json.Decoder(_WithFill).decode
 class View:
     """Read access to the world through one layer of decisions.
 
-    `first_events` holds the first events of the trade and block streams that the commands at hand
-    name, as the log has them. Of a book's history at most `entries_max` are read for one decision.
+    `first_events` holds the first events of the streams that the commands at hand may begin, as the
+    log has them. Of a book's history at most `entries_max` are read for one decision.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class View:
         return self.overlay.current_version(stream_id, self.log)
 
     def first_event(self, stream_id: UUID) -> Event | None:
-        """The first event of a trade's or block's stream, None when the name is free."""
+        """The first event of a stream that a command at hand may begin, None when it is free."""
         for layer in self.overlay.layers():
             pending = layer.pending.get(stream_id)
             if pending and pending[0].version == 1:

@@ -3,9 +3,10 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from prometheus_client import REGISTRY
 
-from commands.alerts import AcknowledgeAlert, ResolveAlert, RetireAlertRule
+from commands.alerts import AcknowledgeAlert, ResolveAlert, RetireAlertRule, TellAlert
 from commands.command import (
     CloseSession,
     CorrectClose,
@@ -110,6 +111,22 @@ class TestRaising:
 
         raised = only_raised(log)
         assert (raised.since, raised.at) == (at(2), at(3))
+
+    def test_begins_a_stream_that_nobody_asks_about(
+        self, desk: Desk, log: Log, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What the log knows of it comes with the append lock; told again, it goes behind that."""
+        two_names(desk)
+        declare_rule(desk, "one-name", CONCENTRATED)
+        mark(desk, 1, AAPL=30, MSFT=10)
+        with monkeypatch.context() as without:
+            without.delattr(Log, "stream_versions")
+
+            Alerting(desk, log).settle()
+
+        raised = only_raised(log)
+        again = done(desk, TellAlert(raised))
+        assert (again.status, again.stream_version) == (Status.ACCEPTED, 2)
 
     def test_does_not_come_from_what_cannot_be_valued(self, desk: Desk, log: Log) -> None:
         """In a currency without a rate nothing is known; the rest alone is not all."""
