@@ -18,6 +18,7 @@ SELECT attribute.attname
 FROM pg_index JOIN pg_attribute AS attribute ON attribute.attrelid = pg_index.indrelid
     AND attribute.attnum = ANY (pg_index.indkey)
 WHERE pg_index.indrelid = to_regclass(%s) AND pg_index.indisprimary
+    AND array_position(pg_index.indkey::int2[], attribute.attnum) < pg_index.indnkeyatts
 ORDER BY array_position(pg_index.indkey::int2[], attribute.attnum)
 """
 _COUNT = "SELECT count(*) FROM {table}"
