@@ -13,6 +13,7 @@ import msgspec
 import psycopg
 
 from domain.corporate_actions import CashDividend
+from domain.event import Event
 from domain.money import ZERO
 from domain.portfolio.corporate_events import (
     CorporateActionApplied,
@@ -45,6 +46,9 @@ RECEIVABLES_MAX = 200_000
 """Most receivables kept in memory; beyond that all are dropped and loaded again when needed."""
 
 _KEY = ("tenant", "portfolio", "instrument", "action")
+_RECEIVING: frozenset[type[Event]] = frozenset(
+    {DividendPaid, CorporateActionApplied, CorporateActionUnapplied}
+)
 _FOUND = looked_up("receivables", **dict.fromkeys(_KEY, "text"))
 Key: TypeAlias = tuple[str, str, str, str]
 Change: TypeAlias = tuple[
@@ -104,6 +108,8 @@ class Receivables:
 def _changes(batch: Iterable[Decoded]) -> Iterable[Change]:
     """Pick what becomes due, or is paid."""
     for position, tenant, _, event, _ in batch:
+        if type(event) not in _RECEIVING:
+            continue
         if isinstance(event, DividendPaid):
             yield (tenant, event.portfolio, event.instrument, event.action), position, event
         elif isinstance(event, CorporateActionApplied | CorporateActionUnapplied):

@@ -8,7 +8,7 @@ does not apply.
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 from uuid import UUID
 
 import msgspec
@@ -201,16 +201,29 @@ def content_line(decoded: Decoded, event: Content) -> Outcome:
         executed_at=capture.executed_at,
         block=capture.block,
     )
-    if isinstance(event, TradeAmended | TradeAmendHeld | TradeAmendSuperseded):
-        line.revision, line.reason = event.revision, event.reason
-    if isinstance(event, TradeAmendSuperseded):
-        line.by_revision = event.by_revision
-    elif isinstance(event, TradeRefused):
-        line.market_position, line.breaches = event.market_position, event.breaches
-    elif isinstance(event, TradeCaptured | TradeAmended):
-        line.market_position, line.warnings = event.market_position, event.breaches
-        line.exchanged, line.settlement = event.exchanged, event.settlement
+    match event:
+        case TradeCaptured():
+            _accept(line, event)
+        case TradeAmended():
+            line.revision, line.reason = event.revision, event.reason
+            _accept(line, event)
+        case TradeAmendHeld():
+            line.revision, line.reason = event.revision, event.reason
+        case TradeAmendSuperseded():
+            line.revision, line.reason = event.revision, event.reason
+            line.by_revision = event.by_revision
+        case TradeRefused():
+            line.market_position, line.breaches = event.market_position, event.breaches
+        case TradeParked():
+            pass
+        case _:
+            assert_never(event)
     return line
+
+
+def _accept(line: Outcome, event: TradeCaptured | TradeAmended) -> None:
+    line.market_position, line.warnings = event.market_position, event.breaches
+    line.exchanged, line.settlement = event.exchanged, event.settlement
 
 
 def released_line(decoded: Decoded, event: TradeReleased) -> Outcome:

@@ -7,7 +7,7 @@ Corrections that came before their trade have a table of their own until it is c
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import psycopg
 
@@ -138,7 +138,10 @@ Place: TypeAlias = tuple[str, str, int]
 HeldPlace: TypeAlias = tuple[Place, Told]
 
 
-_CORRECTING = TradeAmended | TradeBusted | TradeReassigned | TradeUnbooked | SettlementWord
+# Asking whether an event is of a class that it is not of takes four times as long as its own type.
+_CORRECTING: frozenset[type[Event]] = frozenset(
+    {TradeAmended, TradeBusted, TradeReassigned, TradeUnbooked, *get_args(SettlementWord)}
+)
 
 
 class Trades:
@@ -189,7 +192,7 @@ class TradesFold:
             self._held = {(_place(row), Told(row.told)): row for row in held}
         folding = _Folding(self._open, self._held, self._met(cursor, batch), batch[0].position)
         for decoded in batch:
-            if not isinstance(decoded.event, SYMBOL_EVENTS):
+            if type(decoded.event) not in SYMBOL_EVENTS:
                 folding.take(decoded)
         self._names.fold(cursor, batch)
         changed = list(folding.changed.values())
@@ -200,10 +203,10 @@ class TradesFold:
         self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]
     ) -> dict[Place, TradeRow] | None:
         """Find the rows of trades that a batch corrects; None where it corrects nothing."""
+        correcting: list[Any] = [event for _, _, _, event, _ in batch if type(event) in _CORRECTING]
         corrected = [
             event.fill.trade_id if isinstance(event, TradeUnbooked) else event.trade_id
-            for _, _, _, event, _ in batch
-            if isinstance(event, _CORRECTING)
+            for event in correcting
         ]
         if not corrected:
             return None

@@ -8,15 +8,18 @@ from enum import StrEnum
 
 import msgspec
 
+from domain.event import Event
 from domain.instrument import InstrumentRegistered, SymbolChanged
-from domain.trade import TradeAmended, TradeCaptured, TradeParked, TradeRefused
+from domain.trade import Capture, TradeAmended, TradeCaptured, TradeParked, TradeRefused
 from projections.read_model import Decoded
 from projections.rows import Cursor, Tables
 
 _NAMES = "SELECT * FROM {schema}.names"
 _SYMBOLS = "SELECT * FROM {schema}.symbols"
-_CAPTURING = TradeCaptured | TradeParked | TradeRefused | TradeAmended
-SYMBOL_EVENTS = InstrumentRegistered | SymbolChanged
+_CAPTURING: frozenset[type[Event]] = frozenset(
+    {TradeCaptured, TradeParked, TradeRefused, TradeAmended}
+)
+SYMBOL_EVENTS: frozenset[type[Event]] = frozenset({InstrumentRegistered, SymbolChanged})
 
 
 class NameKind(StrEnum):
@@ -58,15 +61,16 @@ class Names:
         names: set[NameRow] = set()
         symbols: set[SymbolRow] = set()
         for _, tenant, _, event, _ in batch:
-            if isinstance(event, _CAPTURING):
-                capture = event.capture
+            kind = type(event)
+            if kind in _CAPTURING:
+                capture: Capture = event.capture  # type: ignore[attr-defined]
                 pair = (tenant, capture.instrument, capture.source)
                 if pair not in self._pairs:
                     self._pairs.add(pair)
                     names.add(NameRow(tenant, NameKind.INSTRUMENT, capture.instrument))
                     names.add(NameRow(tenant, NameKind.SOURCE, capture.source))
-            elif isinstance(event, SYMBOL_EVENTS):
-                symbols.add(SymbolRow(event.instrument, event.symbol))
+            elif kind in SYMBOL_EVENTS:
+                symbols.add(SymbolRow(event.instrument, event.symbol))  # type: ignore[attr-defined]
         self._tables.insert(cursor, "names", [*(names - self._names)])
         self._tables.insert(cursor, "symbols", [*(symbols - self._symbols)])
         self._names |= names

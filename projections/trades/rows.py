@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
 import msgspec
@@ -216,7 +216,20 @@ def new_row(
 ) -> TradeRow:
     """Make the row of a trade that begins in a portfolio; nothing is booked yet."""
     capture: Capture = event.capture
-    amended = event if isinstance(event, TradeAmended) else None
+    breaches: tuple[Breach, ...] = ()
+    settlement = revision = reason = None
+    match event:
+        case TradeCaptured():
+            breaches, settlement = event.breaches, event.settlement
+        case TradeAmended():
+            breaches, settlement = event.breaches, event.settlement
+            revision, reason = event.revision, event.reason
+        case TradeRefused():
+            breaches = event.breaches
+        case TradeParked():
+            pass
+        case _:
+            assert_never(event)
     row = TradeRow(
         tenant,
         position,
@@ -239,19 +252,19 @@ def new_row(
         None,
         None,
         None,
-        None if isinstance(event, TradeParked) else breaches_text(event.breaches),
+        breaches_text(breaches),
         event.market_position,
         None,
         None,
         recorded_at,
         position,
-        None if amended is None else amended.revision,
-        None if amended is None else amended.reason,
+        revision,
+        reason,
         None,
         capture.block,
     )
-    if isinstance(event, TradeCaptured | TradeAmended):
-        row.settle(event.settlement, position)
+    if settlement is not None:
+        row.settle(settlement, position)
     return row
 
 
