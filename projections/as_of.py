@@ -122,7 +122,7 @@ class Books:
         for leg in legs(decoded):
             if leg.value_date <= self._until:
                 key = (leg.tenant, leg.portfolio, leg.currency)
-                self._balances.setdefault(leg.currency, BalanceRow(*key)).add(leg)
+                self._balances.setdefault(leg.currency, BalanceRow(*key)).add([leg])
 
     def positions(self, *, include_closed: bool = False) -> list[PositionAsOf]:
         """List the positions by instrument, without a value."""

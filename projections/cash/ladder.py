@@ -6,6 +6,7 @@ are flows that were not to come then. What is taken out of a date counts against
 in by, so the columns do not depend on the order in which facts arrived.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -49,6 +50,8 @@ RUNGS_MAX = 100_000
 
 _RUNGS = looked_up("ladder", tenant="text", portfolio="text", currency="text", value_date="date")
 _KEY = ("tenant", "portfolio", "currency", "value_date")
+_PENDING, _AWAITED = ("pending_out", "pending_in"), ("awaited_out", "awaited_in")
+"""Columns by whether they receive."""
 Key: TypeAlias = tuple[str, str, str, date]
 
 
@@ -106,17 +109,19 @@ class LadderFold:
 
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
-        changes = [change for decoded in batch for change in rung_changes(decoded)]
-        touched = {change.key for change in changes}
-        self._load(cursor, touched.difference(self._rungs))
-        for key in touched:
+        changes: defaultdict[Key, list[Change]] = defaultdict(list)
+        for decoded in batch:
+            for change in rung_changes(decoded):
+                changes[change.key].append(change)
+        self._load(cursor, set(changes).difference(self._rungs))
+        for key, of_one in changes.items():
             row = self._rungs[key]
             if row.is_new:
                 self._fresh[key] = row
             elif key not in self._fresh:
                 self._changed[key] = row
-        for change in changes:
-            self._rungs[change.key].take(change)
+            for change in of_one:
+                row.take(change)
         if not self.is_deferring or len(self._rungs) > RUNGS_MAX:
             self.write(cursor)
 
@@ -150,13 +155,16 @@ def rung_changes(decoded: Decoded) -> list[Change]:
             if event.fill.value_date is None:
                 return []
             key = (tenant, event.portfolio, event.currency, event.fill.value_date)
-            is_receipt = (event.cash_change > 0) is isinstance(event, TradeBooked)
-            where = "awaited" if event.is_awaited else "pending"
-            return [Change(key, position, {_column(where, is_receipt): event.cash_change})]
+            is_receipt = (event.cash_change > 0) is (type(event) is TradeBooked)
+            column = _AWAITED[is_receipt] if event.is_awaited else _PENDING[is_receipt]
+            return [Change(key, position, {column: event.cash_change})]
         case TradeCashMoved():
             key = (tenant, event.portfolio, event.currency, event.value_date)
-            column = _column("awaited", not event.is_payment)
-            moved = {column: event.awaited, "failing": event.failing, "settled": event.settled}
+            moved = {
+                _AWAITED[not event.is_payment]: event.awaited,
+                "failing": event.failing,
+                "settled": event.settled,
+            }
             return [Change(key, position, moved)]
         case CashSettled():
             key = (tenant, event.portfolio, event.currency, event.value_date)
@@ -168,7 +176,7 @@ def rung_changes(decoded: Decoded) -> list[Change]:
                 Change(
                     (tenant, event.portfolio, leg.currency, event.value_date),
                     position,
-                    {_column("pending", _is_receipt(event, leg)): leg.amount},
+                    {_PENDING[_is_receipt(event, leg)]: leg.amount},
                 )
                 for leg in legs(decoded)
             ]
@@ -178,7 +186,3 @@ def _is_receipt(event: CashMove, leg: MovementRow) -> bool:
     """Say by which column a leg comes: what undoes an exchange goes by that of what it undoes."""
     is_undoing = isinstance(event, CashExchanged) and event.is_undoing
     return (leg.amount > 0) is not is_undoing
-
-
-def _column(where: str, is_receipt: bool) -> str:  # noqa: FBT001 - a sign, named by its only use
-    return f"{where}_{'in' if is_receipt else 'out'}"

@@ -6,6 +6,7 @@ again has its legs once more with the opposite sign. What a corporate action pay
 fraction moves on its ex-date, a dividend and the tax withheld from it on the pay date.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -79,6 +80,18 @@ CREATE INDEX ON {schema}.balances (changed_position);
 """
 _BALANCE_KEY = ("tenant", "portfolio", "currency")
 _BALANCES = looked_up("balances", **dict.fromkeys(_BALANCE_KEY, "text"))
+_SUMS = {
+    MovementKind.PRINCIPAL: "principal",
+    MovementKind.FEE: "fees",
+    MovementKind.DEPOSIT: "deposits",
+    MovementKind.WITHDRAWAL: "withdrawals",
+    MovementKind.INTEREST: "interest",
+    MovementKind.EXCHANGE: "exchanged",
+    MovementKind.CASH_IN_LIEU: "cash_in_lieu",
+    MovementKind.DIVIDEND: "dividends",
+    MovementKind.WITHHOLDING_TAX: "withholding_tax",
+}
+"""The columns by kind; every other kind is a charge."""
 _MOVING_NOTHING: frozenset[type[Event]] = frozenset({CashSettled, TradeCashMoved})
 
 
@@ -108,31 +121,17 @@ class BalanceRow(msgspec.Struct, gc=False):
         acted = self.cash_in_lieu + self.dividends + self.withholding_tax
         return flows + self.charges + self.interest + self.exchanged + acted
 
-    def add(self, leg: MovementRow) -> None:
-        """Take a leg in, as the last one."""
-        self.balance = leg.balance_after
-        self.changed_position = leg.position
-        match leg.kind:
-            case MovementKind.PRINCIPAL:
-                self.principal += leg.amount
-            case MovementKind.FEE:
-                self.fees += leg.amount
-            case MovementKind.DEPOSIT:
-                self.deposits += leg.amount
-            case MovementKind.WITHDRAWAL:
-                self.withdrawals += leg.amount
-            case MovementKind.INTEREST:
-                self.interest += leg.amount
-            case MovementKind.EXCHANGE:
-                self.exchanged += leg.amount
-            case MovementKind.CASH_IN_LIEU:
-                self.cash_in_lieu += leg.amount
-            case MovementKind.DIVIDEND:
-                self.dividends += leg.amount
-            case MovementKind.WITHHOLDING_TAX:
-                self.withholding_tax += leg.amount
-            case _:
-                self.charges += leg.amount
+    def add(self, legs: Sequence[MovementRow]) -> None:
+        """Take legs in, in their order, as the last ones."""
+        self.balance = legs[-1].balance_after
+        self.changed_position = legs[-1].position
+        sums: dict[MovementKind, Decimal] = {}
+        for leg in legs:
+            kind = leg.kind
+            sums[kind] = sums.get(kind, ZERO) + leg.amount
+        for kind, amount in sums.items():
+            column = _SUMS.get(kind, "charges")
+            setattr(self, column, getattr(self, column) + amount)
 
 
 class Cash:
@@ -189,15 +188,16 @@ class CashFold:
     def fold(self, cursor: psycopg.Cursor[Any], batch: Sequence[Decoded]) -> None:
         """Fold a batch."""
         movements: list[MovementRow] = []
+        moved: defaultdict[tuple[str, str, str], list[MovementRow]] = defaultdict(list)
         for decoded in batch:
             if type(decoded.event) not in _MOVING_NOTHING:
                 movements += legs(decoded)
-        keys = [(leg.tenant, leg.portfolio, leg.currency) for leg in movements]
-        touched = set(keys)
-        self._load(cursor, touched.difference(self._balances))
-        self._touched |= touched
-        for key, leg in zip(keys, movements, strict=True):
-            self._balances[key].add(leg)
+        for leg in movements:
+            moved[leg.tenant, leg.portfolio, leg.currency].append(leg)
+        self._load(cursor, set(moved).difference(self._balances))
+        self._touched |= moved.keys()
+        for key, of_one in moved.items():
+            self._balances[key].add(of_one)
         self._tables.insert(cursor, "movements", movements)
         if not self._is_deferring or len(self._balances) > BALANCES_MAX:
             self._write_balances(cursor)
