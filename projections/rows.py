@@ -267,5 +267,5 @@ def _with_arrays(row: Sequence[object], lists: Iterable[int]) -> list[object]:
         value = written[place]
         if value is not None:
             assert isinstance(value, list), "an array's value is a list"
-            written[place] = array_text(value)
+            written[place] = array_text(value) if value else "{}"
     return written

@@ -160,8 +160,9 @@ class Facts:
 
     def add_change(self, instrument: str, quantity: Decimal, currency: str, cash: Decimal) -> None:
         """Add what a fill changed."""
-        add(self.change.quantities, instrument, quantity)
-        add(self.change.cash, currency, cash)
+        change = self.change
+        add(change.quantities, instrument, quantity)
+        add(change.cash, currency, cash)
         self.instruments[instrument] = currency
         self.fills[instrument] = self.fills.get(instrument, 0) + 1
 

@@ -144,12 +144,10 @@ class PerformanceFold:
 
     def _take_trade(self, _store: Store, position: int, tenant: str, event: TradeBooked) -> None:
         portfolio = self._portfolios[tenant, event.portfolio]
-        self._ledger.add_fill(tenant, event, position)
-        day = event.fill.trade_date
-        index = portfolio.calendar.of_date(day)
-        is_late = index < len(portfolio.calendar)
+        quantity, day = signed_quantity(event.fill), event.fill.trade_date
+        self._ledger.add_fill(tenant, event, quantity, position)
+        is_late = portfolio.calendar.is_closed(day)
         facts = Facts() if is_late else portfolio.waiting_on(day)
-        quantity = signed_quantity(event.fill)
         facts.add_change(event.instrument, quantity, event.currency, event.cash_change)
         reason = reasons.LATE_TRADE
         if portfolio.amending and event.fill.trade_id in portfolio.amending:
@@ -157,6 +155,7 @@ class PerformanceFold:
             portfolio.amending.remove(event.fill.trade_id)
             self._changed[portfolio] = None
         if is_late:
+            index = portfolio.calendar.of_date(day)
             self._take_late(portfolio, facts, Cause(index, position, reason))
 
     def _take_out_trade(

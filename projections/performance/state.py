@@ -66,10 +66,13 @@ class Calendar:
         """Give a closed session."""
         return Session(self.days[index], self.starts[index], self.ends[index])
 
+    def is_closed(self, day: date) -> bool:
+        """Say whether the session of a date has closed."""
+        return bool(self.days) and day <= self.days[-1]
+
     def of_date(self, day: date) -> int:
         """Give the index of the first session on or after a date: mostly the open one."""
-        days = self.days
-        return len(days) if not days or day > days[-1] else bisect_left(days, day)
+        return bisect_left(self.days, day) if self.is_closed(day) else len(self.days)
 
     def of_moment(self, at: datetime) -> int:
         """Give the index of the first session that ends after a moment."""

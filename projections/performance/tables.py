@@ -8,7 +8,7 @@ held at the last closed session of their calendar. An FX pair is named `EUR/USD`
 instrument can be. Returns are fractions; `priced` is the part of the NAV that has a price.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -186,11 +186,13 @@ def moment(value: date | datetime | None) -> str:
     return written
 
 
-def names(values: Iterable[str]) -> str:
+def names(values: Collection[str]) -> str:
     """Write a text array for COPY."""
+    if not values:
+        return "{}"
     quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
     body = '","'.join(quoted)
-    return text(f'{{"{body}"}}') if body else "{}"
+    return text(f'{{"{body}"}}')
 
 
 def struck_part(current: str) -> str:
