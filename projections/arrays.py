@@ -21,5 +21,7 @@ def looked_up(table: str, **key: str) -> str:
 
 def array_text(values: Iterable[object]) -> str:
     """Write an array of what `str` writes, as PostgreSQL reads it: `{"AAPL","MSFT"}`."""
+    if not values:
+        return "{}"
     texts = (str(each).replace("\\", "\\\\").replace('"', '\\"') for each in values)
     return "{" + ",".join(f'"{each}"' for each in texts) + "}"

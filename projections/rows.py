@@ -16,7 +16,6 @@ from psycopg import sql
 from psycopg.postgres import types as known_types
 from psycopg.rows import tuple_row
 
-from projections.arrays import array_text
 from projections.gathering import GatheringCursor, send
 
 Cursor: TypeAlias = psycopg.Cursor[Any]
@@ -49,14 +48,11 @@ FEW_ROWS = 60
 """Up to so many rows a statement of its own costs more than JSON does, beside COPY."""
 
 _NUMERIC = known_types["numeric"].oid
-_ARRAYS = frozenset({known_types["text"].array_oid, known_types["uuid"].array_oid})
-"""Types of lists, which are written as one text."""
-
-_IN_JSON = _ARRAYS | frozenset(
+_IN_JSON = frozenset(
     known_types[name].oid
     for name in ("bool", "int2", "int4", "int8", "text", "uuid", "date", "timestamptz", "numeric")
-)
-"""Types whose values JSON writes as PostgreSQL reads them in CSV."""
+) | {known_types["text"].array_oid, known_types["uuid"].array_oid}
+"""Types whose values JSON writes as PostgreSQL reads them in CSV; an array is its text in a row."""
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 
@@ -115,9 +111,6 @@ class Tables:
         if _NUMERIC not in types or not _IN_JSON.issuperset(types):
             self._copy_rows(cursor, _COPY_BINARY, table, values, types)
             return
-        lists = [place for place, each in enumerate(types) if each in _ARRAYS]
-        if lists:
-            values = [_with_arrays(row, lists) for row in values]
         lines = _encode_lines(values)
         if _is_csv(lines):
             with cursor.copy(self._stated(_COPY_CSV, table)) as copy:
@@ -258,14 +251,3 @@ def _is_csv(lines: bytes) -> bool:
     if b"\\" not in lines:
         return True
     return b"\\" not in lines.replace(b"\\\\", b"").replace(b'\\"', b"")
-
-
-def _with_arrays(row: Sequence[object], lists: Iterable[int]) -> list[object]:
-    """Put, for a list, the text that PostgreSQL reads it from."""
-    written = list(row)
-    for place in lists:
-        value = written[place]
-        if value is not None:
-            assert isinstance(value, list), "an array's value is a list"
-            written[place] = array_text(value) if value else "{}"
-    return written

@@ -1,10 +1,11 @@
 """Folding marks: new ones by COPY, and closes corrected where they stand."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from domain.instrument import WrittenDown
 from domain.market import CloseCorrected, Finding, MarketMarked, SessionClosed
+from projections.arrays import array_text
 from projections.market.tables import CloseStatus, MarkKind, MarkRow
 from projections.rows import Cursor, Tables
 
@@ -118,5 +119,5 @@ def _corrected_status(event: CloseCorrected) -> CloseStatus:
     return CloseStatus.SUSPECT if event.findings else CloseStatus.CORRECTED
 
 
-def _texts(findings: Iterable[Finding]) -> list[str]:
-    return [finding.value for finding in findings]
+def _texts(findings: Sequence[Finding]) -> str:
+    return array_text([finding.value for finding in findings])

@@ -71,7 +71,10 @@ class CloseStatus(StrEnum):
 
 
 class MarkRow(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A price or rate in force from `at`; a close has a calendar, a session and a status."""
+    """A price or rate in force from `at`; a close has a calendar, a session and a status.
+
+    `findings` is the text of an array.
+    """
 
     name: str
     at: datetime
@@ -82,7 +85,7 @@ class MarkRow(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     calendar: str | None = None
     session: date | None = None
     status: CloseStatus | None = None
-    findings: list[str] = []
+    findings: str = "{}"
     replaces: Decimal | None = None
     reason: str | None = None
     corrected_position: int | None = None

@@ -20,6 +20,7 @@ from domain.portfolio.basis_events import CostBasisApplied
 from domain.portfolio.events import CashDeposited, CashWithdrawn, TradeBooked, TradeUnbooked
 from domain.portfolio.life import CashExchanged, FeeCharged, InterestBooked
 from domain.portfolio.transfer_events import LotsTransferredOut
+from projections.arrays import array_text
 from projections.performance.acts import Acts
 from projections.performance.facts import Execution, Facts, Flow
 from projections.performance.moves import EntryEvent, Moves, change_and_flow
@@ -93,7 +94,10 @@ _PARTS: dict[type[Event], tuple[Part, int]] = {
 
 
 class FillRow(msgspec.Struct, frozen=True, gc=False):
-    """A booked trade; `quantity` and `cash` are signed, `book_order` sorts bytewise."""
+    """A booked trade; `quantity` and `cash` are signed, `book_order` sorts bytewise.
+
+    `closes` is the text of an array of ids.
+    """
 
     tenant: str
     portfolio: str
@@ -109,7 +113,7 @@ class FillRow(msgspec.Struct, frozen=True, gc=False):
     trade_id: UUID
     fee: Decimal
     rate_to_base: Decimal | None
-    closes: list[UUID]
+    closes: str
 
 
 class Asked(NamedTuple):
@@ -159,7 +163,7 @@ class Ledger:
                 fill.trade_id,
                 fill.fee,
                 None if rate is None else canonical(rate),
-                list(fill.closes),
+                array_text(fill.closes),
             )
         )
 
