@@ -17,6 +17,7 @@ from uuid import UUID
 import psycopg
 from psycopg import IsolationLevel, postgres, sql
 from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGresult
 from psycopg.rows import tuple_row
 
 from domain.money import canonical
@@ -164,38 +165,42 @@ def _ask_one(
     *,
     prepare: bool | None,
 ) -> Answered:
-    statement = _statement(schema, rows, order)
+    statement = statement_of(schema, rows, order)
     for _ in range(_ATTEMPTS_MAX):
         try:
             with readable.connection.cursor(row_factory=tuple_row, binary=True) as cursor:
                 found = cursor.execute(statement, parameters, prepare=prepare).fetchall()
-                numbers = _numbers(cursor)
+                result = cursor.pgresult
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise ReadModelMissing(f"read model {schema} has no tables yet") from error
-        if found and found[0][2] >= 0:
-            position, market_position, edition = found[0][:3]
-            state = State(position, edition)
+        assert result is not None, "a question has been answered"
+        answered = answered_of(found, result)
+        if answered is not None:
+            answer, state = answered
             if readable.seen is not None:
                 readable.seen.setdefault(schema, state)
             if readable.steady is not None and readable.steady.setdefault(schema, state) != state:
                 break
-            return Answered(position, market_position, _plain(found, numbers))
+            return answer
     raise ReadModelMissing(f"read model {schema} is being replaced")
 
 
 @lru_cache(maxsize=STATEMENTS_MAX)
-def _statement(schema: str, rows: str, order: str) -> bytes:
+def statement_of(schema: str, rows: str, order: str) -> bytes:
     """Write a question; putting it together costs as much as a short answer."""
     question = sql.SQL(_QUESTION.format(rows=rows, order=order))
     return question.format(schema=sql.Identifier(schema)).as_bytes(None)
 
 
-def _numbers(cursor: psycopg.Cursor[Any]) -> list[int]:
-    """Give the columns of an answer that hold exact numbers."""
-    found = cursor.pgresult
-    assert found is not None, "a question has been answered"
-    columns = range(found.nfields - _BEFORE_ROWS)
-    return [each for each in columns if found.ftype(each + _BEFORE_ROWS) == _NUMERIC]
+def answered_of(found: list[tuple[Any, ...]], result: PGresult) -> tuple[Answered, State] | None:
+    """Read what a question found, with the state of its tables; None if they were put away."""
+    if not found or found[0][2] < 0:
+        return None
+    position, market_position, edition = found[0][:3]
+    columns = range(result.nfields - _BEFORE_ROWS)
+    numbers = [each for each in columns if result.ftype(each + _BEFORE_ROWS) == _NUMERIC]
+    answered = Answered(position, market_position, _plain(found, numbers))
+    return answered, State(position, edition)
 
 
 def _plain(found: list[tuple[Any, ...]], numbers: list[int]) -> list[tuple[Any, ...]]:

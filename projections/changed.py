@@ -4,12 +4,12 @@ One question is asked for many portfolios, whoever watches them. Where more chan
 takes, whoever asked begins anew with all of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from projections.arrays import array_text
-from projections.asking import Readable, ask
+from projections.asking import Answered, Readable, ask
 
 CHANGES_MAX = 50_000
 QUESTIONS_MAX = 100
@@ -25,6 +25,10 @@ CHANGED = "changed_position BETWEEN %(after)s::bigint + 1 AND 922337203685477580
 For whatever comes behind a position that it does not know, PostgreSQL expects a third of the table,
 and reads all of it whenever it plans for any position; of what is between two, half a percent.
 """
+
+
+TENANTS = "%(tenants)s::text::text[]"
+"""An array that is given as one text."""
 
 
 def changed_of(table: str) -> str:
@@ -51,6 +55,41 @@ class Changed(NamedTuple):
     rows: list[tuple[Any, ...]]
 
 
+class Question(NamedTuple):
+    """A question to `model` for rows that changed behind a position, or for all there are.
+
+    `row` makes what is given of each. More rows than `limit`, which is a parameter too, are none.
+    """
+
+    model: str
+    rows: str
+    parameters: Mapping[str, object]
+    row: Callable[[tuple[Any, ...]], Any]
+    limit: int | None = None
+    merge: Callable[[tuple[Any, ...]], Any] | None = None
+
+    def asked(self, readable: Readable) -> Changed:
+        """Ask it; of several partitions with `merge` only, as of `ask`.
+
+        Raises:
+            ReadModelMissing: there are no tables yet.
+            TooMuchChanged: there are more rows than `limit`.
+        """
+        answered = ask(readable, self.model, self.rows, self.parameters, merge=self.merge)
+        return self.changed(answered)
+
+    def changed(self, answered: Answered) -> Changed:
+        """Give what an answer tells.
+
+        Raises:
+            TooMuchChanged: there are more rows than `limit`.
+        """
+        if self.limit is not None and len(answered.rows) > self.limit:
+            raise TooMuchChanged
+        rows = [self.row(each) for each in answered.rows]
+        return Changed(answered.position, answered.market_position, rows)
+
+
 class Owners(tuple[Owner, ...]):  # noqa: SLOT001 - it remembers
     """Portfolios asked about together: whoever asks about the same again keeps them.
 
@@ -62,6 +101,23 @@ class Owners(tuple[Owner, ...]):  # noqa: SLOT001 - it remembers
     def texts(self) -> tuple[str, str]:
         """Give the arrays of their tenants and of their names; written once."""
         return array_text(tenant for tenant, _ in self), array_text(name for _, name in self)
+
+
+def question_of_owners(
+    model: str,
+    rows: str,
+    owners: Sequence[Owner],
+    row: Callable[[tuple[Any, ...]], Any],
+    *,
+    limit: int | None = None,
+    **named: object,
+) -> Question:
+    """Make a question for rows of portfolios: `rows` has `{owned}`, a table of their names."""
+    tenants, portfolios = (owners if isinstance(owners, Owners) else Owners(owners)).texts
+    parameters: dict[str, object] = {"tenants": tenants, "portfolios": portfolios, **named}
+    if limit is not None:
+        parameters["limit"] = limit + 1
+    return Question(model, _of_owners(rows), parameters, row, limit)
 
 
 def ask_of_owners(
@@ -79,22 +135,12 @@ def ask_of_owners(
         ReadModelMissing: there are no tables yet.
         TooMuchChanged: there are more rows than `limit`.
     """
-    tenants, portfolios = (owners if isinstance(owners, Owners) else Owners(owners)).texts
-    parameters = {
-        "tenants": tenants,
-        "portfolios": portfolios,
-        "limit": None if limit is None else limit + 1,
-        **named,
-    }
-    answered = ask(readable, model, _of_owners(rows), parameters)
-    if limit is not None and len(answered.rows) > limit:
-        raise TooMuchChanged
-    return Changed(answered.position, answered.market_position, answered.rows)
+    return question_of_owners(model, rows, owners, tuple, limit=limit, **named).asked(readable)
 
 
 @lru_cache(maxsize=QUESTIONS_MAX)
 def _of_owners(rows: str) -> str:
     return rows.replace(
         "{owned}",
-        "unnest(%(tenants)s::text[], %(portfolios)s::text[]) AS owned (tenant, portfolio)",
+        f"unnest({TENANTS}, %(portfolios)s::text::text[]) AS owned (tenant, portfolio)",
     )

@@ -4,7 +4,7 @@ Whatever PostgreSQL does to a question is told in two words of ours: `ReadModelM
 when a projector has begun, and `ReadingUnavailable`, which ends when the database is back.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
 from types import TracebackType
@@ -18,6 +18,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from eventstore.partitions import Partition, home_of, partitions
 from projections.asking import Readable, ReadModelMissing, Seen, State
 from projections.checkpoint import read_checkpoint
+from projections.together import Found, Together, Wanted
 
 POOL_SIZE = 8
 CONNECTION_SECONDS_MAX = 5.0
@@ -70,6 +71,7 @@ class Reading:
             open=False,
         )
         self._answered: WeakKeyDictionary[psycopg.Connection[Any], float] = WeakKeyDictionary()
+        self._together = Together()
 
     def __enter__(self) -> Self:
         self._pool.open()
@@ -111,6 +113,25 @@ class Reading:
             raise ReadModelMissing("a read model has no tables yet") from error
         except (PoolTimeout, PoolClosed, psycopg.OperationalError) as error:
             raise ReadingUnavailable(type(error).__name__) from error
+
+    def together(self, wanted: Sequence[Wanted]) -> list[Found | None]:
+        """Ask questions in one message; None for what has to be asked alone, to know what it says.
+
+        Raises:
+            ReadingUnavailable: there is no connection.
+        """
+        try:
+            connection = self._pool.getconn()
+        except (PoolTimeout, PoolClosed, psycopg.OperationalError) as error:
+            raise ReadingUnavailable(type(error).__name__) from error
+        try:
+            found = self._together.ask(connection, wanted)
+            self._answered[connection] = monotonic()
+        except psycopg.Error:
+            return [None] * len(wanted)
+        finally:
+            self._pool.putconn(connection)
+        return found
 
     @contextmanager
     def lent(self) -> Iterator[psycopg.Connection[Any]]:

@@ -4,12 +4,13 @@ Every partition holds all of it, so one of them is asked.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from projections.alerts.tables import AlertRow, OccurrenceRow, RuleRow
+from projections.arrays import array_text
 from projections.asking import PAGE_ROWS_MAX, Answered, Readable, ask
-from projections.changed import CHANGED, CHANGES_MAX, Changed, TooMuchChanged
+from projections.changed import CHANGED, CHANGES_MAX, TENANTS, Question
 from projections.paging import Answer, Page, page_of, read_cursor
 
 _POSITION_MAX = 2**63 - 1
@@ -19,12 +20,12 @@ _ALERTS = """
 ORDER BY position DESC LIMIT %s
 """
 _CHANGED = """
-* FROM {schema}.alerts WHERE tenant = ANY(%(tenants)s) AND {changed}
+* FROM {schema}.alerts WHERE tenant = ANY({tenants}) AND {changed}
 LIMIT %(limit)s
-""".replace("{changed}", CHANGED)
+""".replace("{changed}", CHANGED).replace("{tenants}", TENANTS)
 _OPEN = """
-* FROM {schema}.alerts WHERE tenant = ANY(%(tenants)s) AND ended_position IS NULL
-"""
+* FROM {schema}.alerts WHERE tenant = ANY({tenants}) AND ended_position IS NULL
+""".replace("{tenants}", TENANTS)
 _ALERT = "* FROM {schema}.alerts WHERE tenant = %s AND alert = %s"
 _HISTORY = """
 * FROM {schema}.occurrences WHERE tenant = %s AND alert = %s ORDER BY position LIMIT %s
@@ -105,18 +106,17 @@ def alerts_of(
     return page_of(question, answered, rows, limit=limit, key=lambda row: row.position)
 
 
-def alerts_changed(readable: Readable, tenants: Sequence[str], *, after: int | None) -> Changed:
-    """Give alerts of tenants that changed behind a position, ended ones too; or all open ones.
+def alerts_changed(tenants: Sequence[str], *, after: int | None) -> Question:
+    """Ask for alerts of tenants that changed behind a position, ended ones too; or for all open."""
+    names = array_text(tenants)
+    if after is None:
+        return Question("alerts", _OPEN, {"tenants": names}, _alert)
+    parameters = {"tenants": names, "after": after, "limit": CHANGES_MAX + 1}
+    return Question("alerts", _CHANGED, parameters, _alert, limit=CHANGES_MAX)
 
-    Raises:
-        TooMuchChanged: more changed than one answer takes.
-    """
-    parameters = {"tenants": list(tenants), "after": after, "limit": CHANGES_MAX + 1}
-    answered = ask(readable, "alerts", _OPEN if after is None else _CHANGED, parameters)
-    if after is not None and len(answered.rows) > CHANGES_MAX:
-        raise TooMuchChanged
-    rows = [(AlertRow(*values),) for values in answered.rows]
-    return Changed(answered.position, answered.market_position, rows)
+
+def _alert(values: tuple[Any, ...]) -> AlertRow:
+    return AlertRow(*values)
 
 
 def alert_of(

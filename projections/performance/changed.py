@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from projections.asking import Readable
-from projections.changed import CHANGED, CHANGES_MAX, Changed, Owner, ask_of_owners
+from projections.changed import CHANGED, CHANGES_MAX, TENANTS, Changed, Owner, ask_of_owners
 from projections.performance.queries import DAY, NAME, day_of_row
 
 NEWEST = 30
@@ -15,12 +15,16 @@ owned.tenant, newest.* FROM {owned} CROSS JOIN LATERAL (
     ORDER BY session DESC LIMIT %(newest)s
 ) AS newest
 """.replace("{day}", DAY)
-_CHANGED = """
+_CHANGED = (
+    """
 days.tenant, {day} FROM {schema}.days
-WHERE tenant = ANY(%(tenants)s) AND {changed}
+WHERE tenant = ANY({tenants}) AND {changed}
     AND (tenant, portfolio) IN (SELECT * FROM {owned})
 LIMIT %(limit)s
-""".replace("{day}", DAY).replace("{changed}", CHANGED)
+""".replace("{day}", DAY)
+    .replace("{changed}", CHANGED)
+    .replace("{tenants}", TENANTS)
+)
 
 
 def days_changed(readable: Readable, owners: Sequence[Owner], *, after: int | None) -> Changed:

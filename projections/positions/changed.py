@@ -18,10 +18,13 @@ from projections.asking import Readable, ask
 from projections.changed import (
     CHANGED,
     CHANGES_MAX,
+    TENANTS,
     Changed,
     Owner,
+    Question,
     ask_of_owners,
     changed_of,
+    question_of_owners,
 )
 from projections.positions.in_force import TODAY, in_force
 from projections.positions.queries import BASIS, VALUED, PositionView, position_view
@@ -52,7 +55,7 @@ _TOUCHED = """
     ) AS facts WHERE changed_position > %(after)s GROUP BY instrument
 ) AS touched
 """
-_VALUED_ALONE = _ALL_VALUED + " AND instrument = ANY(%(instruments)s)"
+_VALUED_ALONE = _ALL_VALUED + " AND instrument = ANY(%(instruments)s::text[])"
 _ALL_BOOKED = """
 positions.tenant, positions.portfolio, positions.instrument, {basis}, positions.currency,
     positions.quantity, positions.cost, positions.fees, positions.realised_gross,
@@ -99,8 +102,8 @@ LIMIT %(limit)s
 """
 )
 _PORTFOLIOS = """
-* FROM {schema}.portfolios WHERE tenant = ANY(%(tenants)s) AND {changed}
-""".replace("{changed}", CHANGED)
+* FROM {schema}.portfolios WHERE tenant = ANY({tenants}) AND {changed}
+""".replace("{changed}", CHANGED).replace("{tenants}", TENANTS)
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,19 +121,13 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     changed_position: int
 
 
-def holdings_of(readable: Readable, owners: Sequence[Owner], *, after: int | None) -> Changed:
-    """Give owners with their holdings: all that are open, or those changed behind a position.
-
-    Raises:
-        TooMuchChanged: more changed than one answer takes.
-    """
+def holdings_changed(owners: Sequence[Owner], *, after: int | None) -> Question:
+    """Ask for owners with their holdings: all that are open, or those changed behind a position."""
     if after is None:
-        found = ask_of_owners(readable, "positions", _ALL_HELD, owners)
-    else:
-        found = ask_of_owners(
-            readable, "positions", _HELD_CHANGED, owners, limit=CHANGES_MAX, after=after
-        )
-    return found._replace(rows=[((row[0], row[1]), _holding(row)) for row in found.rows])
+        return question_of_owners("positions", _ALL_HELD, owners, _owned_holding)
+    return question_of_owners(
+        "positions", _HELD_CHANGED, owners, _owned_holding, limit=CHANGES_MAX, after=after
+    )
 
 
 def values_of(readable: Readable, owners: Sequence[Owner], *, after: int | None) -> Changed:
@@ -226,17 +223,19 @@ def valued_alone(
 ) -> list[tuple[Owner, PositionView]]:
     """Give owners with their open positions in some instruments at their values."""
     found = ask_of_owners(
-        readable, "positions", _VALUED_ALONE, owners, instruments=list(instruments)
+        readable, "positions", _VALUED_ALONE, owners, instruments=array_text(instruments)
     )
     return [(owner, view) for owner, view, _ in _views(found.rows)]
 
 
-def portfolios_changed(readable: Readable, tenants: Sequence[str], *, after: int = 0) -> Changed:
-    """Give portfolios that changed behind a position, by default all; of all partitions asked."""
-    asked = {"tenants": list(tenants), "after": after}
-    answered = ask(readable, "positions", _PORTFOLIOS, asked, merge=lambda row: row[:2])
-    rows = [(PortfolioRow(*values),) for values in answered.rows]
-    return Changed(answered.position, answered.market_position, list(rows))
+def portfolios_changed(tenants: Sequence[str], *, after: int = 0) -> Question:
+    """Ask for portfolios that changed behind a position, by default all; of all partitions."""
+    parameters = {"tenants": array_text(tenants), "after": after}
+    return Question("positions", _PORTFOLIOS, parameters, _portfolio, merge=lambda row: row[:2])
+
+
+def _portfolio(values: tuple[Any, ...]) -> PortfolioRow:
+    return PortfolioRow(*values)
 
 
 def _views(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Owner, PositionView, int]]:
@@ -245,12 +244,12 @@ def _views(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Owner, PositionVie
         yield (tenant, view.portfolio), view, told
 
 
-def _holding(row: tuple[Any, ...]) -> Holding:
+def _owned_holding(row: tuple[Any, ...]) -> tuple[Owner, Holding]:
     (
-        _, _, instrument, cost_basis, currency, quantity, cost, fees,
+        tenant, portfolio, instrument, cost_basis, currency, quantity, cost, fees,
         realised_gross, realised_net, changed_position,
     ) = row  # fmt: skip
-    return Holding(
+    holding = Holding(
         instrument=instrument,
         cost_basis=CostBasis(cost_basis),
         currency=currency,
@@ -262,3 +261,4 @@ def _holding(row: tuple[Any, ...]) -> Holding:
         realised_net=realised_net,
         changed_position=changed_position,
     )
+    return (tenant, portfolio), holding

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from projections.asking import Readable
-from projections.changed import CHANGES_MAX, Changed, Owner, ask_of_owners, changed_of
+from projections.changed import CHANGES_MAX, Owner, Question, changed_of, question_of_owners
 from projections.trades.rows import trade_row
 
 NEWEST = 100
@@ -20,14 +19,8 @@ trades.* FROM {changed_of("trades")} JOIN {{owned}} USING (tenant, portfolio) LI
 """
 
 
-def trades_changed(readable: Readable, owners: Sequence[Owner], *, after: int | None) -> Changed:
-    """Give captures that changed behind a position, or the newest of each portfolio.
-
-    Raises:
-        TooMuchChanged: more changed than one answer takes.
-    """
+def trades_changed(owners: Sequence[Owner], *, after: int | None) -> Question:
+    """Ask for captures that changed behind a position, or for the newest of each portfolio."""
     if after is None:
-        found = ask_of_owners(readable, "trades", _NEWEST, owners, newest=NEWEST)
-    else:
-        found = ask_of_owners(readable, "trades", _CHANGED, owners, limit=CHANGES_MAX, after=after)
-    return found._replace(rows=[(trade_row(values),) for values in found.rows])
+        return question_of_owners("trades", _NEWEST, owners, trade_row, newest=NEWEST)
+    return question_of_owners("trades", _CHANGED, owners, trade_row, limit=CHANGES_MAX, after=after)

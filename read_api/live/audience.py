@@ -10,19 +10,18 @@ import contextlib
 import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from functools import partial
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 
 from eventstore.partitions import Partition
 from gateway.interface import not_found
 from gateway.problem import Problem
-from projections.asking import Readable, ReadModelMissing, Seen, State
+from projections.asking import Readable, ReadModelMissing, State
 from projections.changed import TooMuchChanged
-from projections.reading import Reading, ReadingUnavailable, Sitting
-from read_api.live.changes import Encoded, encoded
+from projections.reading import Reading, ReadingUnavailable
+from read_api.live.asker import Answer, Asker, Asking
 from read_api.live.destinations import Destination, Spread, Told, Topic
 from read_api.live.metrics import LiveMetrics
 from read_api.live.streams import First, Question, Stream, Telling
@@ -38,8 +37,6 @@ GATHER_SECONDS = 0.001
 TOPICS_AT_ONCE = 10
 
 ValueT = TypeVar("ValueT")
-Answer: TypeAlias = tuple[Encoded, Seen]
-"""Rows, and the tables they are of."""
 
 
 class Resumed(NamedTuple):
@@ -49,23 +46,12 @@ class Resumed(NamedTuple):
     edition: int | None
 
 
-class Asking(NamedTuple):
-    """A stream, and what is to be asked for it."""
-
-    stream: Stream
-    question: Question
-
-    def changes(self, readable: Readable) -> Told:
-        """Ask what changed."""
-        assert self.stream.changes is not None, "only such are asked"
-        return self.stream.changes(readable, self.question.topics, self.question.since)
-
-
 class Audience:
     """Everybody who watches, and the questions asked for them; lives in one event loop."""
 
     def __init__(self, reading: Reading, metrics: LiveMetrics) -> None:
         self._reading = reading
+        self._asker = Asker(reading)
         self._metrics = metrics
         self._streams: dict[Hashable, Stream] = {}
         self._known: dict[str, State] = {}
@@ -282,7 +268,7 @@ class Audience:
         ]
         wanted = [each for each in asked if each.stream.changes is not None]
         anew = [each for each in asked if each.stream.changes is None]
-        answers = await self._in_thread(partial(self._answers, wanted)) if wanted else []
+        answers = await self._in_thread(partial(self._asker.changes, wanted)) if wanted else []
         for each, answer in zip(wanted, answers, strict=True):
             stream = each.stream
             if isinstance(answer, TooMuchChanged):
@@ -294,21 +280,6 @@ class Audience:
             else:
                 anew.append(each)
         return anew
-
-    def _answers(self, wanted: Sequence[Asking]) -> list[Answer | Exception]:
-        """Ask what changed, on one connection; what goes wrong with a question is its answer."""
-        answers: list[Answer | Exception] = []
-        try:
-            with self._reading.lent() as connection:
-                for each in wanted:
-                    try:
-                        sitting = Sitting({}, connection)
-                        answers.append(self._answer(each.stream, each.changes, sitting))
-                    except Exception as error:  # noqa: BLE001 - whoever gets it judges it
-                        answers.append(error)
-        except ReadingUnavailable as error:
-            answers += [error] * (len(wanted) - len(answers))
-        return answers
 
     async def _tell_anew(self, stream: Stream, question: Question) -> None:
         destination, asked = stream.destination, question.topics
@@ -357,20 +328,8 @@ class Audience:
         is_of_one_snapshot: bool = False,
     ) -> Answer:
         """Ask a question and encode its rows, off the event loop."""
-
-        def ask() -> Answer:
-            sitting = Sitting({})
-            held = self._reading.held(sitting) if is_of_one_snapshot else nullcontext()
-            with held:
-                return self._answer(stream, question, sitting)
-
-        return await self._in_thread(ask, is_apart=stream.destination.asks_others)
-
-    def _answer(
-        self, stream: Stream, question: Callable[[Readable], Told], sitting: Sitting
-    ) -> Answer:
-        told = self._reading.answer(question, stream.partitions, sitting)
-        return encoded(told), stream.own(sitting.seen if told.seen is None else told.seen)
+        work = partial(self._asker.answer, stream, question, is_of_one_snapshot=is_of_one_snapshot)
+        return await self._in_thread(work, is_apart=stream.destination.asks_others)
 
     async def _in_thread(self, work: Callable[[], ValueT], *, is_apart: bool = False) -> ValueT:
         executor = self._apart if is_apart else self._executor

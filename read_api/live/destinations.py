@@ -15,13 +15,15 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
+
+import msgspec
 
 from gateway.access import Action
 from gateway.problem import Kind, Problem
 from gateway.tokens import Principal
 from projections.asking import Readable, Seen
-from projections.changed import Owners
+from projections.changed import Changed, Owners, Question
 from read_api.parameters import NAME
 
 _PLACE = re.compile(r"\{[a-z_]+\}")
@@ -84,6 +86,27 @@ class Told(NamedTuple):
     market_position: int
     rows: Sequence[Row]
     seen: Seen | None = None
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """What one question tells: all rows of topics, or those that changed behind a position.
+
+    It serves as `snapshot` and as `changes`; those of a sitting are asked together.
+    """
+
+    question: Callable[[Sequence[Topic], int | None], Question]
+    row: Callable[[Any], Row]
+
+    def __call__(
+        self, readable: Readable, topics: Sequence[Topic], after: int | None = None
+    ) -> Told:
+        """Ask it alone."""
+        return self.told(self.question(topics, after).asked(readable))
+
+    def told(self, found: Changed) -> Told:
+        """Tell what was found."""
+        rows = [self.row(each) for each in found.rows]
+        return Told(found.position, found.market_position, rows)
 
 
 class Spread(Enum):

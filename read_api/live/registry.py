@@ -6,13 +6,18 @@ from gateway.access import Action
 from projections.alerts.queries import alerts_changed
 from projections.asking import Readable
 from projections.cash.changed import balances_changed
-from projections.changed import Changed, Owners
+from projections.changed import Changed, Owner, Owners
 from projections.performance.changed import days_changed
-from projections.positions.changed import holdings_of, portfolios_changed, values_of
+from projections.positions.changed import (
+    Holding,
+    holdings_changed,
+    portfolios_changed,
+    values_of,
+)
 from projections.trades.changed import trades_changed
 from read_api import shaping
 from read_api.alerts import alert_shaped
-from read_api.live.destinations import Destination, Row, Spread, Told, Topic, Topics
+from read_api.live.destinations import Destination, Row, Rows, Spread, Told, Topic, Topics
 from read_api.live.known import known_portfolio
 from read_api.live.shared_destinations import shared_destinations
 from read_api.live.values import ValuesFollowed
@@ -42,6 +47,54 @@ class HeldPosition(Shaped, frozen=True):
     changed_position: int
 
 
+PORTFOLIOS = Rows(
+    lambda topics, after: portfolios_changed(_tenants(topics), after=after or 0),
+    lambda row: Row(
+        Topic(row.tenant), row.portfolio, row.changed_position, shaped(shaping.Portfolio, row)
+    ),
+)
+"""Portfolios; none ever goes away."""
+
+POSITIONS = Rows(
+    lambda topics, after: holdings_changed(_owners(topics), after=after),
+    lambda found: _position(*found),
+)
+"""What is held; what is closed goes out."""
+
+CASH = Rows(
+    lambda topics, after: balances_changed(_owners(topics), after=after),
+    lambda row: Row(
+        Topic.of(row.tenant, row.portfolio),
+        row.currency,
+        row.changed_position,
+        shaped(shaping.Balance, row),
+    ),
+)
+"""Cash by currency; a balance of zero stays."""
+
+TRADES = Rows(
+    lambda topics, after: trades_changed(_owners(topics), after=after),
+    lambda row: Row(
+        Topic.of(row.tenant, row.portfolio),
+        str(row.position),
+        row.changed_position,
+        trade_shaped(row),
+    ),
+)
+"""Captures with what became of them; none ever goes away."""
+
+ALERTS = Rows(
+    lambda topics, after: alerts_changed(_tenants(topics), after=after),
+    lambda row: Row(
+        Topic(row.tenant),
+        str(row.alert),
+        row.changed_position,
+        alert_shaped(row) if row.ended_position is None else None,
+    ),
+)
+"""Alerts; one that has ended goes out."""
+
+
 def live_destinations() -> Sequence[Destination]:
     """Give every destination."""
     return (
@@ -59,8 +112,8 @@ def _tenant_destinations() -> Sequence[Destination]:
             "The tenant's portfolios, by name",
             "positions",
             (Action.READ_PORTFOLIOS,),
-            lambda readable, topics: portfolios(readable, topics, 0),
-            portfolios,
+            PORTFOLIOS,
+            PORTFOLIOS,
             spread=Spread.ALL,
             pause_seconds=PORTFOLIOS_PAUSE_SECONDS,
         ),
@@ -69,9 +122,10 @@ def _tenant_destinations() -> Sequence[Destination]:
             "Open alerts of the tenant, by id; what ends goes out",
             "alerts",
             (Action.READ_ALERTS,),
-            alerts,
-            alerts,
+            ALERTS,
+            ALERTS,
             spread=Spread.ANY,
+            sitting=BOOKED,
         ),
     )
 
@@ -84,8 +138,8 @@ def _portfolio_destinations() -> Sequence[Destination]:
             "What is held, by instrument, as booked",
             "positions",
             (Action.READ_POSITIONS,),
-            positions,
-            positions,
+            POSITIONS,
+            POSITIONS,
             is_known=known_portfolio,
             sitting=BOOKED,
         ),
@@ -105,8 +159,8 @@ def _portfolio_destinations() -> Sequence[Destination]:
             "Cash, by currency",
             "cash",
             (Action.READ_CASH,),
-            cash,
-            cash,
+            CASH,
+            CASH,
             is_known=known_portfolio,
             sitting=BOOKED,
         ),
@@ -115,8 +169,8 @@ def _portfolio_destinations() -> Sequence[Destination]:
             "The newest captures and every change of any, by log position",
             "trades",
             (Action.READ_TRADES,),
-            trades,
-            trades,
+            TRADES,
+            TRADES,
             is_known=known_portfolio,
             sitting=BOOKED,
         ),
@@ -129,40 +183,6 @@ def _portfolio_destinations() -> Sequence[Destination]:
             performance,
             is_known=known_portfolio,
         ),
-    )
-
-
-def portfolios(readable: Readable, topics: Sequence[Topic], after: int) -> Told:
-    """Tell portfolios; none ever goes away."""
-    found = portfolios_changed(readable, [topic.tenant for topic in topics], after=after)
-    return _told(
-        found,
-        [
-            Row(
-                Topic(row.tenant),
-                row.portfolio,
-                row.changed_position,
-                shaped(shaping.Portfolio, row),
-            )
-            for (row,) in found.rows
-        ],
-    )
-
-
-def positions(readable: Readable, topics: Sequence[Topic], after: int | None = None) -> Told:
-    """Tell what is held; what is closed goes out."""
-    found = holdings_of(readable, _owners(topics), after=after)
-    return _told(
-        found,
-        [
-            Row(
-                Topic.of(*owner),
-                row.instrument,
-                row.changed_position,
-                shaped(HeldPosition, row) if row.quantity else None,
-            )
-            for owner, row in found.rows
-        ],
     )
 
 
@@ -179,40 +199,6 @@ def values(readable: Readable, topics: Sequence[Topic], after: int | None = None
                 shaped(shaping.Position, row) if row.quantity else None,
             )
             for owner, row, told in found.rows
-        ],
-    )
-
-
-def cash(readable: Readable, topics: Sequence[Topic], after: int | None = None) -> Told:
-    """Tell cash by currency; a balance of zero stays."""
-    found = balances_changed(readable, _owners(topics), after=after)
-    return _told(
-        found,
-        [
-            Row(
-                Topic.of(row.tenant, row.portfolio),
-                row.currency,
-                row.changed_position,
-                shaped(shaping.Balance, row),
-            )
-            for (row,) in found.rows
-        ],
-    )
-
-
-def trades(readable: Readable, topics: Sequence[Topic], after: int | None = None) -> Told:
-    """Tell captures with what became of them; none ever goes away."""
-    found = trades_changed(readable, _owners(topics), after=after)
-    return _told(
-        found,
-        [
-            Row(
-                Topic.of(row.tenant, row.portfolio),
-                str(row.position),
-                row.changed_position,
-                trade_shaped(row),
-            )
-            for (row,) in found.rows
         ],
     )
 
@@ -234,26 +220,18 @@ def performance(readable: Readable, topics: Sequence[Topic], after: int | None =
     )
 
 
-def alerts(readable: Readable, topics: Sequence[Topic], after: int | None = None) -> Told:
-    """Tell alerts; one that has ended goes out."""
-    found = alerts_changed(readable, [topic.tenant for topic in topics], after=after)
-    return _told(
-        found,
-        [
-            Row(
-                Topic(row.tenant),
-                str(row.alert),
-                row.changed_position,
-                alert_shaped(row) if row.ended_position is None else None,
-            )
-            for (row,) in found.rows
-        ],
-    )
-
-
 def _told(found: Changed, rows: Sequence[Row]) -> Told:
     return Told(found.position, found.market_position, rows)
 
 
 def _owners(topics: Sequence[Topic]) -> Owners:
     return Topics.kept(topics).owners
+
+
+def _tenants(topics: Sequence[Topic]) -> list[str]:
+    return [topic.tenant for topic in topics]
+
+
+def _position(owner: Owner, row: Holding) -> Row:
+    value = shaped(HeldPosition, row) if row.quantity else None
+    return Row(Topic.of(*owner), row.instrument, row.changed_position, value)
