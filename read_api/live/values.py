@@ -225,4 +225,5 @@ def _price(priced: Priced) -> _Price:
 
 def _members(**members: object) -> str:
     """Write members of a JSON object, a comma behind each."""
-    return "".join(f'"{name}":{_encode(plain(each)).decode()},' for name, each in members.items())
+    written = _encode({name: plain(each) for name, each in members.items()})
+    return written[1:-1].decode() + ","
