@@ -7,9 +7,11 @@ request bound (correlation id, command id) through `structlog.contextvars`.
 from __future__ import annotations
 
 import logging
+import random
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, TextIO
@@ -17,8 +19,9 @@ from typing import Any, TextIO
 import msgspec
 import structlog
 from opentelemetry import trace
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.context import Context
+
+from infra.clock import now
 
 _SECRET_NAMES = re.compile(
     r"(?i)^(.*_)?"
@@ -35,6 +38,8 @@ _SUSPECT = (
     "password", "passwd", "secret", "token", "authorization", "conninfo", "private_key",
     "redis_url", "cookie", "bearer", "://", "eyj",
 )  # fmt: skip
+_LEVELS = {"warn": "warning", "exception": "error"}
+_FLAGS = trace.TraceFlags.SAMPLED | trace.TraceFlags.RANDOM_TRACE_ID
 EventFields = MutableMapping[str, Any]
 
 
@@ -45,11 +50,7 @@ def configure_telemetry(process: str, *, level: str = "info", stream: TextIO | N
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        _add_process(process),
-        _add_trace,
+        _add_origin(process),
         structlog.processors.format_exc_info,
     ]
     written = stream or sys.stderr
@@ -80,15 +81,53 @@ def configure_telemetry(process: str, *, level: str = "info", stream: TextIO | N
         logging.getLogger(server).handlers.clear()
         logging.getLogger(server).propagate = True
     sys.excepthook = _log_uncaught
-    configure_traces(process)
+    configure_traces()
 
 
-def configure_traces(process: str) -> None:
-    """Let spans of this process carry real ids; nothing is exported until an exporter is added."""
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):
-        trace.set_tracer_provider(
-            TracerProvider(resource=Resource.create({"service.name": f"pms-{process}"}))
+def configure_traces() -> None:
+    """Let spans of this process carry real ids; whoever wants them kept has set a provider."""
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        trace.set_tracer_provider(_Naming())
+
+
+class _Naming(trace.TracerProvider, trace.Tracer):
+    """Names spans and keeps nothing of them: events and log lines hold the names.
+
+    The SDK's spans cost ten times as much, for an exporter that is not there. Names are as the
+    SDK's: whoever has a parent is of its trace, and sampled as it is; a new trace is sampled.
+    """
+
+    def get_tracer(self, *_: Any, **__: Any) -> trace.Tracer:
+        """Give the one tracer there is."""
+        return self
+
+    def start_span(
+        self,
+        name: str,  # noqa: ARG002
+        context: Context | None = None,
+        *_: Any,
+        **__: Any,
+    ) -> trace.Span:
+        """Give a span with a new id, of the trace that the context is in."""
+        parent = trace.get_current_span(context).get_span_context()
+        trace_id = parent.trace_id if parent.is_valid else random.getrandbits(128)
+        flags = parent.trace_flags & _FLAGS if parent.is_valid else _FLAGS
+        named = trace.SpanContext(
+            trace_id,
+            random.getrandbits(64),
+            is_remote=False,
+            trace_flags=trace.TraceFlags(flags),
+            trace_state=parent.trace_state,
         )
+        return trace.NonRecordingSpan(named)
+
+    @contextmanager
+    def start_as_current_span(  # type: ignore[override]
+        self, name: str, *_: Any, **__: Any
+    ) -> Iterator[trace.Span]:
+        """Start a span and be within it."""
+        with trace.use_span(self.start_span(name)) as span:
+            yield span
 
 
 class _Lines:
@@ -112,8 +151,9 @@ def _as_line(logger: object, method: str, fields: EventFields) -> str:
     """Write the fields as JSON; only where a secret may be among them are they looked at singly."""
     line = _encode(fields)
     folded = line.casefold()
-    if any(mark in folded for mark in _SUSPECT):
-        return _encode(hide_secrets(logger, method, fields))
+    for mark in _SUSPECT:
+        if mark in folded:
+            return _encode(hide_secrets(logger, method, fields))
     return line
 
 
@@ -150,20 +190,22 @@ def _without_secrets(value: object) -> object:
             return value
 
 
-def _add_process(process: str) -> structlog.typing.Processor:
-    def add(_logger: object, _method: str, fields: EventFields) -> EventFields:
+def _add_origin(process: str) -> structlog.typing.Processor:
+    """Make one step that says of a line how bad it is, who writes it, when, and in which span."""
+
+    def add(logger: Any, method: str, fields: EventFields) -> EventFields:  # noqa: ANN401
+        record = fields.get("_record")  # A library's line has one.
+        fields["level"] = _LEVELS.get(method, method)
+        fields["logger"] = logger.name if record is None else record.name
+        fields["at"] = now().isoformat().replace("+00:00", "Z")
         fields["process"] = process
+        context = trace.get_current_span().get_span_context()
+        if context.is_valid:
+            fields["trace_id"] = trace.format_trace_id(context.trace_id)
+            fields["span_id"] = trace.format_span_id(context.span_id)
         return fields
 
     return add
-
-
-def _add_trace(_logger: object, _method: str, fields: EventFields) -> EventFields:
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid:
-        fields["trace_id"] = trace.format_trace_id(context.trace_id)
-        fields["span_id"] = trace.format_span_id(context.span_id)
-    return fields
 
 
 def _log_uncaught(

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import structlog
 from opentelemetry import trace
+from opentelemetry.context import Context
 from prometheus_client import CollectorRegistry, Counter
 
 from infra.probe_server import Readiness, probe_server
@@ -69,6 +70,29 @@ class TestALogLine:
 
         assert inside["trace_id"] == trace.format_trace_id(span.get_span_context().trace_id)
         assert "trace_id" not in outside
+
+    @pytest.mark.usefixtures("written")
+    @pytest.mark.parametrize("flags", [0, 1, 3])
+    def test_carries_the_trace_of_a_caller(self, flags: int) -> None:
+        """A span has a name of its own in its caller's trace, and is sampled as that is."""
+        theirs = trace.SpanContext(7, 8, is_remote=True, trace_flags=trace.TraceFlags(flags))
+        within = trace.set_span_in_context(trace.NonRecordingSpan(theirs), Context())
+
+        ours = trace.get_tracer("test").start_span("request", within).get_span_context()
+
+        assert (ours.trace_id, ours.trace_flags) == (7, flags)
+        assert ours.span_id not in {0, 8}
+
+    @pytest.mark.usefixtures("written")
+    def test_carries_a_trace_of_its_own_otherwise(self) -> None:
+        """Each span that nobody caused begins a sampled trace."""
+        tracer = trace.get_tracer("test")
+
+        first, second = (tracer.start_span("x", Context()).get_span_context() for _ in range(2))
+
+        assert first.is_valid
+        assert first.trace_id != second.trace_id
+        assert first.trace_flags.sampled
 
     @pytest.mark.parametrize(
         "fields",
