@@ -4,8 +4,9 @@ Every request gets its correlation id, span, size limit, log line and metrics he
 its headers; what escapes an endpoint becomes a 500 that says nothing of our inside.
 """
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,14 @@ SECURITY_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+_SECURITY_LINES = b"".join([name + b": " + value + b"\r\n" for name, value in SECURITY_HEADERS])
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+ANSWER = "pms.answer"
+"""Where a server that can write an answer at once leaves how, in the scope."""
+
+AnswerWhole = Callable[[int, bytes, bytes], bool]
+"""Takes a status, the lines of its headers and the body; False: this one goes the usual way."""
 
 
 class Boundary:
@@ -56,21 +65,21 @@ class Boundary:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        self._metrics.under_way.inc()
+        self._metrics.under_way += 1
         assert isinstance(scope, dict), "ASGI servers hand in their scope as a dictionary"
         exchange = open_exchange(scope, new_id=self._new_id, tracer=self._tracer)
-        sender = _Sender(send, exchange)
+        name = str(exchange.correlation_id)
+        sender = _Sender(send, exchange, name.encode(), scope.get(ANSWER))
         current = context.attach(trace.set_span_in_context(exchange.span))
+        bound = structlog.contextvars.bind_contextvars(correlation_id=name)
         try:
-            with structlog.contextvars.bound_contextvars(
-                correlation_id=str(exchange.correlation_id)
-            ):
-                await self._serve(scope, receive, sender, exchange)
-                self._finish(scope, sender, exchange, time.perf_counter() - started)
+            await self._serve(scope, receive, sender, exchange)
+            self._finish(scope, sender, exchange, time.perf_counter() - started)
         finally:
+            structlog.contextvars.reset_contextvars(**bound)
             context.detach(current)
             exchange.span.end()
-            self._metrics.under_way.dec()
+            self._metrics.under_way -= 1
 
     async def _serve(
         self, scope: Scope, receive: Receive, sender: "_Sender", exchange: Exchange
@@ -145,21 +154,49 @@ class Boundary:
 
 
 class _Sender:
-    """Send a response with our headers, and remember whether it began and its status."""
+    """Send a response with our headers, and remember whether it began and its status.
 
-    def __init__(self, send: Send, exchange: Exchange) -> None:
+    Its head goes with the first of its body: what is there whole is written at once.
+    """
+
+    def __init__(
+        self, send: Send, exchange: Exchange, name: bytes, answer_whole: AnswerWhole | None
+    ) -> None:
         self._send = send
         self._exchange = exchange
+        self._name = name
+        self._answer_whole = answer_whole
+        self._head: Message | None = None
         self._has_begun = False
         self.status = 500
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._has_begun = True
+            self._head = message
             self.status = message["status"]
-            identity = (b"x-correlation-id", str(self._exchange.correlation_id).encode())
-            message["headers"] = [*message.get("headers", ()), identity, *SECURITY_HEADERS]
+            return
+        head, self._head = self._head, None
+        if head is not None:
+            headers = head.get("headers", ())
+            if self._answer_whole is not None and not message.get("more_body", False):
+                lines = self._lines(headers)
+                self._has_begun = True
+                if self._answer_whole(self.status, lines, message.get("body", b"")):
+                    return
+            self._has_begun = True
+            head["headers"] = [*headers, (b"x-correlation-id", self._name), *SECURITY_HEADERS]
+            await self._send(head)
         await self._send(message)
+
+    def _lines(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """Write headers down, with ours behind them."""
+        lines: list[bytes] = []
+        for name, value in headers:
+            if _CONTROL.search(value) is not None:
+                raise ValueError("a header's value must not end its line")
+            lines += (name, b": ", value, b"\r\n")
+        lines += (b"x-correlation-id: ", self._name, b"\r\n", _SECURITY_LINES)
+        return b"".join(lines)
 
     async def problem(self, problem: Problem) -> None:
         """Answer a problem, unless an answer is under way: then only its end can tell."""

@@ -23,9 +23,10 @@ class RequestMetrics:
             buckets=SECONDS,
             registry=registry,
         )
-        self.under_way = Gauge(
+        self.under_way = 0
+        Gauge(
             "pms_http_requests_under_way", "Requests not yet answered.", registry=registry
-        )
+        ).set_function(lambda: self.under_way)
         self._children: dict[tuple[str, str, int], Counter] = {}
         self._timers: dict[tuple[str, str], Histogram] = {}
 

@@ -4,20 +4,64 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from types import FrameType
 from typing import Protocol
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 from websockets.protocol import State
 
+from gateway.boundary import ANSWER
+
 DRAIN_SECONDS = 10
 SOCKET_MESSAGE_BYTES_MAX = 64 * 1024
+_BODILESS = frozenset({204, 304})
 _WHOLE_TEXT, _SIZE_16, _SIZE_64 = 0x81, 126, 127
+
+
+class AnsweringProtocol(HttpToolsProtocol):
+    """Writes an answer that is there whole at once, as its headers come, already in lines.
+
+    Uvicorn's own way looks through each header, and writes head and body apart.
+    """
+
+    def on_headers_complete(self) -> None:
+        """Begin a request that says how it is answered at once."""
+        super().on_headers_complete()
+        self.scope[ANSWER] = partial(_answer, self.cycle)  # type: ignore[literal-required]
+
+
+def _answer(cycle: RequestResponseCycle, status: int, headers: bytes, body: bytes) -> bool:
+    """Answer a request, unless its client takes nothing now, or asked for the headers alone."""
+    is_measured = b"content-length: " in headers or status in _BODILESS
+    if cycle.flow.write_paused or cycle.scope["method"] == "HEAD" or not is_measured:
+        return False
+    if cycle.disconnected:
+        return True
+    lines = [STATUS_LINE[status]]
+    for name, value in cycle.default_headers:
+        lines += (name, b": ", value, b"\r\n")
+    lines.append(headers)
+    if not cycle.keep_alive:
+        lines.append(b"connection: close\r\n")
+    lines += (b"\r\n", body)
+    cycle.transport.write(b"".join(lines))
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True
 
 
 class _Sockets(WebSocketsSansIOProtocol):
@@ -99,7 +143,7 @@ def serve_http(
     host: str,
     port: int,
     drained: Drained | None = None,
-    protocol: type[HttpToolsProtocol] | None = None,
+    protocol: type[AnsweringProtocol] = AnsweringProtocol,
     with_sockets: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then answer what was asked and return.
@@ -113,7 +157,7 @@ def serve_http(
         host=host,
         port=port,
         loop="uvloop",
-        http=protocol or "httptools",
+        http=protocol,
         ws=_Sockets if with_sockets else "none",
         ws_max_size=SOCKET_MESSAGE_BYTES_MAX,
         ws_per_message_deflate=False,  # it costs each client memory, and each message time

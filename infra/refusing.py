@@ -1,16 +1,13 @@
-"""Refusing a request before it is read: uvicorn's HTTP protocol with the door in it."""
+"""Refusing a request before it is read: the server's HTTP protocol with the door in it."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import ClassVar
 
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from infra.http_server import AnsweringProtocol
 from write_api.door import LET_IN, Door, Refusal
 
 
@@ -21,7 +18,7 @@ class _Over:
     message_event = asyncio.Event()
 
 
-class RefusingProtocol(HttpToolsProtocol):
+class RefusingProtocol(AnsweringProtocol):
     """Asks the door as soon as a request's headers are there; a refusal makes no task.
 
     Of a refused request the body is passed over, and the connection stays open.
