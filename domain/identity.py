@@ -5,6 +5,7 @@ tenant is always the first part, so no tenant can collide with or learn of anoth
 """
 
 import hashlib
+from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 from typing import Annotated
@@ -24,7 +25,14 @@ ExternalId = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,128}\Z")]
 
 def derive(*parts: str) -> UUID:
     """Hash length-prefixed parts to a UUIDv5 (RFC 9562, section 5.5)."""
-    text = "".join([f"{len(part)}:{part}" for part in parts]).encode()
+    return _hashed(_framed(*parts))
+
+
+def _framed(*parts: str) -> bytes:
+    return "".join([f"{len(part)}:{part}" for part in parts]).encode()
+
+
+def _hashed(text: bytes) -> UUID:
     digest = hashlib.sha1(NAMESPACE + text, usedforsecurity=False).digest()
     number = int.from_bytes(digest[:16], "big") & _NEITHER_VERSION_NOR_VARIANT | _VERSION_5
     return msgspec.convert(number.to_bytes(16, "big"), UUID)  # UUID() takes as long as the rest.
@@ -134,5 +142,10 @@ def trade_id(tenant: str, source: str, external_id: str, trade_date: date | None
 
 def command_id(tenant: str, key: str, item: int | None = None) -> UUID:
     """Name a command by its idempotency key; item i of a batch has a name of its own."""
-    index = () if item is None else (str(item),)
-    return derive("command", tenant, key, *index)
+    return derive("command", tenant, key) if item is None else item_names(tenant, key)(item)
+
+
+def item_names(tenant: str, key: str) -> Callable[[int], UUID]:
+    """Give what names the items of a batch: they differ in their last part only."""
+    begun = _framed("command", tenant, key)
+    return lambda item: _hashed(begun + _framed(str(item)))

@@ -177,24 +177,35 @@ def require(principal: Principal, *actions: Action) -> None:
     Raises:
         Problem: `role_missing`, `tenant_not_market` or `tenant_is_market`.
     """
-    permitted = [action for action in actions if permits(principal, action)]
+    is_market = principal.tenant == MARKET_TENANT
+    obstacle = _obstacle(principal.roles, actions, is_market=is_market)
+    if obstacle is not None:
+        raise Problem(*obstacle)
+
+
+@lru_cache(maxsize=4_096)
+def _obstacle(
+    roles: frozenset[str], actions: tuple[Action, ...], *, is_market: bool
+) -> tuple[str, str] | None:
+    """Say why a holder of roles may do none of the actions: the problem's code and detail."""
+    permitted = _actions_of(roles).intersection(actions)
     if not permitted:
-        raise Problem(
+        return (
             "role_missing",
             f"This needs one of the roles {_roles_for(actions)}; ask whoever issues your tokens.",
         )
-    is_market = principal.tenant == MARKET_TENANT
-    if not is_market and all(action in SHARED_WRITES for action in permitted):
-        raise Problem(
-            "tenant_not_market",
+    if not is_market and permitted <= SHARED_WRITES:
+        detail = (
             "Instruments, marks and sessions are shared by all tenants: use a token of the tenant "
-            f"`{MARKET_TENANT}` with the role `{Role.MARKET_DATA}`.",
+            f"`{MARKET_TENANT}` with the role `{Role.MARKET_DATA}`."
         )
-    if is_market and all(action in CUSTOMER_ONLY for action in permitted):
-        raise Problem(
+        return "tenant_not_market", detail
+    if is_market and permitted <= CUSTOMER_ONLY:
+        return (
             "tenant_is_market",
             f"The tenant `{MARKET_TENANT}` has no portfolios: use a token of your own tenant.",
         )
+    return None
 
 
 def _roles_for(actions: Iterable[Action]) -> str:

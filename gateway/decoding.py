@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
@@ -147,12 +148,18 @@ def exact(field: str, text: str) -> Decimal:
         BodyFaulty: `out_of_range` or `over_precise`.
     """
     if len(text) <= PLACES and "e" not in text and "E" not in text:
-        return canonical(Decimal(text))  # So short, nothing about it is out of bounds.
+        return _short(text)
     try:
         return checked(field, Decimal(text))
     except Rejection as rejection:
         fault = BodyFault(rejection.code, rejection.message, field)
         raise BodyFaulty(fault) from None
+
+
+@lru_cache(maxsize=4_096)
+def _short(text: str) -> Decimal:
+    """Read a number so short that nothing about it is out of bounds; most of them come again."""
+    return canonical(Decimal(text))
 
 
 def positive(field: str, text: str) -> Decimal:

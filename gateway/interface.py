@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from gateway import access
@@ -71,6 +71,21 @@ class Call(NamedTuple):
     exchange: Exchange
     principal: Principal
     parameters: Any
+
+    async def body(self) -> bytes:
+        """Read the body, once and whole; the boundary sees to its size.
+
+        Raises:
+            ClientDisconnect: the caller has gone away.
+        """
+        parts: list[bytes] = []
+        while True:
+            message = await self.request.receive()
+            if message["type"] != "http.request":
+                raise ClientDisconnect
+            parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                return b"".join(parts)
 
     def named(self, parameter: PathParameter) -> str:
         """Give a named part of the path.
@@ -193,7 +208,7 @@ class Interface:
                 )
             parameters = None
             if endpoint.parameters is not None:
-                pairs = request.query_params.multi_items()
+                pairs = request.query_params.multi_items() if request.scope["query_string"] else ()
                 parameters = decode_parameters(endpoint.parameters, pairs)
             elif request.scope["query_string"]:
                 raise Problem("parameter_invalid", "This address takes no query parameters.")

@@ -76,6 +76,9 @@ class ResultKind(StrEnum):
     UNKNOWN = "unknown"
 
 
+_KINDS = {status: ResultKind(status.value) for status in Status}
+
+
 class ItemResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The outcome of one item of a batch; `index` counts items from 0, in the order sent."""
 
@@ -218,7 +221,7 @@ def item_result(index: int, outcome: Outcome) -> ItemResult:
     again = outcome.replayed and outcome.status is Status.ACCEPTED
     return ItemResult(
         index=index,
-        outcome=ResultKind.REPLAYED if again else ResultKind(outcome.status.value),
+        outcome=ResultKind.REPLAYED if again else _KINDS[outcome.status],
         command_id=outcome.command_id,
         replayed=outcome.replayed,
         code=outcome.code,
@@ -281,7 +284,7 @@ def batch_results(results: Sequence[ItemResult]) -> BatchResults:
     counts: dict[str, int] = {}
     position: int | None = None
     for result in results:
-        counts[result.outcome.value] = counts.get(result.outcome.value, 0) + 1
+        counts[result.outcome] = counts.get(result.outcome, 0) + 1
         if result.position is not None and (position is None or result.position > position):
             position = result.position
     return BatchResults(tuple(results), counts, position)
@@ -293,11 +296,12 @@ def batch_response(outcomes: Sequence[Outcome], results: Sequence[ItemResult]) -
     Raises:
         Problem: nothing at all was attempted, or some outcome is not known.
     """
-    unknown = next((each for each in outcomes if each.status is Status.UNKNOWN), None)
+    statuses = {each.status for each in outcomes}
     told = batch_results(results)
-    if unknown is not None:
+    if Status.UNKNOWN in statuses:
+        unknown = next(each for each in outcomes if each.status is Status.UNKNOWN)
         raise _with_results(unknown_problem(unknown.command_id), told)
-    if outcomes and all(each.status is Status.NOT_ATTEMPTED for each in outcomes):
+    if statuses == {Status.NOT_ATTEMPTED}:
         raise _with_results(outcome_problem(outcomes[0]), told)
     return json_response(told)
 

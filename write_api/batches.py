@@ -11,7 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from commands.command import Command, Issued, Outcome
-from domain.identity import command_id
+from domain.identity import item_names
 from gateway.decoding import BodyFault, BodyFaulty
 from gateway.interface import Call
 from write_api.answers import (
@@ -22,7 +22,7 @@ from write_api.answers import (
     malformed_result,
 )
 from write_api.issuing import Issuing, idempotency_key
-from write_api.reading_bodies import Item, breathe
+from write_api.reading_bodies import SLICE_ITEMS, Item, breathe
 
 
 class BatchParameters(msgspec.Struct, forbid_unknown_fields=True):
@@ -42,11 +42,13 @@ async def issue_batch(issuing: Issuing, call: Call, items: Sequence[Item]) -> Re
     is_atomic: bool = call.parameters.atomic
     if is_atomic:
         _require_all_understood(items)
+    name_of = item_names(call.principal.tenant, key)
     names: list[UUID] = []
     issued: list[Issued] = []
     for index, item in enumerate(items):
-        await breathe(index)
-        names.append(command_id(call.principal.tenant, key, index))
+        if index % SLICE_ITEMS == SLICE_ITEMS - 1:
+            await breathe()
+        names.append(name_of(index))
         if isinstance(item, Command):
             issued.append(issuing.issued(call, names[index], item))
     call.exchange.command_id = names[0]
@@ -72,7 +74,8 @@ async def _results(
     told = iter(outcomes)
     results: list[ItemResult] = []
     for index, item in enumerate(items):
-        await breathe(index)
+        if index % SLICE_ITEMS == SLICE_ITEMS - 1:
+            await breathe()
         if isinstance(item, BodyFault):
             results.append(malformed_result(index, names[index], item))
         else:

@@ -139,21 +139,22 @@ def idempotency_key(call: Call) -> str:
     Raises:
         Problem: `idempotency_key_missing` or `idempotency_key_malformed`.
     """
-    given = call.request.headers.getlist("idempotency-key")
-    if not given:
+    sent = [value for name, value in call.request.scope["headers"] if name == b"idempotency-key"]
+    if not sent:
         raise Problem(
             "idempotency_key_missing",
             "Name the command in the header Idempotency-Key, with the same text whenever you send "
             "the same command again: any 1 to 255 visible characters, such as an order's id.",
             fields=("Idempotency-Key",),
         )
-    if len(given) > 1 or KEY.match(given[0]) is None:
+    key: str = sent[0].decode("latin-1")
+    if len(sent) > 1 or KEY.match(key) is None:
         raise Problem(
             "idempotency_key_malformed",
             "Send one Idempotency-Key of 1 to 255 visible ASCII characters.",
             fields=("Idempotency-Key",),
         )
-    return given[0]
+    return key
 
 
 def own_source(call: Call, given: str | None = None) -> str:

@@ -1,6 +1,7 @@
 """The endpoints that write: each reads a body, builds the command and answers its outcome."""
 
 import asyncio
+from functools import partial
 from uuid import UUID
 
 from starlette.responses import Response
@@ -99,12 +100,12 @@ class Resources:
 
     async def capture_trades(self, call: Call) -> Response:
         """Capture a batch of trades."""
-        items = await _TRADES.read_batch(call, lambda body: _capture(call, body))
+        items = await _TRADES.read_batch(call, partial(_capture, call))
         return await issue_batch(self._issuing, call, items)
 
     async def check_trades(self, call: Call) -> Response:
         """Tell what would become of one trade or several, without a trace."""
-        captures = await _TRADES.read_one_or_many(call, lambda body: _capture(call, body))
+        captures = await _TRADES.read_one_or_many(call, partial(_capture, call))
         require_few(len(captures))
         return await answer_check(self._issuing, call, captures)
 
