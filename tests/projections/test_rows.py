@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from infra.database import Database
+from projections.arrays import array_text
 from projections.building import connect
 from projections.gathering import GatheringCursor
 from projections.rows import Tables
@@ -24,7 +25,7 @@ ID = UUID("6f1c1a52-7a6e-4a5c-9b7e-0a1b2c3d4e5f")
 
 
 class Row(msgspec.Struct):
-    """One column of each type that read models have."""
+    """One column of each type that read models have; an array is written as its text."""
 
     position: int
     name: str
@@ -34,8 +35,8 @@ class Row(msgspec.Struct):
     on: date
     at: datetime | None
     trade_id: UUID
-    findings: list[str] | None
-    closes: list[UUID]
+    findings: list[str] | str | None
+    closes: list[UUID] | str
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
@@ -55,6 +56,12 @@ ROWS = st.builds(
     closes=st.lists(st.uuids(), max_size=2),
 )
 PLAIN = Row(1, "plain", None, Decimal("1.50"), True, MONDAY, None, ID, ["one"], [ID])
+
+
+def as_written(row: Row) -> Row:
+    """Give a row with the texts of its arrays."""
+    findings = None if row.findings is None else array_text(row.findings)
+    return msgspec.structs.replace(row, findings=findings, closes=array_text(row.closes))
 
 
 @pytest.fixture(params=[psycopg.Cursor, GatheringCursor])
@@ -84,7 +91,7 @@ class TestInserting:
         tables = Tables(SCHEMA)
         cursor.execute(f"TRUNCATE {SCHEMA}.written")
 
-        tables.insert(cursor, "written", rows)
+        tables.insert(cursor, "written", [as_written(row) for row in rows])
 
         found = [Row(*each) for each in tables.select(cursor, "SELECT * FROM {schema}.written")]
         assert found == rows

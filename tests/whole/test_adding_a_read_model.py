@@ -184,7 +184,9 @@ class TestANewReadModel:
         """Before anything is started; the names that there are are told."""
         settings = load_settings(projector_models="positions, cahs")
         with (
-            pytest.raises(OperatorError, match=r"PMS_PROJECTOR_MODELS.*'cahs'.*positions, cash"),
+            pytest.raises(
+                OperatorError, match=r"PMS_PROJECTOR_MODELS.*'cahs'.*positions, performance"
+            ),
             running_system(settings, say=lambda _: None),
         ):
             pass
