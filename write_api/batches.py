@@ -22,7 +22,7 @@ from write_api.answers import (
     malformed_result,
 )
 from write_api.issuing import Issuing, idempotency_key
-from write_api.reading_bodies import SLICE_ITEMS, Item, breathe
+from write_api.reading_bodies import Item, breathe, ends_slice
 
 
 class BatchParameters(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,7 +46,7 @@ async def issue_batch(issuing: Issuing, call: Call, items: Sequence[Item]) -> Re
     names: list[UUID] = []
     issued: list[Issued] = []
     for index, item in enumerate(items):
-        if index % SLICE_ITEMS == SLICE_ITEMS - 1:
+        if ends_slice(index):
             await breathe()
         names.append(name_of(index))
         if isinstance(item, Command):
@@ -74,7 +74,7 @@ async def _results(
     told = iter(outcomes)
     results: list[ItemResult] = []
     for index, item in enumerate(items):
-        if index % SLICE_ITEMS == SLICE_ITEMS - 1:
+        if ends_slice(index):
             await breathe()
         if isinstance(item, BodyFault):
             results.append(malformed_result(index, names[index], item))

@@ -89,7 +89,7 @@ class BodyReader(Generic[BodyT]):
         _require_length(len(decoded))
         items: list[Item] = []
         for index, each in enumerate(decoded):
-            if index % SLICE_ITEMS == SLICE_ITEMS - 1:
+            if ends_slice(index):
                 await breathe()
             try:
                 items.append(build(each))
@@ -103,13 +103,18 @@ class BodyReader(Generic[BodyT]):
         _require_length(len(lines))
         items: list[Item] = []
         for index, line in enumerate(lines):
-            if index % SLICE_ITEMS == SLICE_ITEMS - 1:
+            if ends_slice(index):
                 await breathe()
             try:
                 items.append(build(decode_body(self._one, line)))
             except BodyFaulty as faulty:
                 items.append(faulty.fault)
         return items
+
+
+def ends_slice(index: int) -> bool:
+    """Say whether an item is the last of a slice, behind which a batch is to `breathe`."""
+    return index % SLICE_ITEMS == SLICE_ITEMS - 1
 
 
 async def breathe() -> None:
