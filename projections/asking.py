@@ -44,6 +44,10 @@ class ReadModelMissing(Exception):
     """The read model has no tables yet: no projector has begun with it."""
 
 
+class ReadModelReplaced(ReadModelMissing):
+    """A rebuild was swapped in meanwhile: the same question, asked anew, has an answer."""
+
+
 class HistoryTooLong(Exception):
     """A portfolio has more facts, up to the end asked for, than are folded for one answer.
 
@@ -115,7 +119,7 @@ class Readable(NamedTuple):
 def snapshot(readable: Readable) -> Iterator[None]:
     """Ask several questions of one snapshot of the database, in which a model has one position."""
     connection = readable.connection
-    if connection.info.transaction_status is TransactionStatus.INTRANS:
+    if _is_in_transaction(connection):
         yield  # The caller holds a snapshot already.
         return
     connection.isolation_level = IsolationLevel.REPEATABLE_READ  # said by BEGIN itself
@@ -173,6 +177,9 @@ def _ask_one(
                 result = cursor.pgresult
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise ReadModelMissing(f"read model {schema} has no tables yet") from error
+        except psycopg.errors.FeatureNotSupported as error:
+            _forget_plans(readable.connection, schema, error)
+            continue
         assert result is not None, "a question has been answered"
         answered = answered_of(found, result)
         if answered is not None:
@@ -182,7 +189,25 @@ def _ask_one(
             if readable.steady is not None and readable.steady.setdefault(schema, state) != state:
                 break
             return answer
-    raise ReadModelMissing(f"read model {schema} is being replaced")
+    raise ReadModelReplaced(f"read model {schema} is being replaced")
+
+
+def _forget_plans(
+    connection: psycopg.Connection[Any], schema: str, error: psycopg.errors.FeatureNotSupported
+) -> None:
+    """Have the driver prepare anew what it prepared for tables with other columns.
+
+    PostgreSQL refuses a prepared statement whose result has another shape since a rebuild of
+    another version was swapped in. The driver lets go of what it prepared where it rolls back.
+    """
+    if _is_in_transaction(connection):
+        raise ReadModelReplaced(f"read model {schema} has other columns now") from error
+    with connection.transaction(force_rollback=True):
+        pass
+
+
+def _is_in_transaction(connection: psycopg.Connection[Any]) -> bool:
+    return connection.info.transaction_status is not TransactionStatus.IDLE
 
 
 @lru_cache(maxsize=STATEMENTS_MAX)

@@ -31,7 +31,7 @@ from projections.asking import (
     Answered,
     HistoryTooLong,
     Readable,
-    ReadModelMissing,
+    ReadModelReplaced,
     snapshot,
 )
 from projections.audit import FACTS_MAX, told_of_books, told_until
@@ -116,7 +116,7 @@ def bases_of(
             instrument=instrument,
         )
         if opened.position != answered.position:
-            raise ReadModelMissing("read model positions is being replaced")
+            raise ReadModelReplaced("read model positions is being replaced")
         if opened.row is None:
             return Page([], answered.position, answered.market_position)
         books = Books(readable, (tenant, portfolio), answered, valid_at)

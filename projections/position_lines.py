@@ -26,7 +26,7 @@ from projections.asking import (
     Answered,
     HistoryTooLong,
     Readable,
-    ReadModelMissing,
+    ReadModelReplaced,
     snapshot,
 )
 from projections.audit import market_position_at, told_until
@@ -166,7 +166,7 @@ def held(
     opened = portfolio_of(readable, tenant=tenant, portfolio=portfolio)
     found = position_of(readable, tenant=tenant, portfolio=portfolio, instrument=instrument)
     if opened.position != found.position:
-        raise ReadModelMissing("read model positions is being replaced")
+        raise ReadModelReplaced("read model positions is being replaced")
     answered = Answered(found.position, found.market_position, [])
     if place is not None:
         answered = Answered(place, market_position_at(readable, place), [])

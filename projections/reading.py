@@ -5,7 +5,7 @@ when a projector has begun, and `ReadingUnavailable`, which ends when the databa
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -16,7 +16,7 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from eventstore.partitions import Partition, home_of, partitions
-from projections.asking import Readable, ReadModelMissing, Seen, State
+from projections.asking import Readable, ReadModelMissing, ReadModelReplaced, Seen, State
 from projections.checkpoint import read_checkpoint
 from projections.together import Found, Together, Wanted
 
@@ -97,12 +97,25 @@ class Reading:
     ) -> AnswerT:
         """Ask a question on a connection of the pool, of some partitions or of all.
 
-        A `sitting` that holds a connection is asked on that one.
+        A `sitting` that holds a connection is asked on that one, else a question is asked again
+        where tables were replaced meanwhile: each connection may have to learn it for itself.
 
         Raises:
             ReadModelMissing: the model has no tables yet.
             ReadingUnavailable: there is no connection, or it broke, or the question took too long.
         """
+        is_held = sitting is not None and sitting.connection is not None
+        for _ in range(0 if is_held else self.pool_size):
+            with suppress(ReadModelReplaced):
+                return self._answer(question, partitions, sitting)
+        return self._answer(question, partitions, sitting)
+
+    def _answer(
+        self,
+        question: Callable[[Readable], AnswerT],
+        partitions: tuple[Partition, ...] | None,
+        sitting: Sitting | None,
+    ) -> AnswerT:
         try:
             with self._connection(sitting) as connection:
                 seen = None if sitting is None else sitting.seen
@@ -127,6 +140,9 @@ class Reading:
         try:
             found = self._together.ask(connection, wanted)
             self._answered[connection] = monotonic()
+        except psycopg.errors.FeatureNotSupported:
+            connection.close()  # What is prepared on it is of tables with other columns.
+            return [None] * len(wanted)
         except psycopg.Error:
             return [None] * len(wanted)
         finally:

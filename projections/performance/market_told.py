@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 
 from domain.corporate_actions import Action, Terms
-from projections.asking import Answered, Database, Readable, ReadModelMissing, Stand, ask
+from projections.asking import Answered, Database, Readable, ReadModelReplaced, Stand, ask
 from projections.bounded_memory import BoundedMemory
 from projections.performance.booked import WRITE_DOWNS
 from projections.performance.prices import Prices
@@ -165,7 +165,7 @@ class MarketTold:
         answered = ask(readable, NAME, rows, parameters)
         if answered.market_position != self.of.market_position:
             # A rebuild was swapped in: what it tells is of another position.
-            raise ReadModelMissing(f"read model {NAME} is being replaced")
+            raise ReadModelReplaced(f"read model {NAME} is being replaced")
         return answered
 
 
