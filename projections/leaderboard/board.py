@@ -98,6 +98,8 @@ class Keeper:
     def refresh(self, readable: Readable) -> Refreshed:
         """Bring the boards to where `performance` stands now, in one step.
 
+        Where Redis holds what cannot be read, all is made anew.
+
         Raises:
             Overtaken: another keeper was faster; look again.
             ReadModelMissing: `performance` has no tables yet.
@@ -105,6 +107,16 @@ class Keeper:
         """
         raw = _bytes(self._client.get(CHECKPOINT))
         stood = _read_stand(raw)
+        try:
+            return self._refresh(readable, raw, stood)
+        except msgspec.MsgspecError:
+            if stood is None:
+                raise
+            _log.exception("leaderboard_unreadable")
+            return self._refresh(readable, raw, None)
+
+    def _refresh(self, readable: Readable, raw: bytes, stood: Stand | None) -> Refreshed:
+        """Go on from where the boards stand; from nothing where that is not known."""
         with snapshot(readable):
             now = stands(readable)
             now = msgspec.structs.replace(now, writing=stood.writing + 1 if stood else 1)

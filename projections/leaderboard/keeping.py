@@ -54,7 +54,7 @@ def asking_client(redis_url: str) -> redis.Redis:
 
 
 def keep_board(reading: Reading, client: redis.Redis, stop: threading.Event, *, name: str) -> None:
-    """Look again and again; what is away now is looked for again."""
+    """Look again and again; what is away now, or goes wrong, is looked for again."""
     keeper, logger = Keeper(client, name), structlog.get_logger(__name__)
     rest, is_away = 0.0, False
     while not stop.wait(rest):
@@ -68,6 +68,12 @@ def keep_board(reading: Reading, client: redis.Redis, stop: threading.Event, *, 
             continue
         except Overtaken:
             rest = IDLE_SECONDS
+            continue
+        except Exception:
+            # Nobody starts this thread anew: whatever went wrong may be gone at the next look.
+            if not is_away:
+                logger.exception("leaderboard_not_kept")
+            rest, is_away = IDLE_SECONDS, True
             continue
         if refreshed.written or is_away:
             logger.info(
