@@ -15,6 +15,9 @@ from redis.exceptions import RedisError
 from projections.announcing import CHANNEL, Announcement
 
 PAUSE_SECONDS = 1.0
+PING_SECONDS = 2.0
+SILENT_SECONDS = 5.0
+"""A connection on which nothing comes for so long, not even what answers a ping, is given up."""
 
 heard_of = msgspec.json.Decoder(list[Announcement]).decode
 """Read what one message says."""
@@ -29,13 +32,26 @@ async def listen(redis_url: str, heard: Callable[[Announcement], None]) -> None:
 
 
 async def _listen_once(redis_url: str, heard: Callable[[Announcement], None]) -> None:
-    client = redis.asyncio.Redis.from_url(redis_url)
+    client = redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=SILENT_SECONDS)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(client.aclose)
         channel = client.pubsub(ignore_subscribe_messages=True)
         stack.push_async_callback(channel.aclose)
+        silence = await stack.enter_async_context(asyncio.timeout(SILENT_SECONDS))
         await channel.subscribe(CHANNEL)
+        pinging = asyncio.ensure_future(_ping(channel))
+        stack.callback(pinging.cancel)
         async for message in channel.listen():
-            with contextlib.suppress(msgspec.DecodeError):
-                for announcement in heard_of(message["data"]):
-                    heard(announcement)
+            silence.reschedule(asyncio.get_running_loop().time() + SILENT_SECONDS)
+            if message["type"] == "message":
+                with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+                    for announcement in heard_of(message["data"]):
+                        heard(announcement)
+
+
+async def _ping(channel: redis.asyncio.client.PubSub) -> None:
+    """Have Valkey say something now and then: a connection that is lost unseen stays silent."""
+    with contextlib.suppress(RedisError, OSError):
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            await channel.ping()

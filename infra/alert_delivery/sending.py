@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
 import smtplib
+import socket
 import ssl
+import threading
 from datetime import datetime
 from email.message import EmailMessage
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -91,11 +95,45 @@ def mail(server: MailServer, channel: EmailChannel, delivery: Delivery) -> None:
         raise NotDelivered(type(error).__name__) from None
 
 
+class _Within:
+    """What hangs up when all of a conversation has taken too long.
+
+    The timeout of `smtplib` is of single operations: a server that sends a byte now and then meets
+    it, and would hold one of few threads for ever.
+    """
+
+    sock: socket.socket | None
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        self._over = threading.Timer(SECONDS_MAX, self._hang_up)
+        self._over.daemon = True
+        self._over.start()
+        super().__init__(*given, **named)
+
+    def close(self) -> None:
+        self._over.cancel()
+        super().close()  # type: ignore[misc]
+
+    def _hang_up(self) -> None:
+        if self.sock is not None:
+            with contextlib.suppress(OSError):
+                # Not that of TLS, which another thread may be reading from.
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
+
+class _Plain(_Within, smtplib.SMTP):
+    pass
+
+
+class _Tls(_Within, smtplib.SMTP_SSL):
+    pass
+
+
 def _connected(server: MailServer) -> smtplib.SMTP:
     if server.encryption == "tls":
         context = ssl.create_default_context()
-        return smtplib.SMTP_SSL(server.host, server.port, timeout=SECONDS_MAX, context=context)
-    connection = smtplib.SMTP(server.host, server.port, timeout=SECONDS_MAX)
+        return _Tls(server.host, server.port, timeout=SECONDS_MAX, context=context)
+    connection = _Plain(server.host, server.port, timeout=SECONDS_MAX)
     if server.encryption == "starttls":
         connection.starttls(context=ssl.create_default_context())
     return connection

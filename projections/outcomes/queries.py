@@ -91,7 +91,18 @@ class ControlTotals(msgspec.Struct, frozen=True):
 def outcomes_after(
     readable: Readable, *, tenant: str, source: str, after: int, limit: int
 ) -> Lines:
-    """Give a source's lines behind a position, in log order: at most so many, or so many bytes."""
+    """Give a source's lines behind a position, in log order: at most so many, or so many bytes.
+
+    A reader's place never goes back: where it is ahead, it is complete up to there.
+    """
+    found = outcomes_behind(readable, tenant=tenant, source=source, after=after, limit=limit)
+    return found._replace(complete_to=max(found.complete_to, after))
+
+
+def outcomes_behind(
+    readable: Readable, *, tenant: str, source: str, after: int, limit: int
+) -> Lines:
+    """Give the same, complete up to where the log is: less than `after`, where that is ahead."""
     assert 1 <= limit <= LINES_MAX, "the caller has checked the limit"
     found = Lines([], after)
     size = 0
@@ -122,7 +133,7 @@ def _stretch(readable: Readable, tenant: str, source: str, after: int, limit: in
     if len(positions) >= limit:
         positions = positions[:limit]
         complete_to = positions[-1]
-    return Lines([found[at] for at in positions], max(complete_to, after))
+    return Lines([found[at] for at in positions], complete_to)
 
 
 def complete_position(readable: Readable, *, tenant: str) -> int:

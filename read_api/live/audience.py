@@ -77,19 +77,28 @@ class Audience:
         try:
             while True:
                 await asyncio.sleep(POLL_SECONDS)
-                schemas = {name for each in self._streams.values() for name in each.schemas}
-                long_ago = time.monotonic() - POLL_SECONDS
-                unheard = {each for each in schemas if self._heard_at.get(each, 0.0) < long_ago}
-                if unheard:
-                    with contextlib.suppress(ReadingUnavailable, ReadModelMissing):
-                        self._known.update(await self._in_thread(partial(self._states, unheard)))
-                for stream in list(self._streams.values()):
-                    self._look(stream)
+                try:
+                    await self._compare()
+                except Exception:
+                    # Nobody starts this anew, and streams would stand still without it.
+                    self._logger.exception("live_comparing_failed")
+                    await asyncio.sleep(FAILED_PAUSE_SECONDS)
         finally:
             for task in self._tasks:
                 task.cancel()
             self._executor.shutdown(wait=False)
             self._apart.shutdown(wait=False)
+
+    async def _compare(self) -> None:
+        """Look where models stand of which nobody was heard, and ask for whom that concerns."""
+        schemas = {name for each in self._streams.values() for name in each.schemas}
+        long_ago = time.monotonic() - POLL_SECONDS
+        unheard = {each for each in schemas if self._heard_at.get(each, 0.0) < long_ago}
+        if unheard:
+            with contextlib.suppress(ReadingUnavailable, ReadModelMissing):
+                self._known.update(await self._in_thread(partial(self._states, unheard)))
+        for stream in list(self._streams.values()):
+            self._look(stream)
 
     async def join(self, subscription: Subscription, resumed: Resumed | None = None) -> None:
         """Give a subscription its first message, and from then on what changes.

@@ -7,6 +7,9 @@ from gateway.problem import Kind, Problem
 from read_api.live.changes import Change
 from read_api.live.subscription import Subscription
 
+PLACE_MAX = 2**63 - 2
+"""The last position or edition that a client may tell; what follows it is a `bigint` still."""
+
 
 class Connect(NamedTuple):
     """Who asks, if the handshake has not said so; how often, in seconds, each side is to be heard.

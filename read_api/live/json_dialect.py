@@ -8,6 +8,7 @@ import msgspec
 from gateway.problem import Problem
 from read_api.live.changes import Change, quoted
 from read_api.live.dialect import (
+    PLACE_MAX,
     Connect,
     Disconnect,
     Subscribe,
@@ -18,7 +19,7 @@ from read_api.live.dialect import (
 from read_api.live.subscription import Subscription
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-_Place = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Place = Annotated[int, msgspec.Meta(ge=0, le=PLACE_MAX)]
 
 
 class _Connect(msgspec.Struct, tag="connect", forbid_unknown_fields=True):

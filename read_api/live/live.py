@@ -265,7 +265,11 @@ class Live:
             await asyncio.sleep(SWEEP_SECONDS)
             now = time.monotonic()
             for client in list(self._clients):
-                self._look_after(client, now)
+                try:
+                    self._look_after(client, now)
+                except Exception:
+                    # Nobody starts this anew, and the others are to be looked after too.
+                    self._logger.exception("live_client_not_looked_after")
 
     def _look_after(self, client: Client, now: float) -> None:
         sending_since = client.sending_since

@@ -10,7 +10,7 @@ from gateway.access import Action
 from gateway.tokens import Principal
 from projections.asking import Readable
 from projections.market.queries import last_marks
-from projections.outcomes.queries import complete_position, outcomes_after
+from projections.outcomes.queries import complete_position, outcomes_behind
 from projections.standings import standing_tables
 from read_api.live.destinations import Destination, Row, Spread, Told, Topic
 from read_api.live.known import known_instrument
@@ -116,7 +116,7 @@ def outcomes(readable: Readable, topics: Sequence[Topic], after: int) -> Told:
     """Tell the lines that follow, each once: so many, and the rest when it is asked again."""
     (topic,) = topics
     source, limit = topic.names[0], LINES_AT_ONCE
-    found = outcomes_after(readable, tenant=topic.tenant, source=source, after=after, limit=limit)
+    found = outcomes_behind(readable, tenant=topic.tenant, source=source, after=after, limit=limit)
     seen = None
     if found.may_go_on and readable.seen is not None:
         seen = {

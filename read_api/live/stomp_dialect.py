@@ -9,6 +9,7 @@ from gateway.problem import Kind, Problem
 from gateway.tokens import bearer_token
 from read_api.live.changes import Change
 from read_api.live.dialect import (
+    PLACE_MAX,
     Connect,
     Disconnect,
     Subscribe,
@@ -108,7 +109,7 @@ def _wish(frame: Frame) -> Wish:
 
 def _connect(frame: Frame) -> Connect:
     versions = frame.headers.get("accept-version", "1.0").split(",")
-    if "1.2" not in versions:
+    if "1.2" not in map(str.strip, versions):
         raise _unsupported("Only STOMP 1.2 is spoken.")
     given = frame.headers.get("Authorization") or frame.headers.get("authorization")
     token = None if given is None else bearer_token(given.encode())
@@ -137,7 +138,8 @@ def _number(frame: Frame, name: str) -> int | None:
     value = frame.headers.get(name)
     if value is None:
         return None
-    if not value.isascii() or not value.isdigit() or len(value) > len(str(2**63)):
+    is_number = value.isascii() and value.isdigit() and len(value) <= len(str(PLACE_MAX))
+    if not is_number or int(value) > PLACE_MAX:
         raise malformed(f"The header `{name}` is a number.")
     return int(value)
 

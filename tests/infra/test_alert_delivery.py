@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import pytest
@@ -24,10 +26,12 @@ from domain.alerts.terms import AlertKind, AlertLevel
 from domain.identity import alert_stream, derive
 from eventstore.connections import Connection, connect
 from eventstore.log import Log
-from infra.alert_delivery.channels import Channels
+from infra.alert_delivery.channels import Channels, EmailChannel, MailServer
 from infra.alert_delivery.delivering import ATTEMPTS_MAX, FAILURES_MAX, OPEN_FOR, AlertDelivery
+from infra.alert_delivery.sending import NotDelivered, mail
 from infra.database import Database
 from infra.embedded_postgres import free_port
+from projections.alert_deliveries import Delivery
 from tests.commands.desks import desk_on, wait_until
 from tests.commands.limit_scenes import tell
 from tests.commands.scenes import ACME, done
@@ -343,6 +347,29 @@ class TestMail:
             "SELECT last_error FROM alert_delivery.deliveries WHERE channel = 'mail'"
         )
         assert errors.fetchall() == [("UnicodeError",)]
+
+
+def test_a_mail_server_that_never_ends_a_line_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its bytes comes in time; all of them do not."""
+    monkeypatch.setattr("infra.alert_delivery.sending.SECONDS_MAX", 0.3)
+
+    class Dripping(BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                for _ in range(500):
+                    self.request.sendall(b"2")
+                    time.sleep(0.02)
+
+    told = {"kind": "drawdown", "level": "warning", "subject": {}, "alert_rule": "r"}
+    content = json.dumps({"told": told, "raised": told | {"contributors": []}})
+    delivery = Delivery(ACME, "mail", 1, derive("alert", "1"), "raised", content)
+    channel = EmailChannel(kind="email", to=("who@example.org",))
+    with ThreadingTCPServer(("127.0.0.1", 0), Dripping) as serving:
+        threading.Thread(target=serving.handle_request).start()
+        port = serving.server_address[1]
+        server = MailServer(host="127.0.0.1", port=port, sender="a@example.org", encryption="none")
+        with pytest.raises(NotDelivered):
+            mail(server, channel, delivery)
 
 
 class TestTheProcess:

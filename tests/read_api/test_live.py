@@ -200,6 +200,22 @@ class TestWhatIsAskedAnew:
         lines = owner.read.get("/v1/sources/desk-1/outcomes").text.splitlines()
         assert list(watcher.states["all"].values()) == [json.loads(line) for line in lines]
 
+    def test_the_drop_copy_begins_anew_for_whoever_is_ahead_of_the_log(
+        self, addresses: Addresses, teller: NewTeller
+    ) -> None:
+        """Of a log that lost its end and was told on, no line is left out."""
+        tenant = new_tenant()
+        owner = funded(teller, tenant)
+        last = trade(owner, "buy", "1", "10")
+        owner.ask("/v1/sources/desk-1/state", min_position=last, wait_seconds=20)
+        path, ahead = "sources/desk-1/outcomes", last + 1_000_000
+        with watching(addresses.read, token(tenant, "execution", source="desk-1")) as watcher:
+            told = watcher.subscribe("all", path, position=ahead)
+            assert told["type"] == "snapshot"
+            assert last <= told["position"] < ahead
+            trade(owner, "sell", "1", "10")
+            watcher.until_state("all", lambda rows: len(rows) >= 1)
+
     def test_the_drop_copy_comes_in_pieces_and_whole(
         self, addresses: Addresses, teller: NewTeller, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from gateway.problem import Problem
 from read_api.live.changes import Change, Piece, difference
 from read_api.live.client import WAITING_ROWS_MAX, Client
 from read_api.live.destinations import Directory, Topic
+from read_api.live.dialect import PLACE_MAX, Connect, Subscribe
 from read_api.live.json_dialect import JsonDialect
 from read_api.live.metrics import LiveMetrics
 from read_api.live.registry import live_destinations
@@ -292,3 +294,26 @@ class TestDigits:
     def test_are_those_of_the_canonical_form(self, number: Decimal) -> None:
         """So that a row reads the same, however it was written."""
         assert digits(number) == f"{canonical(number):f}"
+
+
+class TestAPlace:
+    """Where a returning client says that it stood."""
+
+    @pytest.mark.parametrize(("place", "is_one"), [(PLACE_MAX, True), (PLACE_MAX + 1, False)])
+    def test_has_a_place_behind_it(self, *, place: int, is_one: bool) -> None:
+        """Questions ask from the place behind it on, which the database must know as a number."""
+        subscribe = f"SUBSCRIBE\nid:1\ndestination:/system\nposition:{place}\n\n\0"
+        told = {"type": "subscribe", "id": "1", "destination": "system", "position": place}
+        for dialect, data in ((StompDialect(), subscribe), (JsonDialect(), json.dumps(told))):
+            if is_one:
+                (wish,) = dialect.wishes(data)
+                assert isinstance(wish, Subscribe)
+                assert wish.position == place
+            else:
+                with pytest.raises(Problem):
+                    list(dialect.wishes(data))
+
+    def test_is_that_of_a_client_that_speaks_several_versions(self) -> None:
+        """With blanks between them, as some write."""
+        (wish,) = StompDialect().wishes("CONNECT\naccept-version:1.1, 1.2\n\n\0")
+        assert isinstance(wish, Connect)
