@@ -49,12 +49,12 @@ def drifting_weights(
 ) -> Floats:
     """Give the weights at the start of each return's day; each day's sum to one, or are all zero.
 
-    `amounts` are shares, worth their last close, or weights, which returns move until the next day
-    before which they are `restored`.
+    `amounts` are shares, worth their last close (of `last_closes`), or weights, which returns move
+    until the next day before which they are `restored`.
     """
     there = ~np.isnan(returns)
     if is_shares:
-        worth = np.nan_to_num(_filled(closes)[: len(returns)]) * amounts
+        worth = np.nan_to_num(closes[: len(returns)]) * amounts
         return _normalised(np.where(there, worth, 0.0))
     weights = np.zeros_like(returns)
     current = amounts
@@ -66,8 +66,8 @@ def drifting_weights(
     return _normalised(weights)
 
 
-def _filled(closes: Floats) -> Floats:
-    """Give the last close up to each session."""
+def last_closes(closes: Floats) -> Floats:
+    """Give the last close up to each session, sessions x names; NaN before a name's first."""
     known = np.where(np.isnan(closes), 0, np.arange(len(closes))[:, np.newaxis])
     return np.asarray(np.take_along_axis(closes, np.maximum.accumulate(known, axis=0), axis=0))
 

@@ -49,9 +49,10 @@ def deepest(found: list[Drawdown], count: int) -> list[Drawdown]:
 
 
 def maximum_drawdown(returns: Floats) -> Measured:
-    """Give the depth of the deepest drawdown, 0 if there is none."""
+    """Give the depth of the deepest drawdown, 0 if there is none: up to 1e-12, as `drawdowns`."""
     if not len(returns):
         return Measured(None, 0, Reason.TOO_FEW_RETURNS)
     value = wealth(returns)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return Measured.of(np.min(value / np.maximum.accumulate(value)) - 1.0, len(returns))
+        depth = np.min(value / np.maximum.accumulate(value)) - 1.0
+    return Measured.of(0.0 if -EQUAL <= depth < 0 else depth, len(returns))

@@ -6,7 +6,7 @@ Euler: for a risk that doubles with all positions, the sum of exposure x margina
 
 import numpy as np
 
-from domain.statistics.measured import Floats
+from domain.statistics.measured import EQUAL, Floats
 from domain.statistics.value_at_risk import interpolated_place
 
 
@@ -34,7 +34,8 @@ def component_shortfalls(returns: Floats, exposures: Floats, value_at_risk: floa
     """
     lost = -(returns * exposures)
     total = lost.sum(axis=1)
-    days = total >= min(value_at_risk, float(total.max()))
+    # The day that is the VaR may be less than it by a rounding, as `values_at_risk` allows too.
+    days = total >= min(value_at_risk - EQUAL * abs(value_at_risk), float(total.max()))
     return np.asarray(lost[days].mean(axis=0))
 
 

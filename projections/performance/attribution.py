@@ -31,7 +31,7 @@ from projections.performance.price_arrays import EPOCH, PriceHistory
 from projections.performance.price_history import price_history
 from projections.performance.scenarios import rate_returns
 
-CALCULATION = "attribution 2"
+CALCULATION = "attribution 3"
 
 
 class SectorEffects(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from domain.benchmark import BenchmarkKind, Constituent, Rebalancing
-from domain.statistics.benchmarks import drifting_weights, is_restored
+from domain.statistics.benchmarks import drifting_weights, is_restored, last_closes
 from domain.statistics.measured import Floats
 from projections.asking import PAGE_ROWS_MAX, Readable, ask, snapshot
 from projections.paging import Page, page_of, read_cursor
@@ -115,6 +115,7 @@ def _weighted(versions: tuple[Version, ...], history: PriceHistory) -> Weighted:
     sessions = history.sessions
     names = tuple(sorted({c.instrument for v in versions for c in v.constituents}))
     closes, returns = _columns(history, names)
+    closes = last_closes(closes)  # Also those from before a version holds.
     weights = np.zeros((max(len(sessions) - 1, 0), len(names)))
     for version, first, last in _stretches(versions, sessions):
         amounts = np.zeros(len(names))

@@ -14,7 +14,7 @@ import numpy as np
 
 from domain.statistics.attribution import linked_contributions
 from domain.statistics.correlations import Correlations, correlations
-from domain.statistics.measured import Floats
+from domain.statistics.measured import EQUAL, Floats
 from projections.asking import Readable
 from projections.paging import Answer
 from projections.performance.history import History, of_portfolio
@@ -22,7 +22,7 @@ from projections.performance.panel import Panel, panel_of
 from projections.performance.price_history import price_history
 from projections.performance.sectors import Places, SectorsByDate, sectors_by_date
 
-CALCULATION = "contributions 1"
+CALCULATION = "contributions 2"
 By = Literal["position", "sector"]
 AnswerT = TypeVar("AnswerT")
 
@@ -309,11 +309,13 @@ def sector_correlations(
 def sector_segments(laid: Laid) -> tuple[tuple[str, ...], Floats, Floats]:
     """Give sectors, their start-of-day weights, and what those holdings returned, days x sectors.
 
-    NaN where a sector's weight is zero, or one of its holdings has no return.
+    NaN where a sector's weight is zero, up to 1e-12 of the capital, as where longs and shorts
+    cancel; or one of its holdings has no return.
     """
     names, _ = laid.by_sector
     weights = laid.sector_weights
     known = np.where(laid.weights == 0, 0.0, laid.panel.returns)
     moved = laid.summed(laid.weights * known)
-    returns = np.divide(moved, weights, out=np.full_like(moved, np.nan), where=weights != 0)
+    is_held = np.abs(weights) > EQUAL
+    returns = np.divide(moved, weights, out=np.full_like(moved, np.nan), where=is_held)
     return names, weights, returns

@@ -31,15 +31,16 @@ WHERE tenant = %(tenant)s AND portfolio = %(portfolio)s
 _CHANGES = """
 change.* FROM (
     SELECT held, NULL AS instrument, NULL AS currency, NULL::numeric AS quantity,
-        NULL::numeric AS cash
+        NULL::numeric AS cash, NULL::date AS acted_on
     FROM {schema}.portfolios WHERE tenant = %(tenant)s AND portfolio = %(portfolio)s
-    UNION ALL SELECT NULL, instrument, currency, sum(quantity), sum(cash)
+    UNION ALL SELECT NULL, instrument, currency, sum(quantity), sum(cash), NULL
     FROM {schema}.fills {facts} GROUP BY instrument, currency
-    UNION ALL SELECT NULL, instrument, currency, sum(quantity), sum(cash)
+    UNION ALL SELECT NULL, instrument, currency, sum(quantity), sum(cash),
+        max(on_date)
     FROM {schema}.acts {facts} GROUP BY instrument, currency
-    UNION ALL SELECT NULL, NULL, due_currency, NULL, sum(gross - withheld)
+    UNION ALL SELECT NULL, NULL, due_currency, NULL, sum(gross - withheld), NULL
     FROM {schema}.acts {facts} AND due_currency IS NOT NULL GROUP BY due_currency
-    UNION ALL SELECT NULL, NULL, currency, NULL, sum(amount) FROM {schema}.flows
+    UNION ALL SELECT NULL, NULL, currency, NULL, sum(amount), NULL FROM {schema}.flows
     WHERE tenant = %(tenant)s AND portfolio = %(portfolio)s AND on_date >= %(flows_from)s
         AND CASE WHEN at IS NULL THEN on_date > %(after)s AND on_date <= %(until)s
             ELSE at >= %(after_at)s AND at < %(until_at)s END
@@ -98,7 +99,8 @@ class Cash(NamedTuple):
 class Exposed(msgspec.Struct, frozen=True):
     """A portfolio's positions and cash at `at`, by name; zero ones are left out.
 
-    `session` is the last closed one then, `on` the date of `at`, whose units quantities are. `nav`
+    `session` is the last closed one then, `on` the date of `at`. Quantities are in units of then;
+    now, where an action of a later date has met them, in its. `nav`
     is null where `lack` says why: something is `unpriced`, no session closed, or a split is still
     to be told of this holder.
     """
@@ -127,9 +129,12 @@ class _Moment(NamedTuple):
 
 
 class _Sums(NamedTuple):
+    """Units and cash; `acted_on` is when a name was met last by an action behind a session."""
+
     quantities: dict[str, Decimal]
     cash: dict[str, Decimal]
     currencies: dict[str, str]
+    acted_on: dict[str, date]
 
 
 def exposed_of(history: History, until: date | None = None) -> tuple[Exposed, PriceHistory]:
@@ -174,11 +179,13 @@ def _held(
     }  # fmt: skip
     first, *changes = ask(history.readable, NAME, _CHANGES, asked).rows
     held = msgspec.json.decode(first[0], type=Held)
-    sums = _Sums(held.quantities, held.cash, dict(held.instruments))
-    for _, name, currency, quantity, cash in changes:
+    sums = _Sums(held.quantities, held.cash, dict(held.instruments), {})
+    for _, name, currency, quantity, cash, acted_on in changes:
         if name is not None:
             sums.currencies[name] = currency
             add(sums.quantities, name, quantity * sign)
+            if acted_on is not None:
+                sums.acted_on[name] = acted_on
         add(sums.cash, currency, cash * sign)
     return held, sums
 
@@ -232,10 +239,22 @@ class _Valuing:
         return max((each.at for each in self._quotes.values()), default=self._moment.fresh_from)
 
     def _valued_on(self) -> date:
-        """Give the date whose units the quantities are of."""
+        """Give the date of the moment of valuation."""
         if self._moment.until != date.max:
             return self._moment.until
         return max(self._at.astimezone(UTC).date(), self._moment.session or date.min)
+
+    def _units_on(self, name: str) -> date:
+        """Give the date whose units a quantity is of.
+
+        Now, an action that met it may be of a later date than any price, and a price of a later
+        one where its instrument is traded than in UTC.
+        """
+        if self._moment.until != date.max:
+            return self._on
+        quote = self._quotes.get(name)
+        marked_on = date.min if quote is None else self._units.marked_on(name, quote)
+        return max(self._on, marked_on, self._sums.acted_on.get(name, date.min))
 
     def exposed(self, held: Held) -> Exposed:
         """Value every position and balance."""
@@ -270,7 +289,7 @@ class _Valuing:
         quote = self._quotes.get(name)
         if quote is None:
             return Position(name, currency, quantity, None, None, None)
-        worth = self._units.worth(name, quantity, quote, self._on)
+        worth = self._units.worth(name, quantity, quote, self._units_on(name))
         add(self._totals, currency, worth)
         value = self._to_base(worth, currency)
         return Position(name, currency, quantity, quote.price, quote.at, value)
@@ -307,7 +326,6 @@ class _Valuing:
 
     def _is_behind(self, held: Held) -> bool:
         """Say whether the books lack a split, or hold one that was reversed."""
-        on = self._on
         for name in self._sums.quantities.keys() & (self._splits.keys() | held.acted.keys()):
             changes: Mapping[str, Action] = {
                 each.action: each for each in self._splits.get(name, ())
@@ -315,6 +333,7 @@ class _Valuing:
             acted = set(held.acted.get(name, ()))
             if acted.difference(changes):
                 return True
+            on = self._units_on(name)
             for key in changes.keys() - acted:
                 ex_date = changes[key].ex_date
                 since = held.since.get(name, date.max)

@@ -33,7 +33,7 @@ from projections.performance.normals import simulate
 from projections.performance.price_arrays import PriceHistory
 from projections.performance.scenarios import Scenarios, scenarios_of
 
-CALCULATION = "risk 1"
+CALCULATION = "risk 2"
 """What figures say they were calculated by; changed whenever one would come out otherwise."""
 
 COVERAGE_INCOMPLETE = "coverage_incomplete"

@@ -54,19 +54,23 @@ class Past:
     def __init__(self, returns: Floats) -> None:
         """Leave out lines of too few returns, begin with the last to begin, fill gaps with 0.
 
+        What has too few from there on is left out as well: it would lie still on nearly all days.
         A day without a close leaves the price before in force; the next return goes over it.
         """
         known = ~np.isnan(returns)
-        self.is_covered: NDArray[np.bool_] = known.sum(axis=0) >= RETURNS_MIN
+        is_covered: NDArray[np.bool_] = known.sum(axis=0) >= RETURNS_MIN
         begins = np.argmax(known, axis=0) if len(returns) else np.zeros(known.shape[1], dtype=int)
-        self.begin = int(begins[self.is_covered].max(initial=0))
+        self.begin = int(begins[is_covered].max(initial=0))
+        self.is_covered: NDArray[np.bool_] = is_covered & (
+            known[self.begin :].sum(axis=0) >= RETURNS_MIN
+        )
         self.returns: Floats = np.where(known, returns, 0.0)[self.begin :, self.is_covered]
         self.returns.flags.writeable = False
 
     @property
     def numbers(self) -> int:
         """How many numbers it is kept as: returns, and a line's row of the factor, and its name."""
-        return self.returns.size + 100 * (1 + self.is_covered.size)
+        return int(self.returns.size) + 100 * (1 + self.is_covered.size)
 
     @cached_property
     def factor(self) -> Floats:

@@ -136,16 +136,19 @@ class Units:
         changes = self._changes.get(name)
         if not changes:
             return None
-        marked_on = quote.on
-        if marked_on is None:
-            calendar = self._calendars.get(name)
-            at = quote.at
-            marked_on = at.astimezone(UTC).date() if calendar is None else local_date(calendar, at)
+        marked_on = self.marked_on(name, quote)
         actions = list(changes.values())
         if quote.is_own:
             actions = [replace(action, prices_adjusted=False) for action in actions]
         scale = scale_between(actions, marked_on=marked_on, valued_on=on)
         return None if scale.new == scale.old else scale
+
+    def marked_on(self, name: str, quote: Quote) -> date:
+        """Give the date whose units a price is told in, where its source does not adjust it."""
+        if quote.on is not None:
+            return quote.on
+        calendar, at = self._calendars.get(name), quote.at
+        return at.astimezone(UTC).date() if calendar is None else local_date(calendar, at)
 
     def worth(self, name: str, quantity: Decimal, quote: Quote, on: date) -> Decimal:
         """Value units of a date at a price; exact where nothing changed them in between."""

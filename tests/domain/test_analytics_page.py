@@ -38,9 +38,9 @@ def test_every_section_has_an_example() -> None:
 
 
 PARTS = {
-    "between", "deepest", "interpolated_place", "is_constant", "is_restored", "labels_of", "listed",
-    "maximum_drawdown", "normals_from", "per_period", "shares", "simulated", "tails",
-    "ten_day_tails", "wealth",
+    "between", "deepest", "interpolated_place", "is_constant", "is_restored", "labels_of",
+    "last_closes", "listed", "maximum_drawdown", "normals_from", "per_period", "shares",
+    "simulated", "tails", "ten_day_tails", "wealth",
 }  # fmt: skip
 """What figures are made by and is none itself, or is shown under the name of what it is part of."""
 

@@ -72,7 +72,7 @@ class TestStatistics:
         told = owner.ask(f"{PATH}/statistics", benchmark=INDEX, risk_free="0.01")
 
         item = told["item"]
-        assert told["calculation"] == "performance 3"
+        assert told["calculation"] == "performance 4"
         assert told["market_position"] > 0
         assert (item["benchmark"], item["risk_free"]) == (INDEX, 0.01)
         assert (item["chain_from"], item["sessions"]) == (FIRST.isoformat(), SESSIONS)
@@ -240,7 +240,7 @@ class TestExplain:
     def explained(self, owner: Teller, figure: str, **asked: object) -> dict[str, Any]:
         """Ask what a figure is made of."""
         told = owner.ask(f"{PATH}/explain", figure=figure, benchmark=INDEX, **asked)
-        assert told["calculation"] == "performance 3"
+        assert told["calculation"] == "performance 4"
         item: dict[str, Any] = told["item"]
         return item
 

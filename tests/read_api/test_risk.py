@@ -81,7 +81,7 @@ class TestFigures:
         told = owner.ask(PATH)
         item, last = told["item"], closes(SESSIONS - 1)
 
-        assert told["calculation"] == "risk 1"
+        assert told["calculation"] == "risk 2"
         assert told["market_position"] > 0
         gross = 100 * Decimal(last[LONG]) + 40 * Decimal(last[SHORT])
         assert Decimal(item["valued"]["gross"]) == gross

@@ -54,6 +54,12 @@ class TestDrawdowns:
         depth = found[0].depth if found else 0.0
         assert depth == pytest.approx(oracle, rel=NEAR, abs=2e-12)
 
+    def test_a_fall_by_a_rounding_is_none(self) -> None:
+        """There is none to list, so it has no depth."""
+        daily = np.array([0.01, -1e-15, 0.01])
+
+        assert (drawdowns(daily), maximum_drawdown(daily).value) == ([], 0.0)
+
     def test_an_example(self) -> None:
         """100, 110, 99, 88, 110, 121, 60.5: two, of which one lasts."""
         daily = np.array([0.1, -0.1, 88 / 99 - 1, 0.25, 0.1, -0.5])

@@ -96,6 +96,39 @@ class TestAttribution:
         assert found.trading == pytest.approx(0.05)
         assert found.portfolio_return == pytest.approx(0.05)
 
+    def test_longs_and_shorts_that_cancel_weigh_nothing(self, connection: Connection) -> None:
+        """3 at 1.1 and -1 at 3.3 are nothing, of which no return can be told."""
+        found = attributed(
+            connection, registered("A"), registered("B"), registered("C"),
+            assigned("A", "Energy"), assigned("B", "Energy"), assigned("C", "Tech"),
+            benchmark(A="1", C="1"), opened(), flow("1000", 1), trade("A", "3", "1.1", 1),
+            trade("B", "-1", "3.3", 1), closed(1, {"A": "1.1", "B": "3.3", "C": "2"}),
+            closed(2, {"A": "1.2", "B": "3.2", "C": "2.1"}),
+        ).attribution  # fmt: skip
+
+        effects = [
+            effect
+            for each in found.sectors
+            for effect in (each.allocation, each.selection, each.interaction)
+        ]
+        assert max(map(abs, effects)) < 1
+        assert found.trading is not None
+        assert sum(effects) + found.trading == pytest.approx(found.active_return, rel=1e-9)
+
+    def test_what_was_sold_is_not_held(self, connection: Connection) -> None:
+        """0.1 and 0.2 less 0.3 is nothing, whatever becomes of its price."""
+        prices = ("10", "10", "10", "20", "40")
+        found = attributed(
+            connection, registered("A"), registered("B"), registered("D"), assigned("A", "Energy"),
+            assigned("D", "Energy"), assigned("B", "Tech"), benchmark(D="1", B="1"), opened(),
+            flow("1000", 1), trade("A", "0.1", "10", 1), trade("A", "0.2", "10", 2),
+            trade("A", "-0.3", "10", 3),
+            *(closed(on, {"A": price, "B": "10", "D": "10"}) for on, price in enumerate(prices, 1)),
+        ).attribution  # fmt: skip
+
+        energy = next(each for each in found.sectors if each.sector == "Energy")
+        assert (energy.selection, energy.interaction) == (0.0, 0.0)
+
     def test_over_a_gap_a_benchmark_has_one_return(self, connection: Connection) -> None:
         """A NAV without a rate between: what two sessions returned is chained, and not kept."""
         found = attributed(

@@ -80,6 +80,14 @@ class TestWeights:
 
         assert done.total == pytest.approx([0.1, 5 / 61])
 
+    def test_shares_are_worth_their_last_close_also_from_before_their_version(self) -> None:
+        """B has no close on day 2, after which the same composition is declared again."""
+        closes = history([10.0, 10.0], [10.0, np.nan], [10.0, 20.0], [10.0, 20.0])
+        first, again = version(FIXED, BOTH), version(FIXED, BOTH, from_date=day(3), number=2)
+
+        assert weighted([first], closes).total.tolist() == [0.0, 0.5, 0.0]
+        assert weighted([first, again], closes).total.tolist() == [0.0, 0.5, 0.0]
+
     def test_a_version_holds_from_its_session_on_and_nothing_before_the_first(self) -> None:
         """From day 3 it is B alone; before day 2 it is nothing."""
         versions = [

@@ -1,16 +1,24 @@
 """What is held and what it is worth: at a session's end as its day says, and now."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 from hypothesis import given, settings
 
+from domain.calendars import local_date
 from projections.asking import Readable
-from projections.performance.exposed import Exposed, exposed_of
+from projections.performance.exposed import Exposed, Lack, exposed_of
 from projections.performance.history import of_portfolio
-from tests.projections.performance.acting import applied, declared, dividend, split, taken_back
+from tests.projections.performance.acting import (
+    applied,
+    declared,
+    dividend,
+    registered,
+    split,
+    taken_back,
+)
 from tests.projections.performance.followed import Market
 from tests.projections.performance.stories import BOOKS, stories
 from tests.projections.performance.telling import (
@@ -71,6 +79,31 @@ class TestNow:
         assert before.nav == 10_000 - 1_000 - 550 + 300 + 15 * 105
         assert after.nav == 10_000 - 1_000 - 550 + 300 + 15 * 120
         assert after.at == at(3, 16)
+
+    def test_counts_a_split_that_no_price_has_followed_yet(self, connection: Connection) -> None:
+        """Convention 7: 10 at 645 are 70 on the ex-date, worth 6,450 at the price of before."""
+        found = now(
+            connection, registered("AAPL"), opened(), flow("10000", 1),
+            trade("AAPL", "10", "645", 1), closed(1, {"AAPL": "645"}), closed(2, {"AAPL": "645"}),
+            declared(SEVEN), applied(SEVEN, quantity="60"),
+        )  # fmt: skip
+
+        assert found.nav == 10_000
+        assert [each.quantity for each in found.positions] == [70]
+        assert [each.value for each in found.positions] == [6_450]
+
+    def test_dates_a_price_where_its_instrument_is_traded(self, connection: Connection) -> None:
+        """In Sydney the ex-date has begun while it is the day before in UTC."""
+        in_sydney = datetime(2024, 3, 3, 23, 30, tzinfo=UTC)
+        ex_date = split(7, 1, 4, instrument="BHP")
+        story = (
+            registered("BHP", "XASX"), opened(), flow("10000", 1), trade("BHP", "10", "700", 1),
+            closed(1, {"BHP": "700"}), closed(2, {"BHP": "700"}), declared(ex_date),
+        )  # fmt: skip
+        assert local_date("XASX", in_sydney) == ex_date.ex_date
+        mark = marked(in_sydney, {"BHP": "100"})
+        assert now(connection, *story, applied(ex_date, quantity="60"), mark).nav == 10_000
+        assert now(connection, *story, mark).lack is Lack.BEING_RESTATED
 
     def test_takes_the_own_last_price_without_a_mark(self, connection: Connection) -> None:
         """Of two executions the later."""

@@ -12,7 +12,7 @@ from projections.performance import scenarios
 from projections.performance.exposed import Cash, Exposed, Position
 from projections.performance.price_arrays import PriceHistory
 from projections.performance.risk import Seen
-from projections.performance.scenarios import rates_to_base, scenarios_of
+from projections.performance.scenarios import Past, rates_to_base, scenarios_of
 from projections.performance.stress import repeated
 from tests.projections.performance.telling import day
 
@@ -30,6 +30,16 @@ def history(**closes: list[float]) -> PriceHistory:
 def rates(currency: str, base: str, closes: PriceHistory) -> list[float]:
     """The rates of all sessions."""
     return [float(each) for each in rates_to_base(currency, base, closes)]
+
+
+def test_a_line_of_nothing_in_the_common_days_is_left_out() -> None:
+    """It would lie still in all of them, and count as covered."""
+    returns = np.full((500, 3), NONE)
+    returns[:100, 0] = returns[400:, 1] = returns[:, 2] = 0.01
+    past = Past(returns)
+
+    assert past.is_covered.tolist() == [False, True, True]
+    assert past.returns.shape == (100, 2)
 
 
 class TestRates:
