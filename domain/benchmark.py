@@ -85,6 +85,11 @@ def declare_benchmark(
         return None
     require_calendar(wanted.calendar)
     require_currency(wanted.currency)
+    if told and told[-1].currency != wanted.currency:
+        raise _invalid(
+            f"{wanted.benchmark} is in {told[-1].currency}: one in {wanted.currency} is another "
+            "benchmark, under a name of its own."
+        )
     _require_composition(wanted)
     for each in wanted.constituents:
         instrument = instrument_of(each.instrument)

@@ -71,6 +71,14 @@ class TestVersions:
 class TestRefusing:
     """What means nothing is refused by name."""
 
+    def test_another_currency(self) -> None:
+        """All returns of a benchmark, past ones too, are told in the one it has."""
+        in_euros = replace(SHARES, currency="EUR", constituents=names(SAP="1"))
+        with pytest.raises(Rejection) as refused:
+            declared(SHARES, in_euros)
+        assert refused.value.code == "benchmark_invalid"
+        assert len(declared(in_euros)) == 1
+
     @pytest.mark.parametrize(
         ("wanted", "code"),
         [

@@ -67,7 +67,7 @@ class TestContributions:
         item = told["item"]
 
         total = sum(line["contribution"] for line in item["lines"]) + item["trading"]
-        assert told["calculation"] == "contributions 1"
+        assert told["calculation"] == "contributions 2"
         assert total == pytest.approx(item["range_return"], rel=1e-9)
         assert {line["name"] for line in item["lines"]} == (
             {ONE, OTHER, "cash:CHF"} if by == "position" else {"Energy", "Technology", "Cash"}
