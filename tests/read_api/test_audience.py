@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 
+import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -231,3 +233,34 @@ class TestALog:
             "x/{x}", "", "toy", (Action.READ_CASH,), begin, lines, spread=Spread.ANY, is_log=True
         )
         asyncio.run(asyncio.wait_for(watch(), PATIENCE_SECONDS))
+
+
+def test_a_fault_does_not_end_the_comparing_of_checkpoints(
+    audience: Audience, reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody starts it anew, and all would wait for hints only."""
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(module, "FAILED_PAUSE_SECONDS", 0.01)
+    compared = threading.Event()
+    looks = 0
+
+    def states(schemas: Iterable[str]) -> dict[str, State | None]:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise psycopg.errors.InternalError_("could not open relation with OID 123")
+        compared.set()
+        return dict.fromkeys(schemas)
+
+    async def compare() -> None:
+        destination = Destination(
+            "x/{x}", "", "toy", (Action.READ_CASH,), never, never, spread=Spread.ANY
+        )
+        audience._stream(destination, TOPIC)
+        running = asyncio.ensure_future(audience.run())
+        assert await asyncio.to_thread(compared.wait, PATIENCE_SECONDS)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    monkeypatch.setattr(reading, "states", states)
+    asyncio.run(compare())
