@@ -34,7 +34,7 @@ def component_shortfalls(returns: Floats, exposures: Floats, value_at_risk: floa
     """
     lost = -(returns * exposures)
     total = lost.sum(axis=1)
-    # The day that is the VaR may be less than it by a rounding, as `values_at_risk` allows too.
+    # The day that is the VaR may be less than it by a rounding, as `tails_of` allows too.
     days = total >= min(value_at_risk - EQUAL * abs(value_at_risk), float(total.max()))
     return np.asarray(lost[days].mean(axis=0))
 
